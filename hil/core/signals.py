@@ -1,0 +1,82 @@
+"""The layout of one tick's row: which number stands where, under which name and unit.
+
+A tick is one flat list of floats; the layout, recorded once at the start of a run, names them.
+Folds (metrics, reports, exports) find their columns here and never by position.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """``width`` equal columns: ``width`` 0 is a scalar, ``n`` is ``name[1]`` to ``name[n]``."""
+
+    name: str
+    unit: str
+    width: int = 0
+
+
+class Layout:
+    """An ordered set of signals and the columns each one takes."""
+
+    def __init__(self, signals: Iterable[Signal]) -> None:
+        """Lay the signals out one after the other."""
+        self.signals = tuple(signals)
+        self._place: dict[str, slice] = {}
+        at = 0
+        for signal in self.signals:
+            self._place[signal.name] = slice(at, at + max(1, signal.width))
+            at += max(1, signal.width)
+        self.width = at
+
+    def __contains__(self, name: str) -> bool:
+        """Say whether the row has a signal of this name."""
+        return name in self._place
+
+    def columns(self, name: str) -> slice:
+        """Return the columns of ``name``; KeyError if the row has none."""
+        return self._place[name]
+
+    def index(self, name: str) -> int:
+        """Return the first column of ``name``: for a scalar, its only one."""
+        return self._place[name].start
+
+    def names(self) -> list[str]:
+        """Return one name a column, cells counted from 1: ``cell.board_v[16]``."""
+        return [
+            f"{signal.name}[{k + 1}]" if signal.width else signal.name
+            for signal in self.signals
+            for k in range(max(1, signal.width))
+        ]
+
+
+def tick_layout(cells: int, ntcs: int) -> Layout:
+    """Return the row of a bench with one stack of ``cells`` and a board with ``ntcs`` cell NTCs.
+
+    ``plant`` is truth, ``emulator`` what the emulators set and read back (current averaged over
+    the last tick, positive into the board), ``board`` what the board reported, ``command`` what
+    the controller asked for. ``pack.current_a`` is positive in discharge.
+    """
+    return Layout(
+        [
+            Signal("step", "1"),
+            Signal("pack.current_a", "A"),
+            Signal("pack.voltage_v", "V"),
+            Signal("chamber.set_degc", "degC"),
+            Signal("chamber.air_degc", "degC"),
+            Signal("plant.cell_v", "V", cells),
+            Signal("plant.soc", "1", cells),
+            Signal("plant.cell_degc", "degC", cells),
+            Signal("emulator.set_v", "V", cells),
+            Signal("emulator.read_v", "V", cells),
+            Signal("emulator.read_a", "A", cells),
+            Signal("board.cell_v", "V", cells),
+            Signal("board.duty", "1", cells),
+            Signal("board.ntc_degc", "degC", ntcs),
+            Signal("board.pcb_degc", "degC"),
+            Signal("board.current_a", "A"),
+            Signal("board.age_s", "s"),
+            Signal("command.duty", "1", cells),
+        ]
+    )

@@ -1,0 +1,79 @@
+"""What a device can do, as pure data: read by ``hil check``, drivers, twins and the verdict alike.
+
+Every driver exposes one of these as ``SPEC``, so that no device is needed to check a profile.
+"""
+
+from dataclasses import dataclass
+
+from hil.core.instants import Duration
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A closed interval in the unit that the field's name ends with."""
+
+    low: float
+    high: float
+
+    def __contains__(self, value: float) -> bool:
+        """Say whether ``value`` lies inside, ends included."""
+        return self.low <= value <= self.high
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """Expanded uncertainty (k = 2) as ``offset + gain * |value|``, in the quantity's own unit."""
+
+    offset: float
+    gain: float = 0.0
+
+    def at(self, value: float) -> float:
+        """Return the expanded uncertainty at ``value``."""
+        return self.offset + self.gain * abs(value)
+
+
+@dataclass(frozen=True, slots=True)
+class EmulatorSpec:
+    """A unit that emulates cells, with auxiliary analog outputs where it has them."""
+
+    model: str
+    channels: int
+    set_v: Range
+    set_resolution_v: float
+    set_accuracy_v: Accuracy
+    read_accuracy_v: Accuracy
+    read_accuracy_a: Accuracy
+    source_a: float
+    sink_a: float
+    settle: Duration
+    reply: Duration
+    aux_outputs: int = 0
+    aux_v: Range = Range(0.0, 0.0)
+    aux_resolution_v: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ChamberSpec:
+    """A thermal chamber and its controller."""
+
+    model: str
+    set_degc: Range
+    ramp_k_per_min: float
+    read_accuracy_k: Accuracy
+    reply: Duration
+
+
+@dataclass(frozen=True, slots=True)
+class BoardSpec:
+    """A board as its interface shows it; the electronics are a board design (profiles/boards)."""
+
+    model: str
+    max_cells: int
+    cell_v: Range
+    cell_resolution_v: float
+    duty_resolution: float
+    report_period: Duration
+    reply: Duration
+
+
+DeviceSpec = EmulatorSpec | ChamberSpec | BoardSpec

@@ -1,0 +1,52 @@
+"""How the bench is wired to the board, as plain data: the bench file's ``stack`` and ``wiring``.
+
+Cells, NTCs and devices' channels count from 1, as on the devices' own front panels.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One channel of one device: a cell output (``emulator-1`` 3) or an auxiliary output."""
+
+    device: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class NtcWire:
+    """One NTC input of the board: emulated by an auxiliary output from the plant's ``cell``.
+
+    The output shows the voltage of the board's own divider at that temperature.
+    """
+
+    ntc: int
+    cell: int
+    by: Channel
+
+
+@dataclass(frozen=True, slots=True)
+class ShuntWire:
+    """The board's shunt input, emulated by an auxiliary output through a level shifter.
+
+    Voltage across the board's shunt input = (output - ``centre_v``) / ``ratio``.
+    """
+
+    by: Channel
+    centre_v: float
+    ratio: float
+
+
+@dataclass(frozen=True, slots=True)
+class WiringPlan:
+    """The whole harness. ``cells[k]`` emulates cell k + 1; ``lead_ohm`` is one sense lead.
+
+    There are ``len(cells) + 1`` sense leads; lead k (from 1) is the negative side of cell k and
+    the positive side of cell k - 1. NTCs of the board that are not in ``ntcs`` are physical.
+    """
+
+    cells: tuple[Channel, ...]
+    lead_ohm: tuple[float, ...]
+    ntcs: tuple[NtcWire, ...]
+    shunt: ShuntWire | None

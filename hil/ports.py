@@ -1,0 +1,302 @@
+"""What the bench needs from the outside, as Protocols; ``drivers`` implements them.
+
+Life of a device: ``connect -> identify -> arm -> apply / sense -> make_safe -> close``.
+Construction does no I/O. Cells, channels and NTCs count from 1 in names and files; sequences
+here are in that order from index 0.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias
+
+from can import Message
+
+from hil.core.instants import Instant
+from hil.core.records import Record
+from hil.core.spec import BoardSpec, ChamberSpec, DeviceSpec, EmulatorSpec
+from hil.core.wiring import WiringPlan
+
+# --- time ------------------------------------------------------------------------------------
+
+
+class Timer(Protocol):
+    """A callback that has not run yet."""
+
+    def cancel(self) -> None:
+        """Forget the callback; harmless when it already ran."""
+
+
+class Clock(Protocol):
+    """The only source of time. Virtual or wall; nothing else may look at a clock."""
+
+    def now(self) -> Instant:
+        """Return the time since the clock started."""
+
+    def call_at(self, instant: Instant, callback: Callable[..., None], *args: Any) -> Timer:
+        """Run ``callback(*args)`` at ``instant``; equal instants run in the order of the calls."""
+
+    async def sleep_until(self, instant: Instant) -> None:
+        """Return at ``instant``, at once if it has passed."""
+
+
+# --- links -----------------------------------------------------------------------------------
+
+
+class ByteLink(Protocol):
+    """A stream of bytes. One attempt per call, no retry policy; errors are ``LinkLost``."""
+
+    async def open(self) -> None:
+        """Connect. Raises LinkLost."""
+
+    async def send(self, data: bytes) -> None:
+        """Hand ``data`` to the link. Raises LinkLost."""
+
+    async def receive(self) -> bytes:
+        """Wait for at least one byte and return all that have arrived. Raises LinkLost."""
+
+    def pending(self) -> bytes:
+        """Take what has arrived without waiting; empty when nothing has."""
+
+    async def close(self) -> None:
+        """Let go of the link; harmless when it is closed."""
+
+
+class FrameLink(Protocol):
+    """A CAN bus as one node sees it. Received frames carry their arrival time in ``timestamp``."""
+
+    async def open(self) -> None:
+        """Join the bus. Raises LinkLost."""
+
+    async def send(self, frame: Message) -> None:
+        """Queue ``frame`` for arbitration. Raises LinkLost."""
+
+    async def receive(self) -> list[Message]:
+        """Wait for at least one frame and return all that have arrived. Raises LinkLost."""
+
+    def pending(self) -> list[Message]:
+        """Take what has arrived without waiting; empty when nothing has."""
+
+    async def close(self) -> None:
+        """Leave the bus; harmless when it is closed."""
+
+
+Link: TypeAlias = ByteLink | FrameLink
+
+Tap: TypeAlias = Callable[[bytes], None]
+"""Sees every byte and frame that crosses a link, both ways, in the order of the wire."""
+
+
+# --- devices ---------------------------------------------------------------------------------
+
+
+class Identity(NamedTuple):
+    """Who a device says it is; ``calibrated`` is an ISO date or empty."""
+
+    maker: str
+    model: str
+    serial: str
+    firmware: str
+    calibrated: str = ""
+
+
+class Device(Protocol):
+    """What every role shares."""
+
+    name: str
+
+    async def connect(self) -> None:
+        """Open the link. Raises LinkLost."""
+
+    async def identify(self) -> Identity:
+        """Ask who answers. Raises DeviceError, also when it is another model than expected."""
+
+    async def arm(self) -> None:
+        """Bring the device from its idle state to where set-points take effect (outputs on)."""
+
+    async def make_safe(self) -> str:
+        """Put the device into its safe state, read it back, and return what was read.
+
+        Raises InstrumentFault if the read-back says otherwise.
+        """
+
+    async def close(self) -> None:
+        """Let go of the link; harmless when it is closed."""
+
+
+class CellReadings(NamedTuple):
+    """Read-back of one emulator unit; current averaged since the last reading, + into the board."""
+
+    voltage_v: Sequence[float]
+    current_a: Sequence[float]
+    alarm: int
+
+
+class CellEmulator(Device, Protocol):
+    """A unit of emulated cells, with auxiliary analog outputs where its SPEC has them."""
+
+    SPEC: ClassVar[EmulatorSpec]
+
+    async def apply(self, voltage_v: Sequence[float], aux_v: Mapping[int, float]) -> None:
+        """Set all cell voltages and the named auxiliary outputs in one message.
+
+        Raises ValueError for a value outside SPEC: nothing is sent then.
+        """
+
+    async def sense(self) -> CellReadings:
+        """Read back all cells. Raises DeviceError."""
+
+    async def set_fault(self, channel: int, fault: str) -> None:
+        """Put ``none``, ``open``, ``short`` or ``polarity`` on one channel. Raises DeviceError."""
+
+
+class ChamberReading(NamedTuple):
+    """What the chamber reports."""
+
+    air_degc: float
+    set_degc: float
+    alarm: str
+
+
+class Chamber(Device, Protocol):
+    """A thermal chamber."""
+
+    SPEC: ClassVar[ChamberSpec]
+
+    async def apply(self, set_degc: float, ramp_k_per_min: float | None) -> None:
+        """Go to ``set_degc``, at a ramp or as fast as it can. Raises ValueError outside SPEC."""
+
+    async def sense(self) -> ChamberReading:
+        """Read air temperature, set-point and alarm. Raises DeviceError."""
+
+
+class BoardFault(NamedTuple):
+    """A fault that the board itself reports; ``cell`` 0 means the whole board."""
+
+    fault: str
+    cell: int = 0
+
+
+class BoardReport(NamedTuple):
+    """The newest complete picture the board has sent.
+
+    ``cells_at`` is the arrival of the last complete set of cell voltages, ``heard_at`` of the
+    last valid frame; None when there was none yet. Limits are magnitudes in A.
+    """
+
+    cells_at: Instant | None
+    heard_at: Instant | None
+    cell_v: Sequence[float]
+    ntc_degc: Sequence[float]
+    pcb_degc: float
+    current_a: float
+    duty: Sequence[float]
+    charge_limit_a: float
+    discharge_limit_a: float
+    charge_allowed: bool
+    discharge_allowed: bool
+    faults: frozenset[BoardFault]
+    rejected_frames: int
+
+
+class Board(Device, Protocol):
+    """The board under test, spoken to over its own protocol."""
+
+    SPEC: ClassVar[BoardSpec]
+
+    async def apply(self, duty: Sequence[float]) -> None:
+        """Command one bleed duty (0..1) a cell."""
+
+    async def sense(self) -> BoardReport:
+        """Fold everything received so far into a report; does not wait for a frame."""
+
+
+# --- twins -----------------------------------------------------------------------------------
+
+
+class ByteTwin(Protocol):
+    """A virtual device behind a byte link. Knows time only through the clock it was built with."""
+
+    def attach(self, send: Callable[[bytes, Instant], None]) -> None:
+        """Give the twin its way out: ``send(data, at)`` lets bytes leave the device at ``at``."""
+
+    def receive(self, data: bytes) -> None:
+        """Bytes arrive at the device now."""
+
+
+class FrameTwin(Protocol):
+    """A virtual device on a CAN bus."""
+
+    def attach(self, send: Callable[[Message], None]) -> None:
+        """Give the twin its way onto the bus."""
+
+    def receive(self, frame: Message) -> None:
+        """A frame arrives at the device now."""
+
+
+class Injectable(Protocol):
+    """Something into which faults can be put by name, from outside its own protocol."""
+
+    FAULTS: ClassVar[tuple[str, ...]]
+
+    def inject(self, fault: str, cell: int, *, active: bool) -> None:
+        """Put the fault in, or take it out. Raises ValueError for a fault it does not know."""
+
+
+@dataclass(frozen=True)
+class LabPlan:
+    """What a twin needs to know of the bench around it.
+
+    ``board`` is the board design (profiles/boards) as validated data, ``twins`` the twins built
+    so far by device name (emulators first, then chamber, then board).
+    """
+
+    seed: int
+    wiring: WiringPlan
+    board: Mapping[str, Any]
+    twins: Mapping[str, Any]
+
+
+# --- what the entry points hil.drivers, hil.twins and hil.links name ---------------------------
+
+
+class DriverFactory(Protocol):
+    """Builds a device; its class carries SPEC. Does no I/O."""
+
+    SPEC: DeviceSpec
+
+    def __call__(self, name: str, link: Any, clock: Clock, options: Mapping[str, Any]) -> Device:
+        """Return the device; ``options`` are the bench file's own keys for it."""
+
+
+class TwinFactory(Protocol):
+    """Builds the twin of one device."""
+
+    def __call__(
+        self, name: str, clock: Clock, plan: LabPlan, options: Mapping[str, Any]
+    ) -> ByteTwin | FrameTwin:
+        """Return the twin; ``options`` are the bench file's ``virtual`` keys for this device."""
+
+
+class LinkFactory(Protocol):
+    """Builds a link; ``twin`` is given for memory links only. Does no I/O."""
+
+    def __call__(
+        self,
+        name: str,
+        clock: Clock,
+        options: Mapping[str, Any],
+        *,
+        twin: Any = None,
+        tap: Tap | None = None,
+    ) -> Link:
+        """Return the link of device ``name``; ``options`` are the bench file's ``link`` keys."""
+
+
+class Recorder(Protocol):
+    """Takes records, numbers them, keeps them."""
+
+    def emit(self, record: Record) -> None:
+        """Append one record; never blocks the tick in wall time."""
+
+    def close(self) -> None:
+        """Write out what is pending; harmless when closed."""
