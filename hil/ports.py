@@ -180,7 +180,8 @@ class BoardReport(NamedTuple):
     """The newest complete picture the board has sent.
 
     ``cells_at`` is the arrival of the last complete set of cell voltages, ``heard_at`` of the
-    last valid frame; None when there was none yet. Limits are magnitudes in A.
+    last valid frame; None when there was none yet. Limits are magnitudes in A. ``cell_sets`` counts
+    complete sets of cell voltages (one a board cycle), ``rejected_frames`` bad checks or counters.
     """
 
     cells_at: Instant | None
@@ -196,6 +197,7 @@ class BoardReport(NamedTuple):
     discharge_allowed: bool
     faults: frozenset[BoardFault]
     rejected_frames: int
+    cell_sets: int
 
 
 class Board(Device, Protocol):
@@ -246,13 +248,13 @@ class Injectable(Protocol):
 class LabPlan:
     """What a twin needs to know of the bench around it.
 
-    ``board`` is the board design (profiles/boards) as validated data, ``twins`` the twins built
+    ``board`` is the ``hil.physics.board.BoardDesign`` of the bench file, ``twins`` the twins built
     so far by device name (emulators first, then chamber, then board).
     """
 
     seed: int
     wiring: WiringPlan
-    board: Mapping[str, Any]
+    board: Any
     twins: Mapping[str, Any]
 
 

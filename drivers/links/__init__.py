@@ -1,0 +1,1 @@
+"""Links: the only place that touches sockets, ports and buses."""

@@ -1,0 +1,1 @@
+"""The reference controller: one file a strategy."""

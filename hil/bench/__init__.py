@@ -1,0 +1,1 @@
+"""The clock, the tick, the run, and what keeps it safe."""

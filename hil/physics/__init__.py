@@ -1,0 +1,1 @@
+"""The virtual plant and the electronics of a board: one scalar source, no I/O."""

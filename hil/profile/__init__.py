@@ -1,0 +1,1 @@
+"""Every YAML model and its loader."""

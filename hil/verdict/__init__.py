@@ -1,0 +1,1 @@
+"""Expectations, deviations, metrics and their uncertainty."""
