@@ -40,7 +40,8 @@ class Layout:
 
     def index(self, name: str) -> int:
         """Return the first column of ``name``: for a scalar, its only one."""
-        return self._place[name].start
+        start: int = self._place[name].start
+        return start
 
     def names(self) -> list[str]:
         """Return one name a column, cells counted from 1: ``cell.board_v[16]``."""
