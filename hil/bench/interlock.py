@@ -1,0 +1,88 @@
+"""Limits that the bench watches all the time, outside every step and strategy.
+
+Limits of bench, profile and devices are combined: the tightest bound of each quantity wins, and
+the winner's origin is kept, so that a trip says whose limit it was.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from hil.bench.quantities import Reader
+from hil.core.errors import InterlockTrip
+from hil.core.instants import Instant
+from hil.core.records import Tripped
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """One limit on one quantity; ``upper`` says on which side. ``origin``: bench, profile, ..."""
+
+    quantity: str
+    upper: bool
+    value: float
+    unit: str
+    origin: str
+
+    @property
+    def name(self) -> str:
+        """Return the rule as it is shown: ``cell.voltage <= 3.65 V (profile)``."""
+        sign = "<=" if self.upper else ">="
+        return f"{self.quantity} {sign} {self.value:g} {self.unit} ({self.origin})"
+
+
+def tightest(bounds: Iterable[Bound]) -> list[Bound]:
+    """Return one bound a quantity and side: the lowest maximum and the highest minimum."""
+    best: dict[tuple[str, bool], Bound] = {}
+    for bound in bounds:
+        key = (bound.quantity, bound.upper)
+        held = best.get(key)
+        tighter = held is None or (
+            bound.value < held.value if bound.upper else bound.value > held.value
+        )
+        if tighter:
+            best[key] = bound
+    return [best[key] for key in sorted(best)]
+
+
+class Interlock:
+    """Checks every row against every bound; trips once, and stays tripped."""
+
+    BLAMES_BOARD = frozenset({"board.age"})
+
+    def __init__(self, bounds: Sequence[Bound], reader: Reader) -> None:
+        """Find each bound's columns once."""
+        self.bounds = list(bounds)
+        self._checks = [
+            (bound, reader.columns(bound.quantity), bound.upper, bound.value) for bound in bounds
+        ]
+        self.tripped: Tripped | None = None
+
+    def check(self, at: Instant, row: Sequence[float]) -> None:
+        """Raise InterlockTrip if a value lies outside its bound.
+
+        NaN trips nothing here: a value that is missing is caught by its age (``board.age``) or as
+        a bad measurement. A bound on ``current`` holds for either direction.
+        """
+        for bound, columns, upper, limit in self._checks:
+            values = row[columns]
+            if bound.quantity == "current":
+                values = [abs(values[0])]
+            worst = max(values) if upper else min(values)
+            if math.isnan(worst) or math.isnan(values[0]):
+                worst = _worst_known(values, upper=upper)
+            if worst > limit if upper else worst < limit:
+                self._trip(at, bound, values.index(worst), worst, len(values))
+
+    def _trip(self, at: Instant, bound: Bound, index: int, value: float, width: int) -> None:
+        subject = f"{bound.quantity}[{index + 1}]" if width > 1 else bound.quantity
+        blames = bound.quantity in self.BLAMES_BOARD
+        self.tripped = Tripped(at, bound.name, subject, value, bound.value, bound.unit, blames)
+        raise InterlockTrip(bound.name, subject, f"is {value:.4g} {bound.unit}")
+
+
+def _worst_known(values: Sequence[float], *, upper: bool) -> float:
+    known = [value for value in values if not math.isnan(value)]
+    if not known:
+        return math.nan
+    return max(known) if upper else min(known)

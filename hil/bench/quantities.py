@@ -1,0 +1,48 @@
+"""What the words of a profile mean on the bench: ``cell.voltage`` is the emulators' read-back.
+
+One table from the names that conditions, limits and expectations use to columns of the tick row.
+"""
+
+import math
+from collections.abc import Sequence
+
+from hil.core.signals import Layout
+
+SOURCES: dict[str, tuple[str, str]] = {
+    "cell.voltage": ("emulator.read_v", "emulator read-back"),
+    "board.cell.voltage": ("board.cell_v", "board telemetry"),
+    "cell.temperature": ("plant.cell_degc", "plant (emulated truth)"),
+    "board.temperature": ("board.pcb_degc", "board telemetry"),
+    "board.ntc": ("board.ntc_degc", "board telemetry"),
+    "board.age": ("board.age_s", "bench clock"),
+    "current": ("pack.current_a", "plant (emulated truth)"),
+    "pack.voltage": ("pack.voltage_v", "plant (emulated truth)"),
+    "chamber.temperature": ("chamber.air_degc", "chamber telemetry"),
+    "gap": ("plant.cell_v", "plant (emulated truth)"),
+}
+"""Quantity -> (signal of the row, where it is read)."""
+
+
+class Reader:
+    """Reads quantities from tick rows of one layout."""
+
+    def __init__(self, layout: Layout) -> None:
+        """Keep the layout; look-ups happen once per condition, not once per tick."""
+        self.layout = layout
+
+    def columns(self, quantity: str) -> slice:
+        """Return the columns of a quantity; KeyError for a name outside ``SOURCES``."""
+        return self.layout.columns(SOURCES[quantity][0])
+
+    def where(self, quantity: str) -> str:
+        """Return where the quantity is read, as reports show it."""
+        return SOURCES[quantity][1]
+
+    def values(self, quantity: str, row: Sequence[float]) -> list[float]:
+        """Return the quantity: one value, or one a cell. ``current`` is a magnitude."""
+        values = list(row[self.columns(quantity)])
+        if quantity == "current":
+            return [abs(values[0])]
+        if quantity == "gap":
+            return [max(values) - min(values)] if not any(map(math.isnan, values)) else [math.nan]
+        return values

@@ -1,0 +1,90 @@
+"""The bench's safe state: what must be undone, in which order, and what was read back.
+
+An undo is registered before the action it undoes. Devices of one order go together, orders one
+after the other: the board's bleeds first, then all cells of the stack together (switching off one
+channel of a series stack can make its protection diode conduct), then the chamber.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from hil.core.errors import DeviceError
+from hil.core.instants import SECOND, Duration, to_seconds
+from hil.core.records import SafeStateArmed, SafeStateReached
+from hil.ports import Clock, Recorder
+
+BOARD, CELLS, CHAMBER = 10, 20, 30
+"""Orders: lower goes first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """How one device is made safe; ``action`` returns what was read back."""
+
+    device: str
+    order: int
+    meaning: str
+    action: Callable[[], Awaitable[str]]
+    within: Duration = 10 * SECOND
+
+
+class SafeState:
+    """Collects undos while the bench is being armed and carries them out on the way down."""
+
+    def __init__(self, clock: Clock, recorder: Recorder) -> None:
+        """Start with nothing armed."""
+        self._clock = clock
+        self._recorder = recorder
+        self._undos: list[Undo] = []
+        self._reached: asyncio.Task[bool] | None = None
+        self._hurried = False
+
+    def arm(self, undo: Undo) -> None:
+        """Register an undo; call it before the device's output goes on."""
+        self._undos.append(undo)
+        self._recorder.emit(
+            SafeStateArmed(self._clock.now(), undo.device, undo.order, undo.meaning)
+        )
+
+    def hurry(self) -> None:
+        """Panic: tell all devices that are still to come at once, whatever their order."""
+        self._hurried = True
+
+    async def reach(self) -> bool:
+        """Make everything safe and say whether every read-back agreed.
+
+        Runs once however often it is asked for, and goes on when its caller is cancelled: a
+        second Ctrl-C must not break the way down.
+        """
+        if self._reached is None:
+            self._reached = asyncio.ensure_future(self._all())
+        while True:
+            try:
+                return await asyncio.shield(self._reached)
+            except asyncio.CancelledError:
+                if self._reached.cancelled():
+                    raise
+
+    async def _all(self) -> bool:
+        left = sorted(self._undos, key=lambda undo: undo.order)
+        good = True
+        while left:
+            group = [undo for undo in left if self._hurried or undo.order == left[0].order]
+            left = left[len(group) :]
+            outcomes = await asyncio.gather(*(self._one(undo) for undo in group))
+            good = good and all(outcomes)
+        return good
+
+    async def _one(self, undo: Undo) -> bool:
+        try:
+            async with asyncio.timeout(to_seconds(undo.within)):
+                read_back, good = await undo.action(), True
+        except TimeoutError:
+            read_back, good = f"no answer within {to_seconds(undo.within):g} s", False
+        except DeviceError as error:
+            read_back, good = str(error), False
+        self._recorder.emit(
+            SafeStateReached(self._clock.now(), undo.device, undo.meaning, read_back, good)
+        )
+        return good

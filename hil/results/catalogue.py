@@ -1,0 +1,68 @@
+"""The folder that holds runs: making a run's folder, finding runs, their summaries."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from hil.core.errors import EnvironmentProblem
+
+SUMMARY = "summary.json"
+MANIFEST = "manifest.json"
+
+
+def new_folder(root: Path, stem: str) -> Path:
+    """Make and return a fresh folder for a run; a second run of the same second gets ``-2``.
+
+    Raises EnvironmentProblem if the folder cannot be made.
+    """
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        for name in [stem, *(f"{stem}-{n}" for n in range(2, 1000))]:
+            try:
+                (root / name).mkdir()
+            except FileExistsError:
+                continue
+            return root / name
+    except OSError as error:
+        raise EnvironmentProblem(f"{root}: cannot make a folder for the run: {error}") from error
+    raise EnvironmentProblem(f"{root}: a thousand runs named {stem} stand here; move some away")
+
+
+def write_json(folder: Path, name: str, body: dict[str, Any]) -> None:
+    """Write one JSON file of a run. Raises EnvironmentProblem if it cannot be written."""
+    try:
+        (folder / name).write_text(json.dumps(body, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise EnvironmentProblem(f"{folder.name}: cannot write {name}: {error}") from error
+
+
+def summaries(root: Path) -> list[dict[str, Any]]:
+    """Return the summary of every run under ``root``, oldest first.
+
+    A folder with a manifest and no summary is a run that did not end: it is listed as such.
+    """
+    found = []
+    for folder in sorted(path for path in root.glob("*") if (path / MANIFEST).is_file()):
+        body = {"run": folder.name, "verdict": "UNFINISHED"}
+        if (folder / SUMMARY).is_file():
+            body = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
+        found.append(body)
+    return found
+
+
+def find(root: Path, run: str) -> Path:
+    """Return the folder of ``run``: its id, an unambiguous start of it, ``last``, or a path.
+
+    Raises EnvironmentProblem with what stands there when it is not found.
+    """
+    if (Path(run) / MANIFEST).is_file():
+        return Path(run)
+    names = sorted(path.name for path in root.glob("*") if (path / MANIFEST).is_file())
+    if run == "last" and names:
+        return max((root / name for name in names), key=lambda path: path.stat().st_mtime)
+    hits = [name for name in names if name == run] or [n for n in names if n.startswith(run)]
+    if len(hits) == 1:
+        return root / hits[0]
+    if hits:
+        raise EnvironmentProblem(f"{run}: {len(hits)} runs start so: {', '.join(hits[:4])} ...")
+    raise EnvironmentProblem(f"{run}: no such run under {root} ({len(names)} runs there)")
