@@ -1,0 +1,44 @@
+# The whole house in one page: `make help` lists what can be done.
+# Every target sets up what it needs; nothing has to be installed or activated first.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+BIN := .venv/bin
+# Written by .ci/venv when an installation has succeeded; older than its inputs means: install again.
+READY := .venv/.ready
+
+$(READY): pyproject.toml constraints.txt .ci/venv
+	@bash .ci/venv $@
+
+.PHONY: help demo test check bench nightly clean
+
+help:    ## this list
+	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
+
+demo: $(READY)  ## one hot-summer balancing day on virtual devices: verdict and report
+	@$(BIN)/hil run hot-summer-day
+
+test: check  ## all checks and tests, on every Python here (what .ci/run calls)
+	@bash .ci/other-pythons
+	@$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+
+check: $(READY)  ## style, types, who may import whom, sizes: no test is run
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m pytest -q -s --no-header tests/architecture/test_sizes.py
+
+bench: $(READY)  ## what is measured: speed of the bench and its parts
+	@$(BIN)/python -m pytest -m bench -s
+
+nightly: $(READY)  ## the tests that take too long for every commit
+	@$(BIN)/python -m pytest -m nightly
+
+clean:   ## removes everything that make and the tools put here, runs excepted
+	rm -rf .venv .venvs build dist *.egg-info .coverage .coverage.* .import_linter_cache
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find hil drivers tests profiles -name __pycache__ -type d -prune -exec rm -rf {} +
