@@ -1,1 +1,20 @@
 """The reference controller: one file a strategy."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from hil.balancing.fixed_threshold import FixedThreshold
+from hil.balancing.none import NoBalancing
+from hil.balancing.top_balance import TopBalance
+
+STRATEGIES: Mapping[str, type[Any]] = MappingProxyType(
+    {
+        "none": NoBalancing,
+        "fixed-threshold": FixedThreshold,
+        "top-balance": TopBalance,
+    }
+)
+"""Every strategy a profile can name. Each class is a frozen dataclass: its fields are what a
+profile may set, in the unit of their suffix, and it implements ``hil.balancing.strategy.Strategy``
+(``tests/unit/test_strategies.py`` holds each of them to that)."""

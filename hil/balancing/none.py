@@ -1,0 +1,30 @@
+"""The arm without balancing: what every comparison is measured against."""
+
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+
+from hil.balancing.strategy import Decision, Observation
+from hil.core.instants import MINUTE, Duration
+
+
+class NoState(NamedTuple):
+    """Nothing to remember."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoBalancing:
+    """Never bleeds."""
+
+    needs_truth: ClassVar[bool] = False
+
+    every_ns: Duration = 2 * MINUTE
+
+    def initial(self, cells: int) -> NoState:  # noqa: ARG002 - the protocol's signature
+        """Return the empty state."""
+        return NoState()
+
+    def step(self, state: NoState, observation: Observation) -> tuple[NoState, Decision]:
+        """Return duty 0 for every cell."""
+        return state, Decision(np.zeros_like(observation.cell_v))

@@ -1,0 +1,104 @@
+"""What each metric is called, means and needs. Definitions: design/physics.md, section 4."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal, TypeAlias
+
+from hil.core.instants import Instant
+from hil.core.spec import Accuracy
+
+Needs: TypeAlias = Literal["emulated", "metered", "none"]
+"""``emulated``: the true state of the cells; ``metered``: a meter's reading (here the emulators'
+read-back); ``none``: only what the board and the controller say. Without it a metric is n/a."""
+
+
+@dataclass(frozen=True, slots=True)
+class MetricInfo:
+    """Unit (as pint reads it; ``1`` is a ratio), what the metric needs, and what it says."""
+
+    unit: str
+    needs: Needs
+    about: str
+
+
+METRICS: Mapping[str, MetricInfo] = MappingProxyType(
+    {
+        "usable_capacity": MetricInfo(
+            "1",
+            "emulated",
+            "least charge out plus least charge in of all cells, per Qmin, at the end",
+        ),
+        "soc_spread": MetricInfo(
+            "1", "emulated", "max - min of the charge to full (1 - s) Q, per Qmin, at the end"
+        ),
+        "gap_end_of_charge": MetricInfo(
+            "V", "emulated", "max - min true cell voltage where the last charge ended below C/20"
+        ),
+        "gap_end_of_rest": MetricInfo(
+            "V",
+            "emulated",
+            "max - min true cell voltage at the end of the last rest of 1 h or more",
+        ),
+        "gap_end_of_discharge": MetricInfo(
+            "V", "emulated", "max - min true cell voltage where the last discharge ended"
+        ),
+        "bled_charge": MetricInfo("Ah", "metered", "charge that flowed into the board's bleeds"),
+        "bled_energy": MetricInfo("Wh", "metered", "energy that flowed into the board's bleeds"),
+        "wrong_cell_share": MetricInfo(
+            "1", "emulated", "bleed time of cells with less than 0.2 % to give, per all bleed time"
+        ),
+        "false_triggers": MetricInfo(
+            "1/day", "emulated", "bleed onsets on cells with less than 0.2 % to give, per cell-day"
+        ),
+        "missed_triggers": MetricInfo(
+            "day", "emulated", "cell-days with more than 1 % to give and no bleed for 24 h"
+        ),
+        "switch_cycles": MetricInfo("1/day", "none", "on and off edges of all bleeds, per day"),
+        "duty": MetricInfo("1", "none", "mean bleed duty over all cells and the whole run"),
+        "peak_pcb_temperature": MetricInfo(
+            "degC", "none", "highest temperature the board reported"
+        ),
+        "cell_temperature_spread": MetricInfo(
+            "K", "emulated", "largest max - min of the true cell temperatures"
+        ),
+        "max_cell_voltage": MetricInfo("V", "emulated", "highest true cell voltage"),
+        "min_cell_voltage": MetricInfo("V", "emulated", "lowest true cell voltage"),
+        "throughput": MetricInfo("Ah", "none", "charge through the pack, in plus out"),
+        "useful_share": MetricInfo(
+            "1", "emulated", "bled charge that brought cells closer together, per all bled charge"
+        ),
+    }
+)
+"""Every name a profile's verdict may use."""
+
+
+EXACT = Accuracy(0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Uncertainties:
+    """Expanded uncertainties (k = 2) of what the metrics are made of, from device data.
+
+    The defaults are those of no device: exact. The bench fills in its devices' SPEC.
+    """
+
+    set_v: Accuracy = EXACT
+    read_v: Accuracy = EXACT
+    read_a: Accuracy = EXACT
+    pack_a: Accuracy = EXACT
+    pcb_k: Accuracy = EXACT
+
+
+@dataclass(frozen=True, slots=True)
+class MetricValue:
+    """A metric with its expanded uncertainty and where and when it was read.
+
+    ``value`` is NaN where the run gave no such reading; ``where`` then says why.
+    """
+
+    value: float
+    uncertainty: float
+    unit: str
+    read_at: Instant
+    where: str
