@@ -1,5 +1,273 @@
-"""The electronics of a board: what it measures, how it bleeds, how warm it gets."""
+"""The electronics of a board: what it measures, how it bleeds, how warm it gets.
 
-from hil.physics.noise import noise_row, uniform_row
+``BoardDesign`` is data (profiles/boards/*.yaml); the functions below are pure. The sampling chain
+is one scalar source compiled by numba, run once a board cycle for all cells.
+"""
 
-__all__ = ["noise_row", "uniform_row"]
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hil.physics.noise import compiled, noise_row, uniform_row
+
+__all__ = [
+    "KELVIN",
+    "BoardDesign",
+    "Chain",
+    "bleed_resistances",
+    "cold_limit_a",
+    "make_chain",
+    "noise_row",
+    "ntc_degc",
+    "ntc_divider_v",
+    "pcb_step_degc",
+    "sample_cells",
+    "uniform_row",
+]
+
+Row = NDArray[np.float64]
+
+KELVIN = 273.15
+REFERENCE_DEGC = 25.0
+"""Where bleed resistance, offset and gain of a design are stated."""
+ADC_MAX_V = 5.0
+MAX_CELLS = 64
+MAX_NTCS = 47
+MAX_FRONT_ENDS = 4
+MAX_CELLS_PER_FRONT_END = 18
+
+
+@dataclass(frozen=True)
+class BoardDesign:
+    """Everything that distinguishes one board from another; a key of a board file is a field.
+
+    ``offset_v``, ``gain_ppm`` and the tolerances are half-widths of a uniform spread over channels
+    ("±"); ``drift_ppm_per_k`` is that of a reference, one a front end unless ``common_reference``.
+    Thresholds trip after ``protection_delay_ns`` and release, after the same time, at ``release``.
+    """
+
+    model: str
+    cells: int
+    cells_per_front_end: int
+    cycle_ns: int
+
+    # bleed path and filter
+    bleed_ohm: float
+    bleed_tolerance_ratio: float
+    bleed_tcr_ppm_per_k: float
+    bleed_rth_k_per_w: float
+    bleed_pause_degc: float
+    bleed_resume_degc: float
+    filter_resistance_ohm: float
+    filter_capacitance_farad: float
+    input_ohm: float
+    input_tolerance_ratio: float
+    mute: bool
+    settle_ns: int
+
+    # sampling chain
+    offset_v: float
+    gain_ppm: float
+    drift_ppm_per_k: float
+    common_reference: bool
+    noise_v: float
+    resolution_v: float
+
+    # printed circuit board, NTC inputs, shunt input
+    pcb_rth_k_per_w: float
+    pcb_tau_s: float
+    ntcs: int
+    ntc_r25_ohm: float
+    ntc_beta_k: float
+    ntc_pullup_ohm: float
+    ntc_supply_v: float
+    shunt_ohm: float
+    current_offset_a: float
+    current_gain_ppm: float
+    current_noise_a: float
+
+    # protections and limits
+    over_voltage_v: float
+    over_voltage_release_v: float
+    under_voltage_v: float
+    under_voltage_release_v: float
+    over_temperature_degc: float
+    over_temperature_release_degc: float
+    under_temperature_degc: float
+    under_temperature_release_degc: float
+    over_current_a: float
+    over_current_release_a: float
+    protection_delay_ns: int
+    charge_limit_a: float
+    discharge_limit_a: float
+    cold_charge_limit_a: float
+    cold_charge_below_degc: float
+    no_charge_below_degc: float
+    command_timeout_ns: int
+
+    # open-wire procedure
+    open_wire_every: int
+    open_wire_threshold_v: float
+    pull_a: float
+
+    def __post_init__(self) -> None:
+        """Refuse a board that cannot exist. Raises ValueError naming the key."""
+        self._within("cells", 1, MAX_CELLS)
+        self._within("cells_per_front_end", 1, MAX_CELLS_PER_FRONT_END)
+        self._within("ntcs", 0, MAX_NTCS)
+        self._within("settle_ns", 0, self.cycle_ns - 1)
+        self._within("open_wire_every", 1, 1_000_000)
+        if self.front_ends > MAX_FRONT_ENDS:
+            found = f"{self.cells} cells need {self.front_ends} front ends"
+            raise ValueError(f"cells_per_front_end: {found}, expected at most {MAX_FRONT_ENDS}")
+        positive = (
+            "bleed_ohm filter_resistance_ohm filter_capacitance_farad input_ohm resolution_v "
+            "pcb_tau_s ntc_r25_ohm ntc_beta_k ntc_pullup_ohm ntc_supply_v shunt_ohm "
+            "command_timeout_ns"
+        )
+        for field in positive.split():
+            if not getattr(self, field) > 0:
+                raise ValueError(f"{field}: found {getattr(self, field)}, expected more than 0")
+
+    def _within(self, field: str, low: int, high: int) -> None:
+        found = getattr(self, field)
+        if not low <= found <= high:
+            raise ValueError(f"{field}: found {found}, expected {low} to {high}")
+
+    @property
+    def front_ends(self) -> int:
+        """How many front ends the cells need."""
+        return -(-self.cells // self.cells_per_front_end)
+
+    @property
+    def filter_tau_s(self) -> float:
+        """Time constant of one single-ended input filter."""
+        return self.filter_resistance_ohm * self.filter_capacitance_farad
+
+    @property
+    def bleed_window_s(self) -> float:
+        """How much of a cycle the bleed may take: all of it unless it is muted to sample."""
+        muted = self.settle_ns if self.mute else 0
+        return (self.cycle_ns - muted) * 1e-9
+
+
+class Chain(NamedTuple):
+    """What the parts of one board turned out to be, one value a cell; drawn once from the seed."""
+
+    bleed_ohm: Row
+    input_ohm: Row
+    offset_v: Row
+    gain_ppm: Row
+    drift_ppm_per_k: Row
+
+
+def make_chain(design: BoardDesign, seed: int, device: int) -> Chain:
+    """Draw one board's parts, uniform over the stated tolerances.
+
+    The draws use ``sample`` -1 to -5, which no measurement ever uses.
+    """
+    return Chain(
+        design.bleed_ohm * (1 + design.bleed_tolerance_ratio * _spread(design, seed, device, -1)),
+        design.input_ohm * (1 + design.input_tolerance_ratio * _spread(design, seed, device, -2)),
+        design.offset_v * _spread(design, seed, device, -3),
+        design.gain_ppm * _spread(design, seed, device, -4),
+        design.drift_ppm_per_k * _reference_of(design, _spread(design, seed, device, -5)),
+    )
+
+
+def _spread(design: BoardDesign, seed: int, device: int, draw: int) -> Row:
+    """Return one uniform value in (-1, 1) a cell."""
+    row = np.empty(design.cells)
+    uniform_row(seed, device, draw, row)
+    return 2 * row - 1
+
+
+def _reference_of(design: BoardDesign, spread: Row) -> Row:
+    """Give all cells of one reference the same value: of the board, or of their front end."""
+    group = design.cells if design.common_reference else design.cells_per_front_end
+    shared: Row = spread[np.arange(design.cells) // group]
+    return shared
+
+
+@compiled
+def bleed_resistances(
+    nominal_ohm: Row,
+    tcr_ppm_per_k: float,
+    rth_k_per_w: float,
+    pcb_degc: float,
+    power_w: Row,
+    out: Row,
+) -> None:
+    """Fill ``out`` (cells,) with R(T) = R25 (1 + TCR (T - 25)); T = board + Rth of the part · P.
+
+    The part itself settles in seconds, so it is taken as settled at its mean power.
+    """
+    for k in range(out.shape[0]):
+        kelvin = pcb_degc + rth_k_per_w * power_w[k] - REFERENCE_DEGC
+        out[k] = nominal_ohm[k] * (1.0 + 1e-6 * tcr_ppm_per_k * kelvin)
+
+
+@compiled
+def sample_cells(
+    seed: int,
+    device: int,
+    sample: int,
+    filtered_v: Row,
+    chain: Chain,
+    pcb_degc: float,
+    noise_v: float,
+    resolution_v: float,
+    out: NDArray[np.int64],
+) -> None:
+    """Fill ``out`` (cells,) with ADC counts of ``resolution_v``, clamped to 0 and 5 V.
+
+    Reading = v (1 + gain + drift (Tpcb - 25)) + offset + noise, then quantised.
+    """
+    n = out.shape[0]
+    noise = np.empty(n)
+    noise_row(seed, device, sample, noise)
+    warm_k = pcb_degc - REFERENCE_DEGC
+    top = math.floor(ADC_MAX_V / resolution_v + 0.5)
+    for k in range(n):
+        scale = 1.0 + 1e-6 * (chain.gain_ppm[k] + chain.drift_ppm_per_k[k] * warm_k)
+        reading_v = filtered_v[k] * scale + chain.offset_v[k] + noise_v * noise[k]
+        out[k] = min(max(math.floor(reading_v / resolution_v + 0.5), 0), top)
+
+
+def pcb_step_degc(
+    design: BoardDesign, pcb_degc: float, air_degc: float, bleed_w: float, elapsed_s: float
+) -> float:
+    """Return the board's temperature after ``elapsed_s``: first-order lag to air + Rth · P."""
+    settled_degc = air_degc + design.pcb_rth_k_per_w * bleed_w
+    return settled_degc + (pcb_degc - settled_degc) * math.exp(-elapsed_s / design.pcb_tau_s)
+
+
+def ntc_divider_v(design: BoardDesign, degc: float) -> float:
+    """Return the voltage of the divider (pull-up to supply, NTC to ground) at ``degc``."""
+    ohm = design.ntc_r25_ohm * math.exp(
+        design.ntc_beta_k * (1 / (degc + KELVIN) - 1 / (REFERENCE_DEGC + KELVIN))
+    )
+    return design.ntc_supply_v * ohm / (ohm + design.ntc_pullup_ohm)
+
+
+def ntc_degc(design: BoardDesign, divider_v: float) -> float:
+    """Return the temperature that gives ``divider_v``; NaN for a shorted or open NTC."""
+    if not 0 < divider_v < design.ntc_supply_v:
+        return math.nan
+    ohm = design.ntc_pullup_ohm * divider_v / (design.ntc_supply_v - divider_v)
+    inverse_k = 1 / (REFERENCE_DEGC + KELVIN) + math.log(ohm / design.ntc_r25_ohm) / (
+        design.ntc_beta_k
+    )
+    return 1 / inverse_k - KELVIN
+
+
+def cold_limit_a(design: BoardDesign, coldest_degc: float) -> float:
+    """Return the charge current the board allows at its coldest cell NTC (NaN: no NTC known)."""
+    if coldest_degc < design.no_charge_below_degc:
+        return 0.0
+    if coldest_degc < design.cold_charge_below_degc:
+        return design.cold_charge_limit_a
+    return design.charge_limit_a

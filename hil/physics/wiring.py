@@ -1,0 +1,123 @@
+"""The sense harness: N + 1 leads between N cells in series and the board's N inputs.
+
+Lead i is shared by cells i - 1 and i, so a bleed current shifts its neighbours' readings too:
+input i sees V[i] - I[i] (R[i] + R[i+1]) + I[i-1] R[i] + I[i+1] R[i+1] (indices from 0). The loop
+currents follow from one tridiagonal system a switching state; an open lead is one of ``OPEN_OHM``.
+All functions are scalar source compiled by numba; nothing here knows of devices or time.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hil.physics.noise import compiled
+
+__all__ = ["OPEN_OHM", "Ladder", "advance", "currents_at", "pulled_voltages"]
+
+Row = NDArray[np.float64]
+
+OPEN_OHM = 1e9
+"""An open lead: far above any input resistance, low enough to keep 1e-8 V of the solution."""
+
+
+class Ladder(NamedTuple):
+    """The network between cells and inputs; one value a cell, ``lead_ohm`` one more.
+
+    ``source_ohm`` is 0 for a cell that is there and ``OPEN_OHM`` for an output that is off.
+    """
+
+    source_v: Row
+    source_ohm: Row
+    lead_ohm: Row
+    bleed_ohm: Row
+    input_ohm: Row
+
+
+@compiled
+def loop_currents(source_v: Row, ladder: Ladder, load_ohm: Row, out_a: Row, scratch: Row) -> None:
+    """Fill ``out_a`` (cells,) with the current of every cell's loop (Thomas algorithm).
+
+    Loop i: I[i] (Rload[i] + Rsource[i] + R[i] + R[i+1]) - I[i-1] R[i] - I[i+1] R[i+1] = V[i].
+    ``source_v`` stands apart from the ladder's own so that a pull can be added to it.
+    """
+    lead_ohm = ladder.lead_ohm
+    n = source_v.shape[0]
+    for i in range(n):
+        pivot = load_ohm[i] + ladder.source_ohm[i] + lead_ohm[i] + lead_ohm[i + 1]
+        right = source_v[i]
+        if i > 0:
+            pivot += lead_ohm[i] * scratch[i - 1]
+            right += lead_ohm[i] * out_a[i - 1]
+        scratch[i] = -lead_ohm[i + 1] / pivot
+        out_a[i] = right / pivot
+    for i in range(n - 2, -1, -1):
+        out_a[i] -= scratch[i] * out_a[i + 1]
+
+
+@compiled
+def switched_loads(ladder: Ladder, on_until_s: Row, at_s: float, out_ohm: Row) -> float:
+    """Fill ``out_ohm`` (cells,) with each input's load at ``at_s``; return the next switching."""
+    next_s = math.inf
+    for i in range(out_ohm.shape[0]):
+        out_ohm[i] = ladder.input_ohm[i]
+        if on_until_s[i] > at_s:
+            bleed_ohm = ladder.bleed_ohm[i]
+            out_ohm[i] *= bleed_ohm / (bleed_ohm + ladder.input_ohm[i])
+            next_s = min(next_s, on_until_s[i])
+    return next_s
+
+
+@compiled
+def currents_at(ladder: Ladder, on_until_s: Row, at_s: float, out_a: Row) -> None:
+    """Fill ``out_a`` (cells,) with the current each cell gives at ``at_s`` of the board cycle."""
+    load_ohm = np.empty_like(out_a)
+    switched_loads(ladder, on_until_s, at_s, load_ohm)
+    loop_currents(ladder.source_v, ladder, load_ohm, out_a, np.empty_like(out_a))
+
+
+@compiled
+def pulled_voltages(ladder: Ladder, pull_a: Row, out_v: Row) -> None:
+    """Fill ``out_v`` (cells,) with what the inputs settle to, bleeds off, loaded by ``pull_a``.
+
+    A pull in parallel with a load is, seen from the loop, a source of pull · Rload in series.
+    """
+    n = out_v.shape[0]
+    current_a = np.empty(n)
+    driven_v = ladder.source_v + pull_a * ladder.input_ohm
+    loop_currents(driven_v, ladder, ladder.input_ohm, current_a, np.empty(n))
+    for i in range(n):
+        out_v[i] = (current_a[i] - pull_a[i]) * ladder.input_ohm[i]
+
+
+@compiled
+def advance(
+    ladder: Ladder,
+    on_until_s: Row,
+    from_s: float,
+    to_s: float,
+    filter_tau_s: float,
+    charge_as: Row,
+    filtered_v: Row,
+) -> None:
+    """Run the harness from ``from_s`` to ``to_s`` of one board cycle; sources stay constant.
+
+    Cell i's bleed is on until ``on_until_s[i]``. Between switchings everything is constant, so
+    charge is a sum of products and the input filter a sum of exponentials: no time step. Adds to
+    ``charge_as`` (cells,) and moves ``filtered_v`` (cells,) on.
+    """
+    n = charge_as.shape[0]
+    load_ohm = np.empty(n)
+    current_a = np.empty(n)
+    scratch = np.empty(n)
+    at_s = from_s
+    while at_s < to_s:
+        next_s = min(to_s, switched_loads(ladder, on_until_s, at_s, load_ohm))
+        loop_currents(ladder.source_v, ladder, load_ohm, current_a, scratch)
+        left = math.exp((at_s - next_s) / filter_tau_s)
+        for i in range(n):
+            settled_v = current_a[i] * load_ohm[i]
+            charge_as[i] += current_a[i] * (next_s - at_s)
+            filtered_v[i] = settled_v + (filtered_v[i] - settled_v) * left
+        at_s = next_s
