@@ -30,7 +30,7 @@ check: $(READY)  ## style, types, who may import whom, sizes: no test is run
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/python -m pytest -q -s --no-header tests/architecture/test_sizes.py
+	@$(BIN)/python -m pytest -q --no-header tests/architecture/test_sizes.py
 
 bench: $(READY)  ## what is measured: speed of the bench and its parts
 	@$(BIN)/python -m pytest -m bench -s

@@ -1,0 +1,88 @@
+"""Every command that README or docs show is real: `hil` ones are run, `make` ones are targets.
+
+Commands are the lines of fenced blocks marked ``console`` (after ``$``) or ``sh``. A document is a
+walk: its commands run one after the other in one empty folder, so that a later one may use what an
+earlier one left. Text in angle brackets or capitals is no command and belongs in an unmarked block.
+"""
+
+import os
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+from house import BIN, ROOT, relative
+
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+FENCE = re.compile(r"^```(console|sh)\n(.*?)^```", flags=re.MULTILINE | re.DOTALL)
+# What a document may show beside hil and make, and why it is not run here.
+NOT_RUN = {
+    "git": "needs another repository",
+    "pip": "changes the environment that the tests run in",
+    ".venv/bin/pip": "the same",
+    "bash": ".ci/run would start the tests within the tests",
+}
+MINUTES = 5
+
+
+def commands(text: str) -> list[str]:
+    """Return the commands of a document's fenced blocks, in order, comments left out."""
+    found = []
+    for language, block in FENCE.findall(text):
+        lines = block.replace("\\\n", " ").splitlines()
+        if language == "console":
+            lines = [line[2:] for line in lines if line.startswith("$ ")]
+        found += [shlex.join(shlex.split(line, comments=True)) for line in lines]
+    return [line for line in found if line]
+
+
+def targets() -> set[str]:
+    """Return what `make` can be asked for."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    return set(re.findall(r"^([a-z-]+):", makefile, flags=re.MULTILINE))
+
+
+def run(command: str, folder: Path) -> None:
+    """Run one `hil` command the way a reader would. Raises AssertionError if it fails."""
+    environment = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"}
+    result = subprocess.run(  # noqa: S603 - commands of our own documents
+        shlex.split(command),
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=MINUTES * 60,
+        check=False,
+    )
+    # 1 and 2 are verdicts on the board: the command itself did what it is shown for.
+    good = {0, 1, 2} if command.startswith("hil run ") else {0}
+    assert result.returncode in good, f"{command}: {result.returncode}\n{result.stderr}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=relative)
+def test_the_commands_of_a_document(document: Path, tmp_path: Path) -> None:
+    for command in commands(document.read_text(encoding="utf-8")):
+        program, *arguments = shlex.split(command)
+        if program == "make":
+            assert {word for word in arguments if "=" not in word} <= targets(), command
+        elif program == "hil":
+            run(command, tmp_path)
+        else:
+            assert program in NOT_RUN, f"{command}: neither run nor excused"
+
+
+def test_commands_are_found() -> None:
+    text = (
+        "```console\n$ hil check a  # why\nok\n```\n"
+        "```sh\nmake demo\n\nhil run \\\n  b\n```\n"
+        "```\nhil run PROFILE\n```\n"
+    )
+    assert commands(text) == ["hil check a", "make demo", "hil run b"]
+
+
+def test_a_wrong_command_is_found(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError):
+        run("hil no-such-command", tmp_path)
+    assert "no-such-target" not in targets()
+    assert {"demo", "test", "check", "bench", "nightly", "clean", "help"} <= targets()
