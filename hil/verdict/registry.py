@@ -1,9 +1,10 @@
 """What each metric is called, means and needs. Definitions: design/physics.md, section 4."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal, TypeAlias
+from typing import Literal, SupportsFloat, TypeAlias
 
 from hil.core.instants import Instant
 from hil.core.spec import Accuracy
@@ -102,3 +103,15 @@ class MetricValue:
     unit: str
     read_at: Instant
     where: str
+
+
+def metric(
+    name: str, value: SupportsFloat, uncertainty: SupportsFloat, at: Instant, where: str
+) -> MetricValue:
+    """Return a value of the metric ``name`` in its unit; takes NumPy scalars too."""
+    return MetricValue(float(value), float(uncertainty), METRICS[name].unit, at, where)
+
+
+def not_available(name: str, at: Instant, why: str) -> MetricValue:
+    """Return the metric ``name`` as not available: NaN, and why."""
+    return MetricValue(math.nan, math.nan, METRICS[name].unit, at, f"n/a: {why}")

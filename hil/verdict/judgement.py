@@ -1,0 +1,209 @@
+"""From values to a verdict: guard-banded, and never better than the evidence.
+
+Four verdicts, from best to worst: PASS, INCONCLUSIVE, ABORTED, FAIL; the worst that a run earns is
+its verdict. FAIL stands above ABORTED because it is the only statement about the board: a deviation
+that was proven stays proven when an operator then stops the run. ABORTED stands above INCONCLUSIVE
+because a run that did not finish says less than one that finished and could not tell. Both say
+"not shown", never "wrong".
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+from hil.core.instants import Instant
+from hil.core.records import (
+    BadMeasurement,
+    Deviation,
+    ExpectationJudged,
+    Overrun,
+    Record,
+    SafeStateReached,
+    StopRequested,
+    Tick,
+    Tripped,
+)
+
+COMPARISONS = ("<=", "<", ">=", ">")
+"""How an expectation may compare a value with its limit."""
+LARGEST_SHARE_OF_TOLERANCE = 0.25
+"""Above this share of the tolerance an uncertainty makes too many verdicts INCONCLUSIVE."""
+
+
+class Verdict(Enum):
+    """What a run shows; the value is the exit code of ``hil run``."""
+
+    PASS = 0
+    FAIL = 1
+    INCONCLUSIVE = 2
+    ABORTED = 3
+
+    @property
+    def exit_code(self) -> int:
+        """Return the exit code."""
+        return self.value
+
+
+SEVERITY = (Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.ABORTED, Verdict.FAIL)
+"""From best to worst; the reasons stand at the top of this file."""
+
+
+def judge(value: float, uncertainty: float, comparison: str, limit: float) -> bool | None:
+    """Compare with a guard band of the expanded uncertainty on either side of the limit.
+
+    True only if the value clears the limit by ``uncertainty``, False only if it misses by it, None
+    in between and for anything that is not a number. Raises ValueError for another comparison or a
+    negative uncertainty.
+    """
+    if comparison not in COMPARISONS:
+        raise ValueError(f"comparison {comparison!r}: expected one of {', '.join(COMPARISONS)}")
+    if uncertainty < 0.0:
+        raise ValueError(f"uncertainty {uncertainty}: expected >= 0")
+    if math.isnan(value) or math.isnan(uncertainty) or math.isnan(limit):
+        return None
+    # seen from the limit, ">" and ">=" are "<" and "<=" with every sign turned
+    excess = value - limit if comparison[0] == "<" else limit - value
+    if comparison in ("<=", ">="):
+        clears, misses = excess <= -uncertainty, excess > uncertainty
+    else:
+        clears, misses = excess < -uncertainty, excess >= uncertainty
+    return True if clears else False if misses else None
+
+
+def warn_if_too_uncertain(name: str, uncertainty: float, tolerance: float, unit: str) -> str | None:
+    """Return one line if the uncertainty exceeds a quarter of the tolerance, else None."""
+    if uncertainty <= LARGEST_SHARE_OF_TOLERANCE * tolerance:
+        return None
+    return (
+        f"{name}: uncertainty {uncertainty:.3g} {unit} (k = 2) is more than a quarter of the "
+        f"tolerance {tolerance:.3g} {unit}; expect INCONCLUSIVE, or use a better instrument"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The verdict, and one line for each thing that kept it from being better, worst first."""
+
+    verdict: Verdict
+    reasons: tuple[str, ...]
+
+    @property
+    def reason(self) -> str:
+        """Return the first reason, or what a pass means."""
+        return self.reasons[0] if self.reasons else "every expectation met, no deviation"
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerated:
+    """How much a run may lose and still count: shares of its ticks."""
+
+    overrun_share: float = 0.01
+    bad_share: float = 0.01
+
+
+class Judge:
+    """A fold over the records of a run.
+
+    Evidence closes with the first trip or request to stop: what follows is the bench taking the
+    board down, so a silent board or an unmet expectation after it is no fault of the board.
+    """
+
+    def __init__(self, tolerated: Tolerated | None = None) -> None:
+        """Start without evidence."""
+        self._tolerated = tolerated or Tolerated()
+        self._found: list[tuple[Verdict, str]] = []
+        self._closed = False
+        self._ticks = self._missed = 0
+        self._bad_at: dict[Instant, str] = {}
+
+    def feed(self, record: Record) -> None:
+        """Add one record."""
+        match record:
+            case Tick():
+                self._ticks += 1
+            case SafeStateReached():
+                self._safe_state(record)
+            case Tripped() | StopRequested():
+                self._end(record)
+            case Deviation() | ExpectationJudged() | Overrun() | BadMeasurement():
+                if not self._closed:
+                    self._evidence(record)
+
+    def _evidence(self, record: Deviation | ExpectationJudged | Overrun | BadMeasurement) -> None:
+        """Weigh what happened while the run was on."""
+        match record:
+            case Deviation():
+                text = f"{record.name}: {record.subject} {record.value:.6g} {record.unit}"
+                self._note(Verdict.FAIL, f"{text}, limit {record.limit:.6g}: {record.situation}")
+            case ExpectationJudged():
+                self._expectation(record)
+            case Overrun():
+                self._missed += record.missed
+            case BadMeasurement():
+                self._bad_at[record.at] = f"{record.device}: {record.message}"
+
+    def _expectation(self, record: ExpectationJudged) -> None:
+        """A failed one is the board's; an open one, or one read off a bad tick, nobody's."""
+        text = f"{record.name}: {record.value:.6g} ± {record.uncertainty:.2g} {record.unit}"
+        text = f"{text}, expected {record.comparison} {record.limit:.6g}"
+        if record.passed is None:
+            self._note(Verdict.INCONCLUSIVE, f"{text}: cannot tell ({record.where})")
+        elif record.read_at in self._bad_at:
+            bad = self._bad_at[record.read_at]
+            self._note(Verdict.INCONCLUSIVE, f"{text}: read off a bad measurement ({bad})")
+        elif not record.passed:
+            self._note(Verdict.FAIL, text)
+
+    def _end(self, record: Tripped | StopRequested) -> None:
+        """Close the evidence; a trip that blames the board is the last piece of it."""
+        if isinstance(record, StopRequested):
+            self._note(Verdict.ABORTED, f"stopped by {record.source}")
+        else:
+            blamed = record.blames_board and not self._closed
+            text = f"{record.limit}: {record.subject} {record.value:.6g} {record.unit}"
+            text = f"{text}, bound {record.bound:.6g}"
+            self._note(Verdict.FAIL if blamed else Verdict.ABORTED, text)
+        self._closed = True
+
+    def _safe_state(self, record: SafeStateReached) -> None:
+        """A device that did not go safe ends the run as aborted, whatever it had shown."""
+        if not record.ok:
+            text = f"{record.device}: safe state not reached, read back {record.read_back}"
+            self._note(Verdict.ABORTED, text)
+
+    def _note(self, verdict: Verdict, reason: str) -> None:
+        """Keep a finding."""
+        self._found.append((verdict, reason))
+
+    def result(self) -> Judgement:
+        """Return the verdict on what has been fed so far."""
+        found = sorted(
+            self._found + self._gaps_in_evidence(), key=lambda note: -SEVERITY.index(note[0])
+        )
+        verdict = found[0][0] if found else Verdict.PASS
+        return Judgement(verdict, tuple(reason for _, reason in found))
+
+    def _gaps_in_evidence(self) -> list[tuple[Verdict, str]]:
+        """Return why the run as a whole shows too little."""
+        if not self._ticks:
+            return [(Verdict.INCONCLUSIVE, "nothing was measured")]
+        found = []
+        shares = (
+            ("slots missed", self._missed / (self._ticks + self._missed), "overrun_share"),
+            ("ticks with bad measurements", len(self._bad_at) / self._ticks, "bad_share"),
+        )
+        for what, share, key in shares:
+            allowed: float = getattr(self._tolerated, key)
+            if share > allowed:
+                text = f"{what}: {share:.2%} of the run, tolerated {allowed:.2%}"
+                found.append((Verdict.INCONCLUSIVE, text))
+        return found
+
+
+def overall(records: Iterable[Record], tolerated: Tolerated | None = None) -> Judgement:
+    """Return the verdict on a whole run."""
+    judgement = Judge(tolerated)
+    for record in records:
+        judgement.feed(record)
+    return judgement.result()
