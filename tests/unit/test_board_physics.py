@@ -1,0 +1,210 @@
+"""Board electronics: sampling chain, bleed resistance, board heat, NTC inputs, design checks."""
+
+import dataclasses
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hil.physics import board
+
+ROOT = Path(__file__).parents[2]
+SUFFIXES = [
+    "_ppm_per_k",
+    "_k_per_w",
+    "_ppm",
+    "_ohm",
+    "_farad",
+    "_degc",
+    "_ratio",
+    "_ns",
+    "_hz",
+    "_ah",
+    "_v",
+    "_a",
+    "_k",
+    "_s",
+]
+UNITS = {
+    "V": 1.0, "mV": 1e-3, "A": 1.0, "mA": 1e-3, "uA": 1e-6, "ohm": 1.0, "mohm": 1e-3,
+    "kohm": 1e3, "Mohm": 1e6, "nF": 1e-9, "uF": 1e-6, "%": 0.01, "ppm": 1.0, "ppm/K": 1.0,
+    "K/W": 1.0, "K": 1.0, "degC": 1.0, "s": 1.0, "ms": 1e-3,
+}  # fmt: skip
+
+
+def design(name: str = "reference-16s", **changes: Any) -> board.BoardDesign:
+    """A board file by the rule that a key is a field without its unit (the loader's own rule)."""
+    file = yaml.safe_load((ROOT / f"profiles/boards/{name}.yaml").read_text())
+    return dataclasses.replace(board.BoardDesign(**dict(map(_field, file.items()))), **changes)
+
+
+def _field(item: tuple[str, Any]) -> tuple[str, Any]:
+    key, value = item
+    by_key = {_key(field.name): field for field in dataclasses.fields(board.BoardDesign)}
+    field = by_key[key]
+    if field.name == key:
+        return key, value
+    number, unit = value.split()
+    scaled = float(number) * UNITS[unit]
+    return field.name, round(scaled * 1e9) if field.name.endswith("_ns") else scaled
+
+
+def _key(field: str) -> str:
+    return next((field.removesuffix(end) for end in SUFFIXES if field.endswith(end)), field)
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "profiles/boards").glob("*.yaml")), ids=lambda p: p.stem
+)
+def test_board_files_are_complete_designs(path: Path) -> None:
+    assert design(path.stem).model == path.stem
+
+
+def test_keys_without_their_unit_stay_distinct() -> None:
+    names = [field.name for field in dataclasses.fields(board.BoardDesign)]
+    assert len({_key(name) for name in names}) == len(names)
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({"cells": 65}, "cells"),
+        ({"cells_per_front_end": 19}, "cells_per_front_end"),
+        ({"cells": 64, "cells_per_front_end": 12}, "cells_per_front_end"),
+        ({"bleed_ohm": 0.0}, "bleed_ohm"),
+        ({"settle_ns": 100_000_000}, "settle_ns"),
+        ({"ntcs": 48}, "ntcs"),
+    ],
+)
+def test_impossible_designs_are_refused(changes: dict[str, Any], key: str) -> None:
+    with pytest.raises(ValueError, match=f"^{key}: found|^{key}: 64 cells"):
+        design(**changes)
+
+
+def sample(
+    volts: list[float], chain: board.Chain, *, number: int = 0, degc: float = 25, noise: float = 0
+) -> list[int]:
+    out = np.zeros(len(volts), np.int64)
+    board.sample_cells(7, 1, number, np.array(volts), chain, degc, noise, 1e-4, out)
+    return [int(value) for value in out]
+
+
+def ideal(n: int, **changes: Any) -> board.Chain:
+    zero = np.zeros(n)
+    return board.Chain(np.full(n, 68.0), np.full(n, 1e7), zero, zero, zero)._replace(**changes)
+
+
+def test_an_ideal_chain_rounds_to_the_nearest_count_and_clamps() -> None:
+    volts = [3.30004, 3.30006, -0.1, 5.2]
+    assert sample(volts, ideal(4)) == [33000, 33001, 0, 50000]
+
+
+def test_offset_gain_and_drift_add_up() -> None:
+    chain = ideal(
+        3,
+        offset_v=np.array([2e-3, 0, 0]),
+        gain_ppm=np.array([0, 1000.0, 0]),
+        drift_ppm_per_k=np.array([0, 0, 50.0]),
+    )
+    assert sample([3.3] * 3, chain, degc=55) == [33020, 33033, 33050]  # 50 ppm/K · 30 K · 3.3 V
+
+
+def test_noise_has_its_stated_size_and_repeats() -> None:
+    readings = np.array([sample([3.3] * 16, ideal(16), number=k, noise=2e-3) for k in range(2000)])
+    assert readings.std() * 1e-4 == pytest.approx(2e-3, rel=0.02)
+    assert sample([3.3] * 16, ideal(16), number=9, noise=2e-3) == list(readings[9])
+
+
+def test_parts_stay_within_tolerance_and_differ_by_seed_and_device() -> None:
+    one = board.make_chain(design(), 7, 1)
+    assert np.abs(one.offset_v).max() <= 2e-3
+    assert np.abs(one.offset_v).max() > 1e-3
+    assert np.abs(one.bleed_ohm / 68 - 1).max() <= 0.01
+    for other in (board.make_chain(design(), 8, 1), board.make_chain(design(), 7, 2)):
+        assert not set(one.offset_v) & set(other.offset_v)
+
+
+def test_cells_of_one_reference_drift_together() -> None:
+    separate = board.make_chain(design("reference-32s"), 7, 1).drift_ppm_per_k
+    common = board.make_chain(design("reference-32s", common_reference=True), 7, 1).drift_ppm_per_k
+    assert len(set(separate[:16])) == len(set(separate[16:])) == 1
+    assert len(set(separate)) == 2
+    assert len(set(common)) == 1
+
+
+def test_bleed_resistance_follows_board_and_own_heat() -> None:
+    out = np.zeros(2)
+    board.bleed_resistances(np.full(2, 68.0), 200.0, 85.0, 35.0, np.array([0.0, 0.17]), out)
+    assert out == pytest.approx([68 * 1.002, 68 * (1 + 200e-6 * (10 + 85 * 0.17))])
+
+
+def test_board_heats_by_resistance_times_power_with_one_time_constant() -> None:
+    half = board.pcb_step_degc(design(), 25, 25, 10.0, 300)
+    assert board.pcb_step_degc(design(), half, 25, 10.0, 300) == pytest.approx(
+        25 + 20 * (1 - np.exp(-1)), rel=1e-12
+    )
+    assert board.pcb_step_degc(design(), 80, 25, 10.0, 1e6) == pytest.approx(45)
+
+
+@given(st.floats(-40, 120))
+def test_ntc_divider_goes_both_ways(degc: float) -> None:
+    volt = board.ntc_divider_v(design(), degc)
+    assert board.ntc_degc(design(), volt) == pytest.approx(degc, abs=1e-9)
+
+
+def test_ntc_divider_is_half_the_supply_at_25_degc() -> None:
+    assert board.ntc_divider_v(design(), 25) == pytest.approx(1.65)
+    # B = 3435 K: R(85 degC) = 10 kohm · exp(3435 (1/358.15 - 1/298.15)) = 1.4514 kohm
+    assert board.ntc_divider_v(design(), 85) == pytest.approx(3.3 * 1.4514 / 11.4514, rel=1e-4)
+
+
+@pytest.mark.parametrize("volt", [0.0, 3.3, -0.1, 5.0])
+def test_a_broken_ntc_reads_as_unknown(volt: float) -> None:
+    assert np.isnan(board.ntc_degc(design(), volt))
+
+
+@pytest.mark.parametrize(("degc", "limit_a"), [(-0.1, 0), (0, 10), (4.9, 10), (5, 100), (30, 100)])
+def test_charge_limit_in_the_cold(degc: float, limit_a: float) -> None:
+    assert board.cold_limit_a(design(), degc) == limit_a
+
+
+SCRIPT = """
+import numpy as np
+from hil.physics.board import Chain, bleed_resistances, sample_cells
+from hil.physics.wiring import Ladder, advance, currents_at, pulled_voltages
+n = 5
+row = np.linspace(1.0, 2.0, n)
+net = Ladder(3 + row / 10, 0 * row, np.array([.1, .2, 1e9, .3, .1, .2]), 68 * row, 1e7 * row)
+charge, filtered, current, pulled, ohm = (np.zeros(n) for _ in range(5))
+advance(net, row * 0.04, 0.01, 0.09, 2e-3, charge, filtered)
+currents_at(net, row * 0.04, 0.05, current)
+pulled_voltages(net, row * 1e-4, pulled)
+bleed_resistances(net.bleed_ohm, 200.0, 85.0, 41.0, row, ohm)
+counts = np.zeros(n, np.int64)
+sample_cells(7, 3, 11, filtered, Chain(row, row, row / 100, row, row), 60.0, 1e-3, 1e-4, counts)
+for result in (charge, filtered, current, pulled, ohm, counts):
+    print(result.tobytes().hex())
+"""
+
+
+def test_the_plain_source_gives_the_same_bits() -> None:
+    outputs = [
+        subprocess.run(  # noqa: S603 -- our own interpreter and script
+            [sys.executable, "-W", "error", "-c", SCRIPT],
+            env={**os.environ, "NUMBA_DISABLE_JIT": flag},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for flag in ("0", "1")
+    ]
+    assert outputs[0] == outputs[1]
+    assert len(set(outputs[0].split())) == 6
