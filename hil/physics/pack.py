@@ -1,0 +1,140 @@
+"""A pack before it runs: the cells drawn for it, its links, and how its heat spreads.
+
+What is made here is NumPy, once per pack; what moves is in ``cell.py``.
+"""
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+import numpy as np
+
+from hil.physics.cell import (
+    CAPACITY_AH,
+    HEAT_J,
+    LEAKAGE_A,
+    LINK_OHM,
+    OFFSET_K,
+    RESISTANCE_RATIO,
+    SOC,
+    Floats,
+)
+from hil.physics.noise import noise_row
+from hil.physics.parameters import PackParameters
+
+Overrides: TypeAlias = Mapping[int, Mapping[str, float]]
+"""By cell (from 1): ``soc`` sets its initial charge, ``capacity_ratio``, ``resistance_ratio`` and
+``leakage_ratio`` multiply what was drawn for it."""
+
+# The population's own place in the noise: no other device may draw from it. Never change these,
+# or every seed means another pack.
+POPULATION_DEVICE = 0xCE11
+_CAPACITY_DRAW, _RESISTANCE_DRAW, _LEAKAGE_DRAW, _SOC_DRAW = range(4)
+
+_OVERRIDES = {
+    "capacity_ratio": CAPACITY_AH,
+    "resistance_ratio": RESISTANCE_RATIO,
+    "leakage_ratio": LEAKAGE_A,
+}
+
+
+def _normals(seed: int, draw: int, cells: int) -> Floats:
+    """Return one standard normal a cell; the same for a cell whatever the length of the stack."""
+    out = np.empty(cells)
+    noise_row(seed, POPULATION_DEVICE, draw, out)
+    return out
+
+
+def link_resistances(pack: PackParameters) -> Floats:
+    """Return the resistance (ohm) that each cell shows above itself; the top cell shows none."""
+    ohm = np.full(pack.cells, pack.link_ohm)
+    if pack.seam_every:
+        ohm[pack.seam_every - 1 :: pack.seam_every] = pack.seam_ohm
+    ohm[-1] = 0.0
+    return ohm
+
+
+def draw_cells(pack: PackParameters, seed: int) -> tuple[Floats, Floats]:
+    """Draw the population of a pack: ``cells`` (5, cells) and the initial ``state`` (6, cells).
+
+    Rows as named in ``cell.py``. Leakage is log-normal with the type's leakage as its median.
+    """
+    n, spread = pack.cells, pack.spread
+    cells = np.empty((OFFSET_K + 1, n))
+    z = [_normals(seed, draw, n) for draw in range(_SOC_DRAW + 1)]
+    cells[CAPACITY_AH] = pack.cell.capacity_ah * (1.0 + spread.capacity_ratio * z[_CAPACITY_DRAW])
+    cells[RESISTANCE_RATIO] = 1.0 + spread.resistance_ratio * z[_RESISTANCE_DRAW]
+    cells[LEAKAGE_A] = pack.cell.leakage_a * np.exp(spread.leakage_ratio * z[_LEAKAGE_DRAW])
+    cells[LINK_OHM] = link_resistances(pack)
+    cells[OFFSET_K] = pack.gradient_k * np.linspace(-0.5, 0.5, n) if n > 1 else 0.0
+    state = np.zeros((HEAT_J + 1, n))
+    state[SOC] = pack.soc_ratio + spread.soc_ratio * z[_SOC_DRAW]
+    return cells, state
+
+
+def apply_overrides(overrides: Overrides, cells: Floats, state: Floats) -> None:
+    """Put what was asked for single cells into the drawn population.
+
+    Raises ValueError for a cell the pack does not have, an unknown name or a ratio not above zero.
+    """
+    for number, changes in overrides.items():
+        if not 1 <= number <= cells.shape[1]:
+            raise ValueError(f"cell {number}: the pack has cells 1 to {cells.shape[1]}")
+        for name, value in changes.items():
+            if name == "soc":
+                state[SOC, number - 1] = value
+            elif name not in _OVERRIDES:
+                known = ", ".join(("soc", *_OVERRIDES))
+                raise ValueError(f"cell {number}: no override {name!r}; known: {known}")
+            elif not value > 0.0 and name != "leakage_ratio":
+                raise ValueError(f"cell {number}: {name} {value} is not above zero")
+            else:
+                cells[_OVERRIDES[name], number - 1] *= value
+
+
+class ThermalNetwork:
+    """Cells in a row, each touching its neighbours and the air of the box, the box the ambient.
+
+    Linear with constant coefficients, so one step is exact: with C dx/dt = heat - K x, where x is
+    above ambient, x(t + dt) = exp(-C^-1 K dt) x + integral. C^-1/2 K C^-1/2 is symmetric and its
+    eigenvectors give both matrices for any step.
+    """
+
+    def __init__(self, pack: PackParameters) -> None:
+        """Build the conductances (W/K) and find the modes once."""
+        n = pack.cells
+        heat_j_per_k = np.full(n + 1, pack.cell.mass_kg * pack.cell.heat_capacity_j_per_kg_k)
+        heat_j_per_k[n] = pack.enclosure_j_per_k
+        conductance = np.zeros((n + 1, n + 1))
+        for c in range(n):
+            _join(conductance, c, n, pack.cell_air_w_per_k)
+        for c in range(n - 1):
+            _join(conductance, c, c + 1, pack.cell_cell_w_per_k)
+        conductance[n, n] += pack.enclosure_ambient_w_per_k
+        self._root = np.sqrt(heat_j_per_k)
+        rates, self._modes = np.linalg.eigh(conductance / np.outer(self._root, self._root))
+        # Rounding leaves the rate of an insulated box a hair off zero, on either side.
+        self._rates = np.maximum(rates, 0.0)
+
+    def propagators(self, dt_s: float) -> tuple[Floats, Floats]:
+        """Return ``decay`` and ``gain`` (K/W) for a step of ``dt_s``.
+
+        Both (cells + 1) square and transposed: row = the node that acts, column = the one acted on.
+        """
+        exponent = self._rates * dt_s
+        decay = np.exp(-exponent)
+        # (1 - exp(-r dt)) / r, whose limit at r = 0 is dt.
+        held_s = dt_s * np.where(exponent > 0.0, -np.expm1(-exponent), 1.0)
+        held_s /= np.where(exponent > 0.0, exponent, 1.0)
+        modes, root = self._modes, self._root
+        return (
+            np.ascontiguousarray((modes * decay) @ modes.T * root[:, None] / root),
+            np.ascontiguousarray((modes * held_s) @ modes.T / np.outer(root, root)),
+        )
+
+
+def _join(conductance: Floats, a: int, b: int, w_per_k: float) -> None:
+    """Let two nodes exchange heat."""
+    conductance[a, a] += w_per_k
+    conductance[b, b] += w_per_k
+    conductance[a, b] -= w_per_k
+    conductance[b, a] -= w_per_k
