@@ -1,0 +1,212 @@
+"""Line protocols (SCPI and its kin) over a byte link: one question, its own answer.
+
+A line protocol has no number that ties an answer to its question, only order. So after a
+time-out, a cancelled query or a surplus answer the session is *out of step* and refuses to ask,
+until ``resync`` has shown that the next answer belongs to the next question.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from hil.core.errors import DeviceError, LinkTimeout, MalformedReply
+from hil.core.instants import MILLISECOND, Duration
+from hil.ports import ByteLink, Clock
+
+_MAX_ANSWER = 65_536
+
+
+class LineSession:
+    """Writes lines to a device and reads its answers. One task at a time."""
+
+    def __init__(
+        self,
+        link: ByteLink,
+        clock: Clock,
+        name: str,
+        *,
+        terminator: bytes = b"\r\n",
+        reply_terminator: bytes = b"\n",
+        max_answer: int = _MAX_ANSWER,
+    ) -> None:
+        """``terminator`` ends what is sent, ``reply_terminator`` (CR before LF is dropped) answers.
+
+        ``max_answer`` is the longest answer in bytes that is not taken for garbage.
+        """
+        self._link = link
+        self._clock = clock
+        self._name = name
+        self._terminator = terminator.decode("ascii")
+        self._end = reply_terminator
+        self._max_answer = max_answer
+        self._buffer = bytearray()
+        self._unanswered: str | None = None  # the query that put the session out of step
+        self._owed = 0  # answers that the device may still send for queries given up
+        self._expired = False
+
+    async def write(self, line: str) -> None:
+        """Send a line that has no answer; allowed out of step, so that "off" always gets out.
+
+        Raises LinkLost; ValueError for a line that is not one line of ASCII.
+        """
+        await self._link.send(self._encoded(line))
+
+    async def query(self, line: str, within: Duration) -> str:
+        """Send a line and return its answer without the terminator.
+
+        Raises LinkTimeout, LinkLost, MalformedReply (not printable ASCII, too long, or more than
+        one answer) and, out of step, DeviceError.
+        """
+        return (await self._ask(line, self._encoded(line), 1, within))[0]
+
+    async def query_all(self, lines: Sequence[str], within: Duration) -> list[str]:
+        """Send several lines at once and return their answers in order; ``within`` is for all."""
+        payload = b"".join(map(self._encoded, lines))
+        return await self._ask("; ".join(lines), payload, len(lines), within)
+
+    async def resync(
+        self, probe: str, within: Duration, is_answer: Callable[[str], bool] | None = None
+    ) -> str:
+        """Bring questions and answers into step again and return the answer to ``probe``.
+
+        First what is still owed is awaited and thrown away, up to ``within`` of silence. Then
+        ``probe`` is asked. With ``is_answer`` (best: a probe whose answer nothing else gives) other
+        answers are late ones and skipped. Without it, the last answer before ``within`` of silence
+        counts, so no answer may be later than that.
+
+        Raises LinkTimeout, LinkLost, MalformedReply; the session then stays out of step.
+        """
+        await self._drain(within)
+        self._unanswered = probe
+        self._owed += 1
+        await self._link.send(self._encoded(probe))
+        answer = self._decoded(await self._read_one(probe, within))
+        if is_answer is None:
+            answer = await self._last_answer(answer, within)
+        else:
+            while not is_answer(answer):
+                if self._owed <= 0:
+                    raise MalformedReply(self._name, f"{answer!r} does not answer {probe!r}")
+                answer = self._decoded(await self._read_one(probe, within))
+        self._settle(probe)
+        return answer
+
+    # --- asking ----------------------------------------------------------------------------------
+
+    async def _ask(self, asked: str, payload: bytes, count: int, within: Duration) -> list[str]:
+        """Send ``payload`` and return its ``count`` answers; out of step unless all goes well."""
+        if self._unanswered is not None:
+            raise DeviceError(
+                self._name,
+                f"{self._unanswered!r} has no answer of its own yet, so {asked!r} cannot be asked: "
+                "resync first",
+            )
+        self._unanswered = asked
+        self._buffer += self._link.pending()
+        if self._buffer:
+            raise MalformedReply(
+                self._name, f"{bytes(self._buffer)!r} came before {asked!r} was asked"
+            )
+        self._owed = count
+        await self._link.send(payload)
+        answers = await self._read(asked, count, within)
+        texts = [self._decoded(answer) for answer in answers]
+        self._settle(asked)
+        return texts
+
+    def _settle(self, asked: str) -> None:
+        """Declare the session in step. Raises MalformedReply if more came than was asked for."""
+        if self._buffer:
+            raise MalformedReply(
+                self._name, f"{bytes(self._buffer)!r} came after the answer to {asked!r}"
+            )
+        self._owed = 0
+        self._unanswered = None
+
+    async def _drain(self, within: Duration) -> None:
+        """Throw away what has come and, while answers are owed, what comes before silence."""
+        self._buffer += self._link.pending()
+        self._owed -= self._buffer.count(self._end)
+        self._buffer = self._buffer.rpartition(self._end)[2]
+        if self._buffer:
+            self._owed = max(self._owed, 1)  # the rest of a line that began is owed as well
+        with suppress(LinkTimeout):  # silence is what is waited for
+            while self._owed > 0:
+                await self._read_one("what is still owed", within)
+        self._owed = max(self._owed, 0)
+        self._buffer.clear()
+
+    async def _last_answer(self, answer: str, within: Duration) -> str:
+        """Return the last answer before silence, at once when no other can be on its way."""
+        with suppress(LinkTimeout):  # the others never come
+            while self._owed > 0:
+                answer = self._decoded(await self._read_one("what is still owed", within))
+        return answer
+
+    # --- reading ---------------------------------------------------------------------------------
+
+    async def _read_one(self, asked: str, within: Duration) -> bytes:
+        """Return one answer."""
+        return (await self._read(asked, 1, within))[0]
+
+    async def _read(self, asked: str, count: int, within: Duration) -> list[bytes]:
+        """Return ``count`` answers; raises LinkTimeout if the last is not complete ``within``.
+
+        The time limit cancels the waiting task and is told from other cancellations as
+        ``asyncio.timeout`` does it, at a fraction of its cost.
+        """
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - a coroutine that runs has a task
+        cancellations = task.cancelling()
+        self._expired = False
+        timer = self._clock.call_at(self._clock.now() + within, self._expire, task)
+        try:
+            while self._buffer.count(self._end) < count:
+                self._buffer += await self._link.receive()
+                if len(self._buffer) > count * self._max_answer:
+                    raise MalformedReply(
+                        self._name, f"more than {self._max_answer} bytes in answer to {asked!r}"
+                    )
+        except asyncio.CancelledError:
+            if not self._expired or task.uncancel() > cancellations:
+                raise
+            raise self._timeout(asked, within) from None
+        finally:
+            timer.cancel()
+        return [self._cut_answer() for _ in range(count)]
+
+    def _expire(self, task: asyncio.Task[object]) -> None:
+        """Wake the reader: its time is up."""
+        self._expired = True
+        task.cancel()
+
+    def _timeout(self, asked: str, within: Duration) -> LinkTimeout:
+        """Say what was asked, how long the device had, and what came instead."""
+        came = f"only {bytes(self._buffer)!r}" if self._buffer else "nothing"
+        waited = f"{within / MILLISECOND:g} ms"
+        return LinkTimeout(self._name, f"asked {asked!r} and waited {waited}, {came} came")
+
+    def _cut_answer(self) -> bytes:
+        """Take the first answer out of the buffer."""
+        answer, _, rest = self._buffer.partition(self._end)
+        self._buffer = rest
+        self._owed -= 1
+        return bytes(answer)
+
+    # --- text ------------------------------------------------------------------------------------
+
+    def _encoded(self, line: str) -> bytes:
+        """Return the line as it goes over the wire."""
+        if not line.isascii() or "\n" in line or "\r" in line:
+            raise ValueError(f"{self._name}: not one line of ASCII: {line!r}")
+        return (line + self._terminator).encode("ascii")
+
+    def _decoded(self, answer: bytes) -> str:
+        """Return an answer as text. Raises MalformedReply unless it is printable ASCII."""
+        try:
+            text = answer.removesuffix(b"\r").decode("ascii")
+        except UnicodeDecodeError:
+            text = "\0"
+        if not text.isprintable():
+            raise MalformedReply(self._name, f"{answer!r} is not text")
+        return text

@@ -1,0 +1,264 @@
+"""A CAN bus in memory: one frame at a time, arbitration by identifier, every bit takes its time.
+
+Classical CAN only (data up to 8 bytes, 11 or 29 bit identifiers). A frame occupies the bus for its
+worst-case length with stuff bits, the three bits of interframe space included, and is delivered at
+the end of that; after Davis, Burns, Bril, Lukkien, "Controller Area Network (CAN) schedulability
+analysis: Refuted, revisited and revised", Real-Time Systems 35 (2007), section 2.1: with n data
+bytes and g = 34 (11 bit) or 54 (29 bit) bits of header and CRC that are subject to stuffing,
+``g + 8n + 13 + floor((g + 8n - 1) / 4)`` bits, that is 55 + 10n and 80 + 10n.
+"""
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from copy import copy
+from dataclasses import dataclass
+from struct import Struct
+from typing import Any
+
+from can import Message
+
+from drivers.links.mailbox import Mailbox
+from hil.core.errors import DeviceError, LinkLost
+from hil.core.instants import SECOND, Duration, Instant
+from hil.ports import Clock, FrameTwin, Tap
+
+_MAX_DATA = 8
+_SEND_FRAMES = 1_000
+_RECEIVE_FRAMES = 100_000
+_UNDER_WAY = -1.0
+"""``timestamp`` of a frame that waits for the bus; a fresh frame has python-can's default 0."""
+
+_TAP_HEAD = Struct(">cIB")
+_TAP_EXTENDED, _TAP_REMOTE = 1 << 31, 1 << 30  # where SocketCAN's can_id has them
+
+
+class BusSaturated(DeviceError):
+    """The bus carries less than its nodes send; the frame was refused, none was dropped."""
+
+
+def frame_bits(data_bytes: int, *, extended: bool) -> int:
+    """Return the bits a frame occupies the bus for at worst, interframe space included."""
+    stuffed = (54 if extended else 34) + 8 * data_bytes
+    return stuffed + 13 + (stuffed - 1) // 4
+
+
+def wire_order(frame: Message) -> int:
+    """Return the bits that arbitration compares, first bit highest: the lowest number wins.
+
+    11 bit: identifier, RTR, IDE = 0; 29 bit: base, SRR = 1, IDE = 1, extension, RTR. Both are
+    padded to 32 bits, so a standard frame beats an extended one with the same base.
+    Raises ValueError for what classical CAN cannot carry.
+    """
+    identifier, remote = frame.arbitration_id, frame.is_remote_frame
+    size = 0 if remote else frame.dlc
+    if frame.is_fd or frame.is_error_frame or size > _MAX_DATA or size != len(frame.data):
+        raise ValueError(f"not a frame of classical CAN: {frame!r}")
+    if not 0 <= identifier < (1 << 29 if frame.is_extended_id else 1 << 11):
+        raise ValueError(f"the identifier does not fit: {frame!r}")
+    if frame.is_extended_id:
+        return (identifier >> 18) << 21 | 0b11 << 19 | (identifier & 0x3FFFF) << 1 | remote
+    return identifier << 21 | remote << 20
+
+
+class BusNode:
+    """One controller on the bus, with its transmit queue: first in, first out."""
+
+    def __init__(self, bus: "MemoryBus", name: str, receive: Callable[[Message], None]) -> None:
+        """Use ``MemoryBus.attach``."""
+        self.name = name
+        self.receive = receive
+        self.plugged = True
+        self.unplugged = 0  # times: a frame that was being sent then never arrives
+        self.queue: deque[tuple[int, Message]] = deque()
+        self._bus = bus
+
+    def send(self, frame: Message) -> None:
+        """Queue ``frame``, which belongs to the bus from now on and arrives as this same object.
+
+        A frame object that was sent before is copied. Raises BusSaturated with a full queue,
+        ValueError for what classical CAN cannot carry.
+        """
+        order = wire_order(frame)
+        bus = self._bus
+        if len(self.queue) >= bus.queue_frames:
+            bus.refused += 1
+            raise BusSaturated(
+                self.name, f"the bus is saturated: {bus.queue_frames} frames wait to be sent"
+            )
+        if frame.timestamp:
+            frame = copy(frame)
+            frame.data = bytearray(frame.data)
+        frame.timestamp = _UNDER_WAY
+        self.queue.append((order, frame))
+        bus.wake()
+
+    def unplug(self) -> None:
+        """Leave: what waits is lost, what is being sent breaks off, nothing is received."""
+        self.plugged = False
+        self.unplugged += 1
+        self.queue.clear()
+
+
+class MemoryBus:
+    """The bus itself. ``frames``, ``refused`` and ``busy`` count what it did since its start."""
+
+    def __init__(
+        self, clock: Clock, bitrate: float = 500_000, queue_frames: int = _SEND_FRAMES
+    ) -> None:
+        """Start idle. ``bitrate`` in bit/s. Raises ValueError unless it is positive."""
+        if bitrate <= 0:
+            raise ValueError(f"the bit rate must be positive, found {bitrate}")
+        self.queue_frames = queue_frames
+        self.frames = 0
+        self.refused = 0
+        self.busy: Duration = 0
+        self._clock = clock
+        self._nodes: list[BusNode] = []
+        self._idle = True
+        self._durations = {
+            extended: [
+                round(frame_bits(size, extended=extended) * SECOND / bitrate)
+                for size in range(_MAX_DATA + 1)
+            ]
+            for extended in (False, True)
+        }
+
+    def attach(self, name: str, receive: Callable[[Message], None]) -> BusNode:
+        """Add a node, whose ``receive`` gets every frame that another node sends."""
+        node = BusNode(self, name, receive)
+        self._nodes.append(node)
+        return node
+
+    def wake(self) -> None:
+        """Begin an arbitration if the bus is idle.
+
+        Not before all that runs at this instant has queued its frames: they start together.
+        """
+        if self._idle:
+            self._idle = False
+            now = self._clock.now()
+            self._clock.call_at(now, self._arbitrate, now)
+
+    def _arbitrate(self, now: Instant) -> None:
+        """Give the bus to the head frame that wins, of equals to the node attached first."""
+        winner = None
+        for node in self._nodes:
+            if node.queue and (winner is None or node.queue[0][0] < winner.queue[0][0]):
+                winner = node
+        if winner is None:
+            self._idle = True
+            return
+        frame = winner.queue.popleft()[1]
+        size = 0 if frame.is_remote_frame else frame.dlc
+        duration = self._durations[frame.is_extended_id][size]
+        self.busy += duration
+        end = now + duration
+        self._clock.call_at(end, self._deliver, winner, winner.unplugged, frame, end)
+
+    def _deliver(self, sender: BusNode, unplugged: int, frame: Message, end: Instant) -> None:
+        """The last bit has passed: every other node has the frame, and the next one starts.
+
+        ``end`` is where the frame ends by the bit clock, also where a wall clock is late.
+        """
+        if sender.unplugged == unplugged:
+            self.frames += 1
+            frame.timestamp = end / SECOND
+            for node in self._nodes:
+                if node is not sender and node.plugged:
+                    node.receive(frame)
+        self._arbitrate(end)
+
+
+@dataclass(frozen=True)
+class MemoryFrameOptions:
+    """The bench file's keys; ``bus`` joins several links, else each has a bus of its own."""
+
+    bitrate: float = 500_000
+    bus: MemoryBus | None = None
+
+
+class MemoryFrameLink:
+    """``hil.ports.FrameLink``: the host's node on a bus; built by ``memory_frame_link``."""
+
+    def __init__(self, name: str, bus: MemoryBus, twin: FrameTwin | None, tap: Tap | None) -> None:
+        """Attach the host's node, then the twin's; nothing passes before ``open``."""
+        self.bus = bus
+        self._name = name
+        self._tap = tap
+        self._mailbox: Mailbox[Message] = Mailbox(name, _RECEIVE_FRAMES)
+        self._is_mute = False
+        self._host = bus.attach(name, self._arrive)
+        if twin is not None:
+            twin.attach(bus.attach(f"{name} (twin)", twin.receive).send)
+
+    async def open(self) -> None:
+        """Join the bus. Raises LinkLost while the cable is cut."""
+        if not self._host.plugged:
+            raise LinkLost(self._name, "the cable is cut")
+        self._mailbox.open()
+
+    async def send(self, frame: Message) -> None:
+        """Queue ``frame``, which belongs to the bus from now on. Raises LinkLost, BusSaturated."""
+        self._mailbox.check()
+        self._host.send(frame)
+        if self._tap is not None:
+            self._tap(_tap_bytes(b">", frame))
+
+    async def receive(self) -> list[Message]:
+        """Wait for at least one frame and return all that have arrived. Raises LinkLost."""
+        return await self._mailbox.wait()
+
+    def pending(self) -> list[Message]:
+        """Take what has arrived without waiting; do not change the frames. Raises LinkLost."""
+        return self._mailbox.take()
+
+    async def close(self) -> None:
+        """Stop listening; frames that were queued are still sent, as by a real adapter."""
+        self._mailbox.shut("the link is closed")
+
+    # --- faults, for tests and injections --------------------------------------------------------
+
+    def cut(self) -> None:
+        """Pull the host's plug: what waits is lost and the host learns of it."""
+        self._host.unplug()
+        self._mailbox.shut("the cable is cut")
+
+    def mend(self) -> None:
+        """Plug in again; the host has to open the link again."""
+        self._host.plugged = True
+
+    def mute(self, *, active: bool = True) -> None:
+        """Silence all others: nothing they send arrives. No error shows."""
+        self._is_mute = active
+
+    def _arrive(self, frame: Message) -> None:
+        """Keep a frame from another node."""
+        if self._is_mute or not self._mailbox.is_open:
+            return
+        if self._tap is not None:
+            self._tap(_tap_bytes(b"<", frame))
+        self._mailbox.put(frame)
+
+
+def _tap_bytes(way: bytes, frame: Message) -> bytes:
+    """Write a frame as way, identifier (4 bytes, big-endian, flags as SocketCAN), dlc, data."""
+    flags = _TAP_EXTENDED * frame.is_extended_id | _TAP_REMOTE * frame.is_remote_frame
+    return _TAP_HEAD.pack(way, frame.arbitration_id | flags, frame.dlc) + frame.data
+
+
+def memory_frame_link(
+    name: str,
+    clock: Clock,
+    options: Mapping[str, Any],
+    *,
+    twin: FrameTwin | None = None,
+    tap: Tap | None = None,
+) -> MemoryFrameLink:
+    """Return the host's link to a bus; ``twin``, if given, is its peer there.
+
+    ``options`` as in MemoryFrameOptions. ``tap`` sees ``b">"`` + frame as the host sends it and
+    ``b"<"`` + frame as it arrives. Raises ValueError for an option's value, TypeError for an
+    option it does not have.
+    """
+    chosen = MemoryFrameOptions(**options)
+    return MemoryFrameLink(name, chosen.bus or MemoryBus(clock, chosen.bitrate), twin, tap)
