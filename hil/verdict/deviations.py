@@ -24,7 +24,8 @@ class Tolerances:
 
     ``reading_v`` is the sum of the board's error, the emulator's, and what cells may move between
     two looks. ``explained_by`` names the faults that, once the board reports them, explain a wrong
-    reading of that cell and of the two that share a sense lead with it.
+    reading of that cell and of the two that share a sense lead with it (cell 0: of all cells);
+    ``explains_last_cell`` those of the lead above the last cell, which is no cell's lower lead.
     """
 
     reading_v: float = 0.015
@@ -41,6 +42,7 @@ class Tolerances:
     rejected_frames: int = 3
     rejected_window: Duration = 10 * SECOND
     explained_by: frozenset[str] = frozenset({"open-wire"})
+    explains_last_cell: frozenset[str] = frozenset({"top-lead-open"})
 
 
 class Finding(NamedTuple):
@@ -223,7 +225,7 @@ class _Readings:
         """Add the cells that are off or stuck, unless the board itself has said why."""
         if not self._off and not self._stuck:
             return
-        explained = _explained(faults, self._tolerances.explained_by)
+        explained = self._explained(faults)
         limits = self._tolerances
         for k, told_v, real_v in self._off:
             if not explained & {0, k + 1}:
@@ -237,14 +239,15 @@ class _Readings:
                 finding = Finding(moved_v, limits.frozen_move_v, "V", 0, text)
                 findings["reading-frozen", f"cell[{k + 1}].voltage"] = finding
 
-
-def _explained(faults: frozenset[BoardFault], names: frozenset[str]) -> set[int]:
-    """Return the cells (from 1, 0 for all) whose readings the reported faults explain."""
-    cells: set[int] = set()
-    for fault in faults:
-        if fault.fault in names:
-            cells |= {fault.cell - 1, fault.cell, fault.cell + 1} - {0} if fault.cell else {0}
-    return cells
+    def _explained(self, faults: frozenset[BoardFault]) -> set[int]:
+        """Return the cells (from 1, 0 for all) whose readings the reported faults explain."""
+        cells: set[int] = set()
+        for name, cell in faults:
+            if name in self._tolerances.explained_by:
+                cells |= {cell - 1, cell, cell + 1} - {0} if cell else {0}
+            elif name in self._tolerances.explains_last_cell:
+                cells.add(len(self._board_v))
+        return cells
 
 
 class _Bleeds:

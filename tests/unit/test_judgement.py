@@ -1,0 +1,169 @@
+"""The guard band's truth table, and what each kind of record does to the verdict."""
+
+import itertools
+import math
+
+import pytest
+
+from hil.core.records import (
+    BadMeasurement,
+    BoardFaultChanged,
+    Deviation,
+    ExpectationJudged,
+    Overrun,
+    Record,
+    SafeStateReached,
+    StopRequested,
+    Tick,
+    Tripped,
+)
+from hil.verdict.judgement import (
+    SEVERITY,
+    Tolerated,
+    Verdict,
+    judge,
+    overall,
+    warn_if_too_uncertain,
+)
+
+
+@pytest.mark.parametrize(
+    ("value", "uncertainty", "comparison", "limit", "passed"),
+    [
+        (0.8, 0.1, "<=", 1.0, True),
+        (0.75, 0.25, "<=", 1.0, True),  # clears by exactly U
+        (0.875, 0.25, "<=", 1.0, None),
+        (1.0, 0.25, "<=", 1.0, None),
+        (1.25, 0.25, "<=", 1.0, None),  # misses by exactly U: not by more
+        (1.375, 0.25, "<=", 1.0, False),
+        (0.75, 0.25, "<", 1.0, None),
+        (0.5, 0.25, "<", 1.0, True),
+        (1.25, 0.25, "<", 1.0, False),
+        (1.25, 0.25, ">=", 1.0, True),
+        (1.125, 0.25, ">=", 1.0, None),
+        (0.75, 0.25, ">=", 1.0, None),
+        (0.625, 0.25, ">=", 1.0, False),
+        (1.25, 0.25, ">", 1.0, None),
+        (1.5, 0.25, ">", 1.0, True),
+        (0.75, 0.25, ">", 1.0, False),
+        (1.0, 0.0, "<=", 1.0, True),  # an exact value always decides
+        (1.0, 0.0, "<", 1.0, False),
+        (1.0, 0.0, ">=", 1.0, True),
+        (1.0, 0.0, ">", 1.0, False),
+        (math.nan, 0.0, "<=", 1.0, None),
+        (0.0, math.nan, "<=", 1.0, None),
+        (0.0, math.inf, "<=", 1.0, None),
+    ],
+)
+def test_guard_band(
+    value: float,
+    uncertainty: float,
+    comparison: str,
+    limit: float,
+    passed: bool | None,  # noqa: FBT001 - a column of the table
+) -> None:
+    assert judge(value, uncertainty, comparison, limit) is passed
+
+
+@pytest.mark.parametrize(("comparison", "uncertainty"), [("==", 0.1), ("", 0.1), ("<=", -0.1)])
+def test_a_comparison_that_makes_no_sense_is_refused(comparison: str, uncertainty: float) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        judge(1.0, uncertainty, comparison, 1.0)
+
+
+def test_an_uncertainty_above_a_quarter_of_the_tolerance_is_told() -> None:
+    assert warn_if_too_uncertain("gap", 0.005, 0.020, "V") is None
+    line = warn_if_too_uncertain("gap", 0.006, 0.020, "V")
+    assert line is not None
+    assert "gap: uncertainty 0.006 V" in line
+
+
+# --- the verdict of a run --------------------------------------------------------------------
+
+
+def expectation(*, passed: bool | None, read_at: int = 5) -> ExpectationJudged:
+    return ExpectationJudged(9, "gap", 0.1, 0.01, "V", "<=", 0.06, passed, read_at, "end")
+
+
+def tripped(*, blames_board: bool) -> Tripped:
+    return Tripped(9, "cell.voltage", "cell[1]", 3.7, 3.65, "V", blames_board)
+
+
+TICKS: list[Record] = [Tick(at, (), "") for at in range(200)]
+DEVIATION = Deviation(9, "reading-off", "cell[5].voltage", 0.1, 0.01, "V", "stuck")
+STOP = StopRequested(9, "SIGTERM", "stop")
+UNSAFE = SafeStateReached(9, "emulator-1", "outputs off", "outputs on", ok=False)
+SAFE = SafeStateReached(9, "emulator-1", "outputs off", "outputs off", ok=True)
+
+
+@pytest.mark.parametrize(
+    ("record", "verdict"),
+    [
+        (expectation(passed=True), Verdict.PASS),
+        (expectation(passed=False), Verdict.FAIL),
+        (expectation(passed=None), Verdict.INCONCLUSIVE),
+        (DEVIATION, Verdict.FAIL),
+        (tripped(blames_board=False), Verdict.ABORTED),
+        (tripped(blames_board=True), Verdict.FAIL),
+        (STOP, Verdict.ABORTED),
+        (UNSAFE, Verdict.ABORTED),
+        (SAFE, Verdict.PASS),
+        (Overrun(9, 10, 1), Verdict.PASS),
+        (Overrun(9, 10, 50), Verdict.INCONCLUSIVE),
+        (BadMeasurement(9, "emulator-1", "LinkTimeout", "late"), Verdict.PASS),
+        # a board that reports a fault does its duty
+        (BoardFaultChanged(9, "open-wire", 5, active=True), Verdict.PASS),
+    ],
+)
+def test_what_one_record_does(record: Record, verdict: Verdict) -> None:
+    assert overall([*TICKS, record]).verdict is verdict
+
+
+def test_a_run_without_a_tick_shows_nothing() -> None:
+    assert overall([expectation(passed=True)]).verdict is Verdict.INCONCLUSIVE
+
+
+def test_bad_measurements_above_their_share_make_it_inconclusive() -> None:
+    bad: list[Record] = [BadMeasurement(at, "e", "LinkTimeout", "late") for at in range(3)]
+    assert overall([*TICKS, *bad]).verdict is Verdict.INCONCLUSIVE
+    assert overall([*TICKS, *bad], Tolerated(bad_share=0.02)).verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize("passed", [True, False])
+def test_a_value_read_off_a_bad_measurement_shows_nothing(passed: bool) -> None:  # noqa: FBT001 - the parameter of the case
+    bad = BadMeasurement(5, "emulator-1", "LinkTimeout", "late")
+    records: list[Record] = [*TICKS, bad, expectation(passed=passed, read_at=5)]
+    assert overall(records).verdict is Verdict.INCONCLUSIVE
+    records = [*TICKS, bad, expectation(passed=passed, read_at=6)]
+    assert overall(records).verdict is (Verdict.PASS if passed else Verdict.FAIL)
+
+
+@pytest.mark.parametrize("end", [STOP, tripped(blames_board=False)])
+@pytest.mark.parametrize(
+    "late", [DEVIATION, expectation(passed=False), tripped(blames_board=True), Overrun(9, 1, 999)]
+)
+def test_what_follows_the_end_does_not_blame_the_board(end: Record, late: Record) -> None:
+    assert overall([*TICKS, end, late]).verdict is Verdict.ABORTED
+
+
+def test_a_proven_deviation_stays_proven_when_the_run_is_stopped() -> None:
+    judgement = overall([*TICKS, DEVIATION, STOP])
+    assert judgement.verdict is Verdict.FAIL
+    assert judgement.reason.startswith("reading-off: cell[5].voltage")
+    assert len(judgement.reasons) == 2
+
+
+def test_the_worst_wins_in_every_order() -> None:
+    earned: dict[Verdict, Record] = {
+        Verdict.PASS: expectation(passed=True),
+        Verdict.INCONCLUSIVE: expectation(passed=None),
+        Verdict.ABORTED: UNSAFE,
+        Verdict.FAIL: DEVIATION,
+    }
+    for chosen in itertools.permutations(SEVERITY, 3):
+        worst = max(chosen, key=SEVERITY.index)
+        assert overall([*TICKS, *(earned[verdict] for verdict in chosen)]).verdict is worst
+
+
+def test_exit_codes() -> None:
+    assert [verdict.exit_code for verdict in Verdict] == [0, 1, 2, 3]
