@@ -48,7 +48,8 @@ def station_year() -> tuple[pd.DataFrame, pvlib.location.Location]:
 
 def to_minutes(hours: pd.Series, minutes: pd.DatetimeIndex) -> np.ndarray:
     """Interpolate ``hours`` linearly at ``minutes``; values outside hold the nearest hour's."""
-    return np.interp(minutes.asi8, hours.index.as_unit(minutes.unit).asi8, hours.to_numpy())
+    at, known_at = minutes.asi8, hours.index.as_unit(minutes.unit).asi8
+    return np.asarray(np.interp(at, known_at, hours.to_numpy()))
 
 
 def clear_sky_ratio(measured: pd.Series, clear: pd.Series) -> pd.Series:
