@@ -1,0 +1,325 @@
+"""Bench files: which devices there are, behind which links, and how they are wired to the board.
+
+A real bench and its virtual twin differ in ``clock`` and in the devices' ``link`` only.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, PlainValidator, TypeAdapter, WithJsonSchema, create_model
+from pydantic import Field as FormField
+
+from hil.core import units
+from hil.core.errors import ConfigError, ConfigErrors, UnitError
+from hil.core.instants import SECOND, Duration
+from hil.core.wiring import Channel, NtcWire, ShuntWire, WiringPlan
+from hil.physics.board import BoardDesign
+from hil.profile.conditions import nearest
+from hil.profile.entries import LIMITS
+from hil.profile.files import find, shown
+from hil.profile.forms import DURATION, Form, field_names, filled, key_of, make, quantity
+from hil.profile.model import Limit, nearest_mark
+from hil.profile.overrides import apply_overrides, for_bench
+from hil.profile.problems import in_order, read
+from hil.profile.resolved import as_json
+from hil.profile.tree import Mark, Table, Text, load_table, walk
+
+MAX_CHANNELS = 64
+
+
+@dataclass(frozen=True)
+class LinkConfig:
+    """How a device is reached: the name of a link, and that link's own keys as texts."""
+
+    kind: str
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class DeviceConfig:
+    """One device: its driver with the driver's own keys, its link, and keys for its twin."""
+
+    driver: str
+    link: LinkConfig
+    options: Mapping[str, Any]
+    virtual: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A bench, ready to be built. ``design`` is the name of the board's file in profiles/boards."""
+
+    name: str
+    about: str
+    file: Path
+    clock: Literal["virtual", "wall"]
+    tick_ns: Duration
+    design: str
+    board: BoardDesign
+    devices: Mapping[str, DeviceConfig]
+    wiring: WiringPlan
+    limits: tuple[Limit, ...]
+    marks: Mapping[str, Mark] = field(default_factory=dict, compare=False, repr=False)
+
+    def wrong(self, key: str, message: str) -> ConfigError:
+        """Return an error at a dotted key, or at the nearest one above it that the file has."""
+        return nearest_mark(self.marks, key, shown(self.file)).error(key, message)
+
+    def resolved_text(self) -> str:
+        """Return everything that decides the run as one line of JSON, without any path."""
+        return as_json(self)
+
+
+# --- how it is written -------------------------------------------------------------------------
+
+
+def _link(value: Any) -> LinkConfig:
+    if not isinstance(value, Table) or not isinstance(value.get("kind"), str):
+        raise ValueError("expected a mapping with 'kind', such as {kind: memory}")  # noqa: TRY004 - pydantic collects ValueErrors
+    return LinkConfig(str(value["kind"]), {k: v for k, v in value.items() if k != "kind"})
+
+
+LINK: Any = Annotated[
+    LinkConfig,
+    PlainValidator(_link),
+    WithJsonSchema(
+        {"type": "object", "properties": {"kind": {"type": "string"}}, "required": ["kind"]}
+    ),
+]
+
+
+class DeviceFields(Form):
+    """One entry of ``devices``."""
+
+    driver: str = FormField(description="a name of the entry points hil.drivers")
+    link: LINK
+    options: dict[str, Any] = FormField(default_factory=dict, description="the driver's own keys")
+    virtual: dict[str, Any] = FormField(default_factory=dict, description="the twin's own keys")
+
+
+DEVICE: Any = Annotated[DeviceFields, AfterValidator(lambda form: make(DeviceConfig, form))]
+
+
+def _channels(value: Any) -> tuple[Channel, ...]:
+    """Read ``emulator-1: 1-8``: channels of one device, in the order of the cells."""
+    match = None
+    if isinstance(value, dict) and len(value) == 1:
+        [(device, numbers)] = value.items()
+        match = re.fullmatch(r"(\d{1,3})(?:-(\d{1,3}))?", str(numbers))
+    if match is None:
+        raise ValueError("expected a device and its channels, such as emulator-1: 1-8")
+    first, last = int(match[1]), int(match[2] or match[1])
+    if not 1 <= first <= last <= MAX_CHANNELS:
+        raise ValueError(f"found channels {numbers}, expected them to rise within 1-{MAX_CHANNELS}")
+    return tuple(Channel(str(device), number) for number in range(first, last + 1))
+
+
+STACK: Any = Annotated[
+    tuple,
+    PlainValidator(_channels),
+    WithJsonSchema({"type": "object", "additionalProperties": {"type": ["string", "integer"]}}),
+]
+
+
+def _aux(value: Any) -> Channel:
+    match = re.fullmatch(r"(\S+) aux (\d{1,3})", str(value))
+    if match is None:
+        raise ValueError(f"found '{value}', expected an output such as emulator-1 aux 3")
+    return Channel(match[1], int(match[2]))
+
+
+AUX: Any = Annotated[
+    Channel,
+    PlainValidator(_aux),
+    WithJsonSchema({"type": "string", "examples": ["emulator-1 aux 3"]}),
+]
+
+
+def _leads(value: Any) -> tuple[float, ...]:
+    """Read one resistance for every lead, or a list with one a lead."""
+    try:
+        return tuple(units.parse(str(one), "ohm") for one in _listed(value))
+    except UnitError as error:
+        raise ValueError(str(error)) from error
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+LEADS: Any = Annotated[
+    tuple,
+    PlainValidator(_leads),
+    WithJsonSchema(
+        {"type": ["string", "array"], "items": {"type": "string"}, "examples": ["60 mohm"]}
+    ),
+]
+
+
+class NtcFields(Form):
+    """The NTC input of the board that an auxiliary output emulates, and the cell it follows."""
+
+    cell: int = FormField(ge=1)
+    by: AUX
+
+
+ShuntForm = create_model(
+    "Shunt",
+    __base__=Form,
+    by=(AUX, ...),
+    centre=(quantity("V"), ...),
+    ratio=(quantity("1"), FormField(description="volts at the output a volt across the shunt")),
+)
+
+
+class WiringFields(Form):
+    """The harness. NTC inputs that are not listed are physical sensors."""
+
+    leads: LEADS
+    ntcs: dict[Annotated[int, FormField(ge=1)], NtcFields] = FormField(default_factory=dict)
+    shunt: ShuntForm | None = None  # type: ignore[valid-type] # a form made above
+
+
+CLOCK: Any = Literal["virtual", "wall"]
+
+BenchForm = create_model(
+    "Bench",
+    __base__=Form,
+    __doc__="The devices of a bench, their links, and the wiring to the board.",
+    bench=(str, FormField(description="name of the bench")),
+    about=(str, ""),
+    clock=(CLOCK, ...),
+    tick=(DURATION, FormField(SECOND, gt=0)),
+    board=(filled(BoardDesign), ...),
+    devices=(dict[str, DEVICE], ...),
+    stack=(list[STACK], FormField(min_length=1)),
+    wiring=(WiringFields, ...),
+    limits=(LIMITS, ()),
+)
+
+# --- loading -----------------------------------------------------------------------------------
+
+
+def load_bench(
+    path_or_name: str | Path, overrides: Sequence[str] = (), root: Path | None = None
+) -> Bench:
+    """Return a bench by its path or its name in ``root/benches``. Raises ConfigErrors.
+
+    Of ``overrides`` (``key=value`` as of ``--set``) it takes those that begin with ``bench.`` or
+    with a key that only bench files have.
+    """
+    path = find(str(path_or_name), "benches", root)
+    tree = load_table(path, shown(path))
+    _name_design(tree)
+    apply_overrides(tree, for_bench(overrides))
+    _name_design(tree)
+    design = _put_design_in(tree, root)
+    form = read(TypeAdapter(BenchForm), tree)
+    marks = dict(walk(tree))
+    bench = Bench(
+        name=form.bench,
+        about=form.about,
+        file=path,
+        clock=form.clock,
+        tick_ns=form.tick,
+        design=design,
+        board=form.board,
+        devices=form.devices,
+        wiring=_plan(form),
+        limits=form.limits,
+        marks=marks,
+    )
+    errors = list(_wiring_errors(bench))
+    if errors:
+        raise ConfigErrors(in_order(errors))
+    return bench
+
+
+def _name_design(tree: Table) -> None:
+    """Write ``board: NAME`` as ``board: {design: NAME}``, so that keys can be set beside it."""
+    board = tree.get("board")
+    if isinstance(board, Text):
+        table = Table(board.mark)
+        table.put("design", board, board.mark)
+        tree.put("board", table, tree.keys_at["board"])
+
+
+def _put_design_in(tree: Table, root: Path | None) -> str:
+    """Replace ``board`` by its design file with the bench's own keys on top; return its name."""
+    board = tree.get("board")
+    if not isinstance(board, Table) or not isinstance(board.get("design"), Text):
+        return ""
+    name: Text = board["design"]
+    path = find(name, "boards", root, name.mark)
+    design = load_table(path, shown(path))
+    for key, value in board.items():
+        if key != "design":
+            design.put(key, value, board.keys_at[key])
+    tree.put("board", design, tree.keys_at["board"])
+    return str(name)
+
+
+def _plan(form: Any) -> WiringPlan:
+    cells = tuple(channel for channels in form.stack for channel in channels)
+    wiring = form.wiring
+    lead_ohm = wiring.leads * (len(cells) + 1) if len(wiring.leads) == 1 else wiring.leads
+    ntcs = tuple(NtcWire(number, ntc.cell, ntc.by) for number, ntc in sorted(wiring.ntcs.items()))
+    shunt = wiring.shunt
+    wire = shunt and ShuntWire(shunt.by, shunt.centre, shunt.ratio)
+    return WiringPlan(cells, lead_ohm, ntcs, wire)
+
+
+def _wiring_errors(bench: Bench) -> Iterator[ConfigError]:
+    """Find what contradicts itself inside one bench file."""
+    plan, board, cells = bench.wiring, bench.board, len(bench.wiring.cells)
+    if len(plan.lead_ohm) != cells + 1:
+        expected = f"expected 1 or {cells + 1} for {cells} cells"
+        yield bench.wrong("wiring.leads", f"found {len(plan.lead_ohm)} leads, {expected}")
+    if any(not ohm >= 0.0 for ohm in plan.lead_ohm):
+        yield bench.wrong("wiring.leads", "a lead has less than 0 ohm")
+    if cells != board.cells:
+        yield bench.wrong("stack", f"{cells} channels for a board of {board.cells} cells")
+    for wire in plan.ntcs:
+        key = f"wiring.ntcs.{wire.ntc}"
+        if wire.ntc > board.ntcs:
+            yield bench.wrong(key, f"no NTC {wire.ntc}: the board has {board.ntcs}")
+        if wire.cell > cells:
+            yield bench.wrong(f"{key}.cell", f"no cell {wire.cell}: the stack has {cells}")
+    if plan.shunt is not None and plan.shunt.ratio == 0.0:
+        yield bench.wrong("wiring.shunt.ratio", "found 0, expected another number")
+    yield from _taken_twice(bench)
+
+
+def _taken_twice(bench: Bench) -> Iterator[ConfigError]:
+    """Find outputs of devices that do not exist, and outputs that are wired to two things."""
+    plan = bench.wiring
+    outputs = [("stack", channel) for channel in plan.cells]
+    outputs += [(f"wiring.ntcs.{wire.ntc}.by", wire.by) for wire in plan.ntcs]
+    outputs += [("wiring.shunt.by", plan.shunt.by)] if plan.shunt is not None else []
+    taken: set[tuple[bool, Channel]] = set()
+    for key, channel in outputs:
+        if channel.device not in bench.devices:
+            hint = nearest(channel.device, bench.devices)
+            yield bench.wrong(key, f"no device '{channel.device}'{hint}")
+        # cell outputs and auxiliary outputs are numbered apart
+        output = (key == "stack", channel)
+        if output in taken:
+            yield bench.wrong(key, f"{channel.device} {channel.number} is wired twice")
+        taken.add(output)
+
+
+def read_options(cls: type, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Read a driver's, twin's or link's own keys by the dataclass that declares them.
+
+    ``{reply: 5 ms}`` becomes ``{"reply_ns": 5000000}`` for a class with a field ``reply_ns: int``;
+    keys that are not written are left out. Raises ConfigErrors at the place in the bench file.
+    """
+    table = Table(Mark(""))
+    for key, value in options.items():
+        table.put(key, value, getattr(value, "mark", table.mark))
+    value = read(TypeAdapter(filled(cls)), table)
+    names = field_names(cls)
+    return {name: getattr(value, name) for name in names if key_of(name, names) in options}

@@ -1,0 +1,262 @@
+"""How steps, limits, expectations and the controller are written, where that is not one form.
+
+A step is one entry of a list, named by its first key: ``- soak: {...}``, ``- rest: 1 h``,
+``- repeat: 7`` with its own steps. Everything here is a pydantic type, so that the checks and the
+JSON Schema come from one place.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Annotated, Any, Literal, Union
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    Discriminator,
+    Tag,
+    WrapValidator,
+    create_model,
+)
+from pydantic import Field as FormField
+from pydantic_core import PydanticCustomError
+
+from hil.balancing import STRATEGIES
+from hil.profile.conditions import QUANTITIES
+from hil.profile.forms import DURATION, Form, filled, form_fields, make, quantity
+from hil.profile.model import (
+    Charge,
+    Controller,
+    Discharge,
+    Expect,
+    ExpectFault,
+    Follow,
+    Hold,
+    Inject,
+    Limit,
+    Needs,
+    PackConfig,
+    Repeat,
+    Rest,
+    Soak,
+    Step,
+)
+from hil.profile.problems import TAG
+from hil.profile.readers import CriterionText
+from hil.profile.tree import Table
+
+# --- bounds on quantities: limits and expectations ---------------------------------------------
+
+
+def bounds_of(unit: str) -> Any:
+    """Return the type of ``{min: ..., max: ...}`` in a unit."""
+    number = quantity(unit) | None
+    bounds = create_model("Bounds", __base__=Form, min=(number, None), max=(number, None))
+    return Annotated[bounds, AfterValidator(_bounds)]
+
+
+def _bounds(form: Any) -> tuple[float | None, float | None]:
+    low, high = form.min, form.max
+    if low is None and high is None:
+        raise ValueError("expected min, max, or both")
+    if low is not None and high is not None and low > high:
+        raise ValueError("min lies above max")
+    return low, high
+
+
+QUANTITY_FIELDS: dict[str, Any] = {
+    name.replace(".", "_"): (
+        bounds_of(quantity_.unit) | None,
+        FormField(alias=name, default=None, description=quantity_.about),
+    )
+    for name, quantity_ in QUANTITIES.items()
+}
+
+
+def _bounded(form: BaseModel) -> list[tuple[str, float | None, float | None]]:
+    """Return the quantities that were given, with their bounds."""
+    given = [(name, getattr(form, name.replace(".", "_"))) for name in QUANTITIES]
+    return [(name, *bounds) for name, bounds in given if bounds is not None]
+
+
+def _limits(form: BaseModel) -> tuple[Limit, ...]:
+    return tuple(Limit(*one) for one in _bounded(form))
+
+
+LIMITS: Any = Annotated[
+    create_model("Limits", __base__=Form, **QUANTITY_FIELDS), AfterValidator(_limits)
+]
+
+
+class FaultFields(Form):
+    """``{board: open-wire, cell: 5, within: 5 s}`` beside the quantities, and a label."""
+
+    read: str = FormField("", description="where the value is read, as the report shows it")
+    board: str | None = FormField(None, description="a fault that the board must report")
+    cell: int = FormField(0, ge=0, description="the cell of the fault; 0 is the whole board")
+    within: DURATION | None = FormField(None, description="how soon the fault must be reported")
+
+
+def _expect(form: Any) -> Expect | ExpectFault:
+    bounded = _bounded(form)
+    if (form.board is not None) + len(bounded) != 1:
+        raise ValueError("expected exactly one quantity (gap: {max: 60 mV}), or board: FAULT")
+    if form.board is not None:
+        if form.within is None:
+            raise ValueError("a fault of the board is expected 'within' a time")
+        return ExpectFault(fault=form.board, cell=form.cell, within_ns=form.within)
+    if form.cell or form.within is not None:
+        raise ValueError("'cell' and 'within' go with board: FAULT only")
+    [(name, low, high)] = bounded
+    label = f"{name}, {form.read}" if form.read else name
+    return Expect(quantity=name, minimum=low, maximum=high, unit=QUANTITIES[name].unit, name=label)
+
+
+EXPECT: Any = Annotated[
+    create_model("Expect", __base__=FaultFields, **QUANTITY_FIELDS), AfterValidator(_expect)
+]
+
+# --- steps -------------------------------------------------------------------------------------
+
+
+def _entry(kind: str, build: Callable[[Any], Step], **body: Any) -> Any:
+    """Return the type of ``- kind: ...`` as one branch of the union of steps."""
+    model = create_model(f"{kind}-step", __base__=Form, **body)
+    return Annotated[model, AfterValidator(build), Tag(TAG + kind)]
+
+
+def _body(kind: str, type_: Any) -> Any:
+    return _entry(kind, lambda form: getattr(form, kind), **{kind: (type_, ...)})
+
+
+class RepeatFields(Form):
+    """``- repeat: 7`` with ``every`` and ``steps`` beside it."""
+
+    repeat: int = FormField(ge=1, le=100_000)
+    every: DURATION | None = FormField(None, gt=0)
+    steps: "list[STEP]" = FormField(min_length=1)
+
+
+def _repeat(form: Any) -> Repeat:
+    return Repeat(count=form.repeat, every_ns=form.every, steps=tuple(form.steps))
+
+
+def _kind(entry: Any) -> str | None:
+    """Name the branch: the first key that is a step, else the first key at all."""
+    if not isinstance(entry, Table):
+        return None
+    return TAG + next((key for key in entry if key in KINDS), next(iter(entry), ""))
+
+
+def _placed(entry: Any, build: Callable[[Any], Step]) -> Step:
+    """Give a step its line and its text; refuse what is no entry before the union does."""
+    if not isinstance(entry, Table) or not entry:
+        example = "such as '- rest: 1 h'"
+        raise PydanticCustomError("shape", "expected a step {example}", {"example": example})
+    step = build(entry)
+    return replace(step, line=entry.mark.line, text=_text(entry))
+
+
+def _text(entry: Table) -> str:
+    """Return an entry in one line, without the steps inside it."""
+    return ", ".join(f"{key} {_flat(value)}" for key, value in entry.items() if key != "steps")
+
+
+def _flat(node: Any) -> str:
+    if isinstance(node, dict):
+        return ", ".join(f"{key} {_flat(value)}" for key, value in node.items())
+    return " or ".join(map(_flat, node)) if isinstance(node, list) else str(node)
+
+
+KINDS = ("soak", "charge", "hold", "discharge", "rest", "follow", "repeat", "expect", "inject")
+
+STEP: Any = Annotated[
+    _body("soak", filled(Soak))
+    | _body("charge", filled(Charge))
+    | _body("hold", filled(Hold))
+    | _body("discharge", filled(Discharge))
+    | _entry("rest", lambda form: Rest(for_ns=form.rest), rest=(DURATION, ...))
+    | _body("follow", filled(Follow))
+    | Annotated[RepeatFields, AfterValidator(_repeat), Tag(TAG + "repeat")]
+    | _body("expect", EXPECT)
+    | _body("inject", filled(Inject)),
+    Discriminator(_kind),
+    WrapValidator(_placed),
+]
+RepeatFields.model_rebuild(_types_namespace={"STEP": STEP})
+
+
+def numbered(steps: tuple[Step, ...], above: str = "") -> tuple[Step, ...]:
+    """Give every step its place, counted from 1: ``2.repeat/1.charge``."""
+    placed = []
+    for number, step in enumerate(steps, 1):
+        path = f"{above}{number}.{step.kind}"
+        if isinstance(step, Repeat):
+            step = replace(step, steps=numbered(step.steps, f"{path}/"))  # noqa: PLW2901
+        placed.append(replace(step, path=path))
+    return tuple(placed)
+
+
+def key_of_path(path: str) -> str:
+    """Return the key of a step in its file: ``2.repeat/1.charge`` is ``steps.2.steps.1``."""
+    return ".".join(f"steps.{part.partition('.')[0]}" for part in path.split("/"))
+
+
+# --- controller --------------------------------------------------------------------------------
+
+
+def _controller(name: str, cls: type[Any]) -> Any:
+    """Return the branch of one strategy: its parameters stand beside mode and strategy."""
+    form = create_model(
+        f"{name}-controller",
+        __base__=Form,
+        mode=(_only("command"), "command"),
+        strategy=(_only(name), ...),
+        **form_fields(cls),
+    )
+
+    def build(form: Any) -> Controller:
+        return Controller(form.mode, form.strategy, make(cls, form))
+
+    return Annotated[form, AfterValidator(build), Tag(TAG + name)]
+
+
+def _only(word: str) -> Any:
+    """Return the type of one word; as a type checker sees it, the word is data."""
+    return Literal[word]
+
+
+def _strategy(controller: Any) -> str | None:
+    """Name the branch: the strategy that is written."""
+    if not isinstance(controller, dict) or "strategy" not in controller:
+        return None
+    return f"{TAG}{controller['strategy']}"
+
+
+CONTROLLER: Any = Annotated[
+    Union[tuple(_controller(name, cls) for name, cls in STRATEGIES.items())],  # noqa: UP007 - one branch a strategy
+    Discriminator(
+        _strategy,
+        custom_error_type="shape",
+        custom_error_message="expected a mapping with 'strategy'",
+    ),
+]
+
+# --- the whole file ----------------------------------------------------------------------------
+
+ProfileForm = create_model(
+    "Profile",
+    __base__=Form,
+    __doc__="A test of a board: what it needs, the pack, the steps, and what it is judged by.",
+    profile=(str, FormField(description="name of the profile, as runs are listed")),
+    about=(str, ""),
+    bench=(str, FormField("virtual-16s", description="the bench file to run on by default")),
+    needs=(filled(Needs), ...),
+    controller=(CONTROLLER, ...),
+    pack=(filled(PackConfig), ...),
+    limits=(LIMITS, ()),
+    steps=(list[STEP], FormField(min_length=1)),
+    verdict=(list[CriterionText], FormField(min_length=1)),
+    tick=(DURATION | None, FormField(None, gt=0)),
+    parameters=(dict[str, str], FormField(default_factory=dict)),
+    requirements=(list[str], FormField(default_factory=list)),
+)

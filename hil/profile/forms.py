@@ -1,0 +1,250 @@
+"""A frozen dataclass is a form: its fields are the keys of a YAML mapping.
+
+The key is the field's name without its unit, the unit says how the value is read (``start_v:
+float`` takes ``start: 50 mV``). ``form_of`` turns a dataclass into a pydantic model by that one
+rule, so profiles, boards, cells and strategies all get the same checks, messages and JSON Schema,
+and physics need not know that YAML exists.
+"""
+
+import types
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, Field, fields, is_dataclass
+from functools import cache
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainValidator,
+    WithJsonSchema,
+    create_model,
+    model_validator,
+)
+from pydantic import Field as FormField
+from pydantic_core import PydanticCustomError
+
+from hil.core import units
+from hil.core.errors import UnitError
+from hil.profile.tree import Table
+
+T = TypeVar("T")
+
+
+class Form(BaseModel):
+    """The root of all forms: a key that it does not know is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_keys(cls, value: Any) -> Any:
+        """Leave the keys it takes on the table, for the nearest right name of a wrong one."""
+        if isinstance(value, Table):
+            value.known = tuple(f.alias or name for name, f in cls.model_fields.items())
+        return value
+
+
+SET_BY_LOADER = frozenset({"line", "path", "text"})
+"""Fields of steps and conditions that say where something stood, and are no keys."""
+
+
+def key_of(name: str, names: tuple[str, ...]) -> str:
+    """Return the YAML key of field ``name``: its stem, or all of it if another one has that stem.
+
+    >>> key_of("ramp_k_per_min", ("ramp_k_per_min",))
+    'ramp'
+    """
+
+    def stem(one: str) -> str:
+        suffix = units.suffix_of(one)
+        return one.removesuffix(f"_{suffix}") if suffix else one
+
+    alike = [one for one in names if stem(one) == stem(name)]
+    return stem(name) if len(alike) == 1 else name
+
+
+def field_names(cls: type) -> tuple[str, ...]:
+    """Return the fields of a dataclass that a file may set."""
+    return tuple(f.name for f in fields(cls) if f.init and f.name not in SET_BY_LOADER)
+
+
+@cache
+def form_of(cls: type) -> type[Form]:
+    """Return the pydantic model of a dataclass. Raises TypeError for a type it cannot read."""
+    return create_model(cls.__name__, __base__=Form, __doc__=cls.__doc__, **form_fields(cls))
+
+
+def form_fields(cls: type) -> dict[str, Any]:
+    """Return the fields of ``form_of(cls)``, for forms that add keys of their own."""
+    hints = get_type_hints(cls, include_extras=True)
+    names = field_names(cls)
+    return {
+        f.name: (
+            field_type(hints[f.name], units.suffix_of(f.name)),
+            FormField(alias=key_of(f.name, names), **_default(f)),
+        )
+        for f in fields(cls)
+        if f.name in names
+    }
+
+
+def filled(cls: type) -> Any:
+    """Return the type of a value that is written as the form of ``cls`` and becomes a ``cls``."""
+    form: Any = form_of(cls)
+    return Annotated[form, AfterValidator(lambda form: make(cls, form))]
+
+
+def make(cls: type[T], form: BaseModel) -> T:
+    """Build the dataclass from its form. What it refuses itself is put down to the key it names."""
+    names = field_names(cls)
+    try:
+        return cls(**{name: getattr(form, name) for name in names})
+    except ValueError as error:
+        name, colon, rest = str(error).partition(": ")
+        if colon and name in names:
+            raise PydanticCustomError(
+                "at_key", "{message}", {"key": key_of(name, names), "message": rest}
+            ) from error
+        raise
+
+
+def field_type(hint: Any, suffix: str) -> Any:  # noqa: PLR0911 - one return a shape, as a table
+    """Return the pydantic type of a field: the same shape, with texts read as quantities."""
+    origin, args = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        if any(isinstance(extra, PlainValidator) for extra in args[1:]):
+            return hint
+        return Annotated[(field_type(args[0], suffix), *args[1:])]
+    if origin in (Union, types.UnionType):
+        return _optional(hint, suffix)
+    if hint is float:
+        return quantity(units.SUFFIXES.get(suffix, "1"))
+    if hint is int and suffix == "ns":
+        return DURATION
+    if origin is tuple and args[1:] == (...,):
+        return _sequence(args[0], suffix)
+    if origin is Mapping:
+        return dict[field_type(args[0], ""), field_type(args[1], suffix)]  # type: ignore[misc]
+    if is_dataclass(hint) and isinstance(hint, type):
+        return filled(hint)
+    if hint in (str, bool, int) or origin is Literal:
+        return hint
+    raise TypeError(f"no way to read a field of type {hint}")
+
+
+@cache
+def quantity(unit: str) -> Any:
+    """Return the type of a number that is written with a unit."""
+    kind = units.kind_of(unit)
+    shape: dict[str, Any] = {
+        "type": ["string", "number"] if unit == "1" else "string",
+        "description": f"{kind.noun}, with its unit",
+        "examples": [kind.example],
+    }
+    return Annotated[
+        float, PlainValidator(_reader(lambda text: units.parse(text, unit))), WithJsonSchema(shape)
+    ]
+
+
+def _reader(read: Callable[[str], T]) -> Callable[[Any], T]:
+    """Return ``read`` for pydantic: only texts get in, only ValueErrors come out."""
+
+    def validate(value: Any) -> T:
+        if not isinstance(value, str):
+            raise PydanticCustomError(
+                "shape", "expected a quantity, found {found}", shape_of(value)
+            )
+        try:
+            return read(value)
+        except UnitError as error:
+            raise PydanticCustomError("unit", "{message}", {"message": str(error)}) from error
+
+    return validate
+
+
+DURATION = Annotated[
+    int,
+    PlainValidator(_reader(units.parse_duration)),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "description": "a duration with its unit, or hours:minutes[:seconds]",
+            "examples": ["90 min", "1:30"],
+        }
+    ),
+]
+
+
+def shape_of(value: Any) -> dict[str, Any]:
+    """Say what kind of node was found, as the context of an error."""
+    shapes = {dict: "a mapping", list: "a list"}
+    return {
+        "found": next((name for kind, name in shapes.items() if isinstance(value, kind)), value)
+    }
+
+
+def _default(field: "Field[Any]") -> Mapping[str, Any]:
+    if field.default is not MISSING:
+        return {"default": field.default}
+    if field.default_factory is not MISSING:
+        return {"default_factory": field.default_factory}
+    return {}
+
+
+def _optional(hint: Any, suffix: str) -> Any:
+    inner = [one for one in get_args(hint) if one is not type(None)]
+    if len(inner) != 1:
+        raise TypeError(f"no way to read a field of type {hint}")
+    return field_type(inner[0], suffix) | None
+
+
+def _sequence(item: Any, suffix: str) -> Any:
+    """Return the type of a tuple; numbers may share one unit: ``{unit: V, values: [3.2, 3.3]}``."""
+    members: Any = tuple[field_type(item, suffix), ...]  # type: ignore[misc]
+    if item is not float:
+        return members
+    return Annotated[
+        members,
+        BeforeValidator(_with_unit),
+        WithJsonSchema(
+            {
+                "anyOf": [
+                    {"type": "array", "items": {"type": ["string", "number"]}},
+                    {
+                        "type": "object",
+                        "properties": {
+                            "unit": {"type": "string"},
+                            "values": {"type": "array", "items": {"type": ["string", "number"]}},
+                        },
+                        "required": ["unit", "values"],
+                        "additionalProperties": False,
+                    },
+                ]
+            }
+        ),
+    ]
+
+
+def _with_unit(value: Any) -> Any:
+    """Write the shared unit behind each number; anything else is left to the list's own checks."""
+    if not isinstance(value, dict):
+        return value
+    unit, values = value.get("unit"), value.get("values")
+    if (
+        set(value) != {"unit", "values"}
+        or not isinstance(unit, str)
+        or not isinstance(values, list)
+    ):
+        raise PydanticCustomError("shape", "expected a list, or {{unit: V, values: [...]}}", {})
+    return [f"{one} {unit}" if isinstance(one, str) else one for one in values]

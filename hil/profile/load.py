@@ -1,0 +1,99 @@
+"""Profiles from files: find, read, put includes, overrides and parameters in, check, build."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from hil.core.errors import ConfigErrors
+from hil.physics.parameters import CellParameters
+from hil.profile.check import profile_errors
+from hil.profile.entries import ProfileForm, numbered
+from hil.profile.files import data_root, find, shown
+from hil.profile.forms import filled
+from hil.profile.model import Profile
+from hil.profile.overrides import apply_overrides, fill_parameters, for_profile, include_steps
+from hil.profile.problems import in_order, read
+from hil.profile.tree import Table, Text, load_table, walk
+
+
+def load_profile(
+    path_or_name: str | Path, overrides: Sequence[str] = (), root: Path | None = None
+) -> Profile:
+    """Return a profile by its path or its name in ``root/runs``. Raises ConfigErrors.
+
+    ``overrides`` are ``key=value`` as of ``--set``; those for the bench are left to ``load_bench``.
+    """
+    path = find(str(path_or_name), "runs", root)
+    tree = load_table(path, shown(path))
+    include_steps(tree, lambda name: _included(name, root))
+    apply_overrides(tree, for_profile(overrides))
+    tree = fill_parameters(tree)
+    errors = []
+    form, cell = None, None
+    try:
+        form = read(TypeAdapter(ProfileForm), tree, lambda name: _input(name, path, root))
+    except ConfigErrors as error:
+        errors += error.errors
+    try:
+        cell = _cell(tree, root)
+    except ConfigErrors as error:
+        errors += error.errors
+    if errors:
+        raise ConfigErrors(in_order(errors))
+    profile = _profile(form, cell, path, tree)
+    errors = list(profile_errors(profile))
+    if errors:
+        raise ConfigErrors(in_order(errors))
+    return profile
+
+
+def load_cell(name: str, root: Path | None = None) -> CellParameters:
+    """Return a cell type of ``root/cells``. Raises ConfigErrors."""
+    path = find(name, "cells", root)
+    cell: CellParameters = read(TypeAdapter(filled(CellParameters)), load_table(path, shown(path)))
+    return cell
+
+
+def _profile(form: Any, cell: CellParameters | None, path: Path, tree: Table) -> Profile:
+    return Profile(
+        name=form.profile,
+        about=form.about,
+        file=path,
+        bench=form.bench,
+        needs=form.needs,
+        controller=form.controller,
+        pack=form.pack,
+        cell_parameters=cell,
+        limits=form.limits,
+        steps=numbered(tuple(form.steps)),
+        verdict=tuple(form.verdict),
+        tick_ns=form.tick,
+        parameters=form.parameters,
+        requirements=tuple(form.requirements),
+        marks=dict(walk(tree)),
+    )
+
+
+def _cell(tree: Table, root: Path | None) -> CellParameters | None:
+    """Load the cell that the profile names; a profile that names none is refused by its form."""
+    pack = tree.get("pack")
+    name = pack.get("cell") if isinstance(pack, Table) else None
+    if not isinstance(name, Text):
+        return None
+    path = find(name, "cells", root, name.mark)
+    cell: CellParameters = read(TypeAdapter(filled(CellParameters)), load_table(path, shown(path)))
+    return cell
+
+
+def _included(name: Text, root: Path | None) -> Table:
+    path = find(name, "runs", root, name.mark)
+    return load_table(path, shown(path))
+
+
+def _input(name: str, profile: Path, root: Path | None) -> tuple[Path, str]:
+    """Look for a series beside the profile first, then in ``root/inputs``."""
+    beside = profile.parent / name
+    path = beside if beside.is_file() else data_root(root) / "inputs" / name
+    return path, shown(path)

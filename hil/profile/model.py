@@ -1,0 +1,301 @@
+"""What a profile is once it is read: frozen data, numbers in the unit that their name ends with.
+
+The YAML key of a field is its name without the unit: ``for_ns`` is written ``for: 1 h``. Profiles
+can be written in Python with the same types.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+
+from annotated_types import Ge, Gt, Interval
+
+from hil.core.errors import ConfigError
+from hil.core.instants import Duration
+from hil.physics.parameters import PackSpread
+from hil.profile.conditions import After, Compare, Condition, Criterion
+from hil.profile.files import shown
+from hil.profile.readers import ConditionText, SeriesFile
+from hil.profile.resolved import as_json
+from hil.profile.series import Series
+from hil.profile.tree import Mark
+
+__all__ = ["After", "Compare", "Condition", "Criterion", "Series"]
+
+Fraction: TypeAlias = Annotated[float, Interval(ge=0.0, le=1.0)]
+CurrentLimit: TypeAlias = Literal["board", "none"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Played:
+    """What every step carries from its file: line, place (``2.repeat/1.charge``), one-line text."""
+
+    kind: ClassVar[str]
+    line: int = 0
+    path: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Soak(Played):
+    """Bring the chamber to a temperature, then stay ``for`` that long within ``within`` of it."""
+
+    kind: ClassVar[str] = "soak"
+    chamber_degc: float
+    for_ns: Duration
+    ramp_k_per_min: Annotated[float, Gt(0)] | None = None
+    within_k: Annotated[float, Gt(0)] = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Charge(Played):
+    """Charge with a constant current or power. ``limit: board`` obeys what the board allows."""
+
+    kind: ClassVar[str] = "charge"
+    current_a: Annotated[float, Gt(0)] | None = None
+    power_w: Annotated[float, Gt(0)] | None = None
+    limit: CurrentLimit = "board"
+    until: tuple[ConditionText, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse both and neither."""
+        _one_of(self.current_a, self.power_w, "current and power")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Discharge(Played):
+    """Discharge with a constant current or power."""
+
+    kind: ClassVar[str] = "discharge"
+    current_a: Annotated[float, Gt(0)] | None = None
+    power_w: Annotated[float, Gt(0)] | None = None
+    limit: CurrentLimit = "board"
+    until: tuple[ConditionText, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse both and neither."""
+        _one_of(self.current_a, self.power_w, "current and power")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hold(Played):
+    """Hold the mean cell voltage, with no cell above ``cell_max`` and no more than ``max_current``.
+
+    Voltages are those of one cell.
+    """
+
+    kind: ClassVar[str] = "hold"
+    voltage_v: Annotated[float, Gt(0)]
+    cell_max_v: Annotated[float, Gt(0)]
+    max_current_a: Annotated[float, Gt(0)] | None = None
+    limit: CurrentLimit = "board"
+    until: tuple[ConditionText, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse a cell limit that the hold itself would cross."""
+        if self.cell_max_v < self.voltage_v:
+            raise ValueError("'cell_max' lies below 'voltage', the mean of all cells")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rest(Played):
+    """No current for a time."""
+
+    kind: ClassVar[str] = "rest"
+    for_ns: Duration
+
+
+@dataclass(frozen=True, kw_only=True)
+class Follow(Played):
+    """Follow a series of current or power; positive values discharge the pack.
+
+    ``scale`` multiplies every value. Charging stops while a cell is above ``cell_max``,
+    discharging while one is below ``cell_min``.
+    """
+
+    kind: ClassVar[str] = "follow"
+    series: SeriesFile
+    scale: Annotated[float, Gt(0)] = 1.0
+    limit: CurrentLimit = "board"
+    cell_min_v: Annotated[float, Gt(0)]
+    cell_max_v: Annotated[float, Gt(0)]
+    until: tuple[ConditionText, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse an empty window."""
+        if self.cell_max_v <= self.cell_min_v:
+            raise ValueError("'cell_max' must lie above 'cell_min'")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repeat(Played):
+    """Play ``steps`` ``count`` times; with ``every``, each turn starts on that period."""
+
+    kind: ClassVar[str] = "repeat"
+    count: int
+    every_ns: Duration | None
+    steps: "tuple[Step, ...]"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expect(Played):
+    """Judge a measured quantity now; for one that every cell has, all must lie inside."""
+
+    kind: ClassVar[str] = "expect"
+    quantity: str
+    minimum: float | None
+    maximum: float | None
+    unit: str
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExpectFault(Played):
+    """Expect the board to report a fault within a time from now; cell 0 is the whole board."""
+
+    kind: ClassVar[str] = "expect"
+    fault: str
+    cell: int
+    within_ns: Duration
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inject(Played):
+    """Put a fault into a device or the wiring, for a time or for good; cell 0 means no one cell."""
+
+    kind: ClassVar[str] = "inject"
+    target: str
+    fault: str
+    cell: Annotated[int, Ge(0)] = 0
+    for_ns: Duration | None = None
+
+
+Step: TypeAlias = (
+    Soak | Charge | Discharge | Hold | Rest | Follow | Repeat | Expect | ExpectFault | Inject
+)
+"""The closed union of what a profile can do."""
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A limit that the bench watches all the time, in the unit of its quantity."""
+
+    quantity: str
+    minimum: float | None
+    maximum: float | None
+
+
+@dataclass(frozen=True)
+class Window:
+    """A range of temperature."""
+
+    min_degc: float | None = None
+    max_degc: float | None = None
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What the profile asks of a bench."""
+
+    cells: Annotated[int, Gt(0)]
+    chamber: Window = field(default_factory=Window)
+
+    @property
+    def chamber_min_degc(self) -> float | None:
+        """Return the lowest chamber temperature asked for."""
+        return self.chamber.min_degc
+
+    @property
+    def chamber_max_degc(self) -> float | None:
+        """Return the highest chamber temperature asked for."""
+        return self.chamber.max_degc
+
+
+@dataclass(frozen=True)
+class Controller:
+    """The reference controller; ``parameters`` is the strategy's own frozen dataclass."""
+
+    mode: Literal["command"]
+    strategy: str
+    parameters: Any
+
+
+@dataclass(frozen=True)
+class CellOverride:
+    """One cell fixed by hand, in place of what the spread drew: ratios of nominal, and its SOC."""
+
+    capacity_ratio: Annotated[float, Interval(gt=0.0, le=2.0)] | None = None
+    soc_ratio: Fraction | None = None
+    leakage_ratio: Annotated[float, Interval(ge=0.0, le=1000.0)] | None = None
+    resistance_ratio: Annotated[float, Interval(gt=0.0, le=10.0)] | None = None
+
+
+@dataclass(frozen=True)
+class PackConfig:
+    """The simulated pack.
+
+    ``cell`` names a file of profiles/cells, which the loader puts into ``cell_parameters``.
+    ``gradient`` is the difference in ambient temperature between the two ends of the stack.
+    Without ``ambient`` the pack stands in the chamber's air.
+    """
+
+    cell: str
+    soc_ratio: Fraction = 0.5
+    spread: PackSpread = field(default_factory=PackSpread)
+    gradient_k: Annotated[float, Interval(ge=0.0, le=40.0)] = 0.0
+    cells: Mapping[Annotated[int, Gt(0)], CellOverride] = field(default_factory=dict)
+    ambient_degc: Annotated[float, Interval(ge=-60.0, le=100.0)] | None = None
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A test, ready to be checked against a bench and run."""
+
+    name: str
+    about: str
+    file: Path
+    bench: str
+    needs: Needs
+    controller: Controller
+    pack: PackConfig
+    cell_parameters: Any
+    limits: tuple[Limit, ...]
+    steps: tuple[Step, ...]
+    verdict: tuple[Criterion, ...]
+    tick_ns: Duration | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    requirements: tuple[str, ...] = ()
+    marks: Mapping[str, Mark] = field(default_factory=dict, compare=False, repr=False)
+
+    def wrong(self, key: str, message: str) -> ConfigError:
+        """Return an error at a dotted key, or at the nearest one above it that the file has."""
+        return nearest_mark(self.marks, key, shown(self.file)).error(key, message)
+
+    def resolved_text(self) -> str:
+        """Return everything that decides the run as one line of JSON, without any path."""
+        return as_json(self)
+
+
+def nearest_mark(marks: Mapping[str, Mark], key: str, file: str) -> Mark:
+    """Return the mark of ``key``, else of what contains it, else of the whole file."""
+    while key:
+        if key in marks:
+            return marks[key]
+        key = key.rpartition(".")[0]
+    return Mark(file)
+
+
+def all_steps(steps: Sequence[Step]) -> list[Step]:
+    """Return every step in the order of the file, those inside a repeat once."""
+    found: list[Step] = []
+    for step in steps:
+        found.append(step)
+        if isinstance(step, Repeat):
+            found += all_steps(step.steps)
+    return found
+
+
+def _one_of(first: object, second: object, names: str) -> None:
+    if (first is None) == (second is None):
+        raise ValueError(f"expected exactly one of {names}")

@@ -1,0 +1,154 @@
+"""What is done to a tree before it is read: other files' steps, ``--set key=value``, parameters."""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from hil.core.errors import ConfigError, ConfigErrors
+from hil.profile.conditions import QUANTITIES, nearest
+from hil.profile.tree import MAX_DEPTH, Items, Mark, Node, Table, Text, parse
+
+_PARAMETER = re.compile(r"\$\{([^}]*)\}")
+
+BENCH_KEYS = frozenset({"board", "clock", "devices", "stack", "wiring"})
+"""Keys of a bench file that no profile has: an override may name them without ``bench.``."""
+
+
+def for_profile(overrides: Sequence[str]) -> list[str]:
+    """Return the overrides that are meant for the profile."""
+    return [one for one in overrides if not _is_for_bench(one)]
+
+
+def for_bench(overrides: Sequence[str]) -> list[str]:
+    """Return the overrides that are meant for the bench, without their ``bench.``."""
+    return [one.strip().removeprefix("bench.") for one in overrides if _is_for_bench(one)]
+
+
+def _is_for_bench(override: str) -> bool:
+    key = override.strip().partition("=")[0]
+    return key.startswith("bench.") or key.partition(".")[0].strip() in BENCH_KEYS
+
+
+def apply_overrides(tree: Table, overrides: Sequence[str]) -> None:
+    """Set ``pack.cells.5.capacity=99.9 %`` and the like in place. Raises ConfigErrors, all of them.
+
+    List items count from 1 (``steps.2.steps.1.charge.current``); missing keys are made, and
+    whether they may exist is for the reader of the tree to say.
+    """
+    errors: list[ConfigError] = []
+    for override in overrides:
+        key, sign, value = override.partition("=")
+        mark = Mark(f"--set {' '.join(override.split())}")
+        if not sign or not key.strip():
+            errors.append(mark.error("", "expected key=value"))
+            continue
+        try:
+            _set(tree, _segments(tree, key.strip()), parse(value, mark), mark)
+        except ConfigErrors as error:
+            errors += error.errors
+    if errors:
+        raise ConfigErrors(errors)
+
+
+def _segments(tree: Table, key: str) -> list[str]:
+    """Split a dotted key; names that have dots themselves (``cell.voltage``) stay whole."""
+    parts = key.split(".")
+    found: list[str] = []
+    node: Any = tree
+    while parts:
+        for size in range(len(parts), 0, -1):
+            name = ".".join(parts[:size])
+            if size == 1 or name in QUANTITIES or (isinstance(node, Table) and name in node):
+                break
+        found.append(name)
+        parts = parts[size:]
+        node = node.get(name) if isinstance(node, Table) else _item(node, name)
+    return found
+
+
+def _item(node: Any, name: str) -> Any:
+    """Return an item of a list by its number from 1; None when there is none."""
+    if not isinstance(node, Items) or not name.isdecimal() or not 1 <= int(name) <= len(node):
+        return None
+    return node[int(name) - 1]
+
+
+def _set(tree: Table, segments: Sequence[str], value: Node, mark: Mark) -> None:
+    if len(segments) > MAX_DEPTH:
+        raise ConfigErrors([mark.error("", f"nested deeper than {MAX_DEPTH} levels")])
+    node: Any = tree
+    for done, name in enumerate(segments[:-1], 1):
+        child = node.get(name) if isinstance(node, Table) else _item(node, name)
+        if child is None and isinstance(node, Table):
+            child = Table(mark)
+            node.put(name, child, mark)
+        if not isinstance(child, Table | Items):
+            where = ".".join(segments[:done])
+            raise ConfigErrors([mark.error("", f"'{where}' is no mapping and no list item")])
+        node = child
+    if isinstance(node, Table):
+        node.put(segments[-1], value, mark)
+    elif _item(node, segments[-1]) is not None:
+        node[int(segments[-1]) - 1] = value
+    else:
+        raise ConfigErrors([mark.error("", f"expected an item from 1 to {len(node)}")])
+
+
+def fill_parameters(tree: Table) -> Table:
+    """Return the tree with ``${name}`` replaced from its ``parameters``. Raises ConfigErrors."""
+    parameters = tree.get("parameters")
+    known = parameters if isinstance(parameters, Table) else Table(tree.mark)
+    errors: list[ConfigError] = []
+    filled = _filled(tree, known, errors)
+    if errors:
+        raise ConfigErrors(errors)
+    assert isinstance(filled, Table)  # noqa: S101 - a table is filled into a table
+    return filled
+
+
+def _filled(node: Node, known: Table, errors: list[ConfigError]) -> Node:
+    if isinstance(node, Text):
+        return _filled_text(node, known, errors)
+    if isinstance(node, Items):
+        items = Items(node.mark)
+        items.extend(_filled(one, known, errors) for one in node)
+        return items
+    table = Table(node.mark)
+    for key, one in node.items():
+        table.put(key, one if one is known else _filled(one, known, errors), node.keys_at[key])
+    return table
+
+
+def _filled_text(text: Text, known: Table, errors: list[ConfigError]) -> Text:
+    def value(match: re.Match[str]) -> str:
+        name = match.group(1).strip()
+        if isinstance(known.get(name), str):
+            return str(known[name])
+        errors.append(text.mark.error("", f"no parameter '{name}'{nearest(name, known)}"))
+        return ""
+
+    return Text(_PARAMETER.sub(value, text), text.mark) if "${" in text else text
+
+
+def include_steps(tree: Table, load: Callable[[Text], Table], depth: int = 0) -> None:
+    """Put the steps of the profile that ``- include: NAME`` names in its place.
+
+    They see the parameters of the profile that includes them. Raises ConfigErrors.
+    """
+    steps = tree.get("steps")
+    if not isinstance(steps, Items):
+        return
+    whole = Items(steps.mark)
+    for step in steps:
+        if not isinstance(step, Table):
+            whole.append(step)
+        elif list(step) != ["include"] or not isinstance(step["include"], Text):
+            include_steps(step, load, depth)
+            whole.append(step)
+        elif depth >= 4:  # noqa: PLR2004 - a profile that includes itself ends here
+            raise ConfigErrors([step.mark.error("include", "includes go deeper than 4 files")])
+        else:
+            other = load(step["include"])
+            include_steps(other, load, depth + 1)
+            whole.extend(other.get("steps", ()))
+    tree.put("steps", whole, tree.keys_at["steps"])

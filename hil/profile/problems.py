@@ -1,0 +1,118 @@
+"""What pydantic found wrong, told as one line at its place in the file."""
+
+import re
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from hil.core.errors import ConfigError, ConfigErrors
+from hil.profile.conditions import nearest
+from hil.profile.forms import shape_of
+from hil.profile.tree import Items, Mark, Node, Table
+
+T = TypeVar("T")
+
+TAG = "kind:"
+"""Names of the branches of a union begin so; they are no keys of the file."""
+
+_WANTED = {
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+    "mapping_type": "a mapping",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "string_type": "a text",
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "int_parsing_size": "a smaller number",
+    "bool_parsing": "yes or no",
+    "bool_type": "yes or no",
+}
+_BOUNDS = {
+    "greater_than": ("more than", "gt"),
+    "greater_than_equal": ("at least", "ge"),
+    "less_than": ("less than", "lt"),
+    "less_than_equal": ("at most", "le"),
+}
+
+
+def read(adapter: TypeAdapter[Any], node: Node, context: Any = None) -> Any:
+    """Validate a tree. Raises ConfigErrors with everything that is wrong, in the order of lines."""
+    try:
+        return adapter.validate_python(node, context=context)
+    except ValidationError as error:
+        raise ConfigErrors(in_order(_all_of(error, node))) from error
+
+
+def in_order(errors: Sequence[ConfigError]) -> list[ConfigError]:
+    """Sort errors as the file shows them, each line once."""
+    unique = {str(error): error for error in errors}
+    return sorted(unique.values(), key=lambda error: (error.file, error.line, error.column))
+
+
+def _all_of(error: ValidationError, node: Node) -> list[ConfigError]:
+    found: list[ConfigError] = []
+    for details in error.errors(include_url=False):
+        elsewhere = details.get("ctx", {}).get("errors")
+        found += elsewhere or [_told(details, node)]
+    return found
+
+
+def _told(details: ErrorDetails, root: Node) -> ConfigError:
+    """Find the place of one error and say it in words."""
+    context = details.get("ctx", {})
+    steps = [*details["loc"], *([context["key"]] if details["type"] == "at_key" else [])]
+    key, mark, node = _find(root, steps)
+    kind = details["type"]
+    name = str(details["loc"][-1]) if details["loc"] else ""
+    if kind == "extra_forbidden":
+        table = _find(root, steps[:-1])[2]
+        known = table.known if isinstance(table, Table) else ()
+        at = table.keys_at[name] if isinstance(table, Table) else mark
+        return at.error(key, f"unknown key '{name}'{nearest(name, known)}")
+    if kind == "missing":
+        return mark.error(key, f"missing key '{name}'")
+    return mark.error(key, _message(details, context, node))
+
+
+def _message(details: ErrorDetails, context: dict[str, Any], node: Node) -> str:
+    kind, found = details["type"], _shown(node)
+    if kind in _WANTED:
+        return f"found {found}, expected {_WANTED[kind]}"
+    if kind in _BOUNDS:
+        words, name = _BOUNDS[kind]
+        return f"found {found}, expected {words} {context[name]:g}"
+    if kind in ("literal_error", "union_tag_invalid"):
+        choice = re.findall(r"'([^']*)'", context.get("expected") or context["expected_tags"])
+        choice = [one.removeprefix(TAG) for one in choice]
+        wrong = context.get("tag", str(node)).removeprefix(TAG)
+        return f"found '{wrong}'{nearest(wrong, choice)}"
+    if kind == "value_error":
+        return str(context["error"])
+    return details["msg"]
+
+
+def _shown(node: Node) -> str:
+    """Return a node as a message shows it."""
+    return f"'{node}'" if isinstance(node, str) else str(shape_of(node)["found"])
+
+
+def _find(root: Node, steps: Sequence[int | str]) -> tuple[str, Mark, Node]:
+    """Follow pydantic's location through the tree; return dotted key, mark and last node met."""
+    node, mark, key = root, root.mark, ""
+    for step in steps:
+        if isinstance(node, Table) and step in node:
+            name = str(step)
+            mark, node = node.keys_at[name], node[name]
+        elif isinstance(node, Items) and isinstance(step, int) and step < len(node):
+            name = str(step + 1)
+            node = node[step]
+            mark = node.mark
+        else:
+            continue  # the branch of a union, or a key that is missing
+        key = f"{key}.{name}" if key else name
+    return key, node.mark if isinstance(node, str) else mark, node

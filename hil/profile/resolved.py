@@ -1,0 +1,27 @@
+"""A loaded profile or bench as canonical JSON: what a run's record keeps, and its digest covers."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+_LEFT_OUT = frozenset({"file", "marks", "line", "times_ns", "values"})
+"""Places of the host's files, and series, which their SHA-256 stands for."""
+
+
+def as_json(value: object) -> str:
+    """Return a dataclass as one line of JSON with sorted keys, numbers in their fields' units."""
+    return json.dumps(plain(value), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+def plain(value: Any) -> Any:
+    """Return dataclasses as mappings and tuples as lists, all the way down."""
+    if is_dataclass(value):
+        kept = {f.name: getattr(value, f.name) for f in fields(value) if f.name not in _LEFT_OUT}
+        kind = getattr(value, "kind", None)
+        return plain(kept | {"kind": kind} if kind else kept)
+    if isinstance(value, Mapping):
+        return {str(key): plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(one) for one in value]
+    return value if isinstance(value, bool | int | float | None) else str(value)
