@@ -1,0 +1,150 @@
+"""One output of a virtual Bloomy ABS: power stage, fault relay behind it, terminals and load.
+
+Lazy: nothing runs between commands. A change of set-point starts an exponential slew that is
+evaluated when someone looks, and currents and charges are asked of the load.
+"""
+
+import math
+from typing import NamedTuple
+
+from drivers.virtual.terminals import CellLoad
+from drivers.wire import bloomy_abs as wire
+from hil.core.instants import Instant
+
+SPEC = wire.SPEC
+_TAU_NS = SPEC.settle / math.log(1000.0)
+_AT_REST_NS = 3 * SPEC.settle  # settled means within 0.1 %; three times that is below 10 nV
+_WINDOW_NS = wire.SAMPLES_AVERAGED * wire.FILTERED_SAMPLE_PERIOD
+_THROUGH = {"NONE": 1.0, "POLARITY": -1.0}  # how the load's current passes the fault relay
+
+
+class Trim(NamedTuple):
+    """What calibration left over: ``true * scale + offset``."""
+
+    offset: float
+    scale: float
+
+    def of(self, value: float) -> float:
+        """Return what comes out for ``value``."""
+        return value * self.scale + self.offset
+
+
+class AbsOutput:
+    """One cell output and its registers (``set_v``, limits in A, ``fault``, ``range``, ``on``)."""
+
+    def __init__(self, set_v: Trim, read_v: Trim, read_a: Trim) -> None:
+        """Take the residual errors of setting and of both read-backs."""
+        self._set_trim, self._read_v, self._read_a = set_v, read_v, read_a
+        self._load: CellLoad | None = None
+        self._charge: list[tuple[Instant, float]] = []
+        self._from_v = self._to_v = 0.0
+        self._since: Instant = 0
+        self.on = self.stuck = self.refuses_off = False
+        self.reset_registers()
+
+    def reset_registers(self) -> None:
+        """Give every register but the output state its power-on value."""
+        self.set_v, self.source_a, self.sink_a = 0.0, SPEC.source_a, SPEC.sink_a
+        self.fault, self.range = "NONE", "AUTO"
+
+    def wire_to(self, load: CellLoad, now: Instant) -> None:
+        """Connect a load; its charge counts from here."""
+        self._load = load
+        self._charge = [(now, 0.0)]
+
+    # --- changes -----------------------------------------------------------------------------
+
+    def set_voltage(self, value_v: float, now: Instant) -> None:
+        """Program a voltage."""
+        self.set_v = value_v
+        self.drive(now)
+
+    def switch(self, now: Instant, *, on: bool) -> None:
+        """Switch the output; a stuck relay keeps it on."""
+        self.before_change(now)
+        self.on = on or (self.on and self.refuses_off)
+        self.drive(now)
+
+    def set_fault(self, fault: str, now: Instant) -> None:
+        """Move the fault relay."""
+        self.before_change(now)
+        self.fault = fault
+
+    def drive(self, now: Instant) -> None:
+        """Let the power stage head for what the registers say."""
+        target = 0.0
+        if self.on:
+            steps = round(self.set_v / SPEC.set_resolution_v)
+            target = self._set_trim.of(steps * SPEC.set_resolution_v)
+        if target != self._to_v and not self.stuck:
+            self.before_change(now)
+            self._from_v, self._to_v, self._since = self.stage_v(now), target, now
+
+    def before_change(self, now: Instant) -> None:
+        """Let the load account for the time up to now before its voltage changes."""
+        if self._load is not None:
+            self._load.before_change(now)
+
+    # --- voltage -----------------------------------------------------------------------------
+
+    def stage_v(self, now: Instant) -> float:
+        """Return the true voltage of the power stage, before the fault relay."""
+        elapsed = now - self._since
+        if elapsed > _AT_REST_NS:
+            return self._to_v
+        return self._to_v + (self._from_v - self._to_v) * math.exp(-elapsed / _TAU_NS)
+
+    def terminal_v(self, now: Instant) -> float:
+        """Return what the load sees; NaN when the output is off or open."""
+        if not self.on or self.fault == "OPENCIRCUIT":
+            return math.nan
+        if self.fault == "NONE":
+            return self.stage_v(now)
+        return 0.0 if self.fault == "SHORTCIRCUIT" else -self.stage_v(now)
+
+    def read_voltage_v(self, now: Instant) -> float:
+        """Return the read-back, taken at the power stage, without noise."""
+        return self._read_v.of(self.stage_v(now))
+
+    # --- current -----------------------------------------------------------------------------
+
+    def read_current_a(self, now: Instant) -> float:
+        """Return the read-back of the current at this instant, without noise."""
+        return self._read_a.of(self._limited(self._wanted_a(now)))
+
+    def read_mean_current_a(self, now: Instant) -> float:
+        """Return the read-back averaged over the filter's window, without noise.
+
+        The charge at the window's start is interpolated between readings: to read once a window
+        is exact, to read less often gives the mean since the last reading.
+        """
+        if self._load is None:
+            return self._read_a.of(0.0)
+        known, start = self._charge, now - _WINDOW_NS
+        known.append((now, self._load.charge_as(now)))
+        while known[1][0] <= start:
+            del known[0]
+        (begin, charge_as), (after, charge_after_as) = known[0], known[1]
+        if now == begin:
+            return self.read_current_a(now)
+        if start > begin:
+            charge_as += (charge_after_as - charge_as) * (start - begin) / (after - begin)
+            begin = start
+        mean_a = (known[-1][1] - charge_as) * 1e9 / (now - begin)
+        return self._read_a.of(self._limited(self._through() * mean_a))
+
+    def in_limit(self, now: Instant) -> bool:
+        """Say whether the load wants more than the source and sink limits let through."""
+        wanted_a = self._wanted_a(now)
+        return wanted_a != self._limited(wanted_a)
+
+    def _wanted_a(self, now: Instant) -> float:
+        """Return the current that the load asks of the stage."""
+        through = self._through()
+        return through * self._load.current_a(now) if self._load and through else 0.0
+
+    def _through(self) -> float:
+        return _THROUGH.get(self.fault, 0.0) if self.on else 0.0
+
+    def _limited(self, current_a: float) -> float:
+        return max(-self.sink_a, min(self.source_a, current_a))

@@ -1,0 +1,261 @@
+"""A virtual Watlow F4T in front of a chamber that heats, cools, lags and overshoots.
+
+The chamber has no humidity loop and no cascade, and no programs are stored on the controller.
+"""
+
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from drivers.virtual.chamber_air import ChamberAir, ChamberDesign
+from drivers.wire import watlow_f4t as wire
+from drivers.wire.scpi import Channels, Command, ScpiDevice
+from drivers.wire.scpi_data import Boolean, Choice, Integer, Number, ScpiError, quoted
+from hil.core.instants import Instant
+from hil.physics.board import noise_row
+from hil.ports import Clock, LabPlan
+
+SPEC = wire.SPEC
+_NOISE_K = 0.02  # [A] rms of one reading
+_FASTEST_PER_MIN = 100.0  # what the ramp register takes; the machine may be slower
+
+
+@dataclass(frozen=True, slots=True)
+class F4tOptions:
+    """The keys that a bench file may give a virtual chamber."""
+
+    serial: str = "V-0001"
+    room_degc: float = 23.0
+    fahrenheit_only: bool = False
+    reply_ns: int = SPEC.reply
+
+
+class WatlowF4TTwin:
+    """The controller on its link (``ByteTwin``) and the air in its chamber (``Air``)."""
+
+    OPTIONS: ClassVar[type] = F4tOptions
+    FAULTS: ClassVar[tuple[str, ...]] = (
+        "silent",
+        "door-open",
+        "sensor-break",
+        "compressor-trip",
+        "refuses-off",
+    )
+
+    def __init__(
+        self, name: str, clock: Clock, plan: LabPlan, options: Mapping[str, Any] | None = None
+    ) -> None:
+        """``options`` are the fields of ``F4tOptions``; TypeError for any other."""
+        self.name = name
+        self._clock, self._seed = clock, plan.seed
+        self._options = F4tOptions(**(options or {}))
+        self._send: Callable[[bytes, Instant], None] | None = None
+        self._device = zlib.crc32(name.encode()) & 0xFFFF
+        self._row = np.zeros(1)
+        self._samples = 0
+        self._offset_k = max(-1.0, min(1.0, 0.5 * self._normal())) * SPEC.read_accuracy_k.offset
+        self._air = ChamberAir(ChamberDesign(room_degc=self._options.room_degc))
+        self._silent = self._refuses_off = False
+        self._reset_registers()
+        identity = f'"WATLOW ELECTRIC","F4T","{self._options.serial}","4.5.0"'
+        self._scpi = ScpiDevice(self._commands(), identity, reset=self._reset)
+
+    # --- ByteTwin ----------------------------------------------------------------------------
+
+    def attach(self, send: Callable[[bytes, Instant], None]) -> None:
+        """Give the controller its way out."""
+        self._send = send
+
+    def receive(self, data: bytes) -> None:
+        """Take bytes; answers leave after the controller's reply time."""
+        replies = self._scpi.receive(data)
+        if self._silent or self._send is None:
+            return
+        at = self._clock.now() + self._options.reply_ns
+        for reply in replies:
+            self._send(reply.encode("ascii") + b"\n", at)
+
+    # --- Air and Injectable ------------------------------------------------------------------
+
+    def air_degc(self, now: Instant) -> float:
+        """Return the true air temperature."""
+        return self._air.air_degc(now)
+
+    def inject(self, fault: str, cell: int, *, active: bool) -> None:  # noqa: ARG002 - no cells here
+        """Put a fault in or out; ``cell`` means nothing to a chamber.
+
+        ``silent`` answers nothing, ``door-open`` lets the room in (nothing reports it),
+        ``sensor-break`` loses the reading and stops conditioning, ``compressor-trip`` stops
+        cooling (both show as ERROR), ``refuses-off`` welds the conditioning contactor. Raises
+        ValueError for any other.
+        """
+        self._air.order(self._clock.now())
+        if fault == "silent":
+            self._silent = active
+        elif fault == "door-open":
+            self._air.door_open = active
+        elif fault == "sensor-break":
+            self._air.sensor_broken = active
+        elif fault == "compressor-trip":
+            self._air.compressor_tripped = active
+        elif fault == "refuses-off":
+            self._refuses_off = active
+            self._condition()
+        else:
+            raise ValueError(f"{self.name}: no fault {fault!r}; it knows {', '.join(self.FAULTS)}")
+
+    # --- state -------------------------------------------------------------------------------
+
+    def _reset_registers(self) -> None:
+        """Give every register its value at delivery: the display counts in Fahrenheit."""
+        self._fahrenheit = True
+        self._set_degc = self._options.room_degc
+        self._ramp_action, self._ramp_scale = "OFF", "MINUTES"
+        self._ramp_k = SPEC.ramp_k_per_min  # per minute or hour, as the scale says
+        self._ramp_time = 0.0
+        self._idle_degc = self._options.room_degc
+        self._outputs = [False] * wire.OUTPUTS
+        self._program = 1
+
+    def _reset(self) -> None:
+        """Start anew, outputs off."""
+        self._air.order(self._clock.now())
+        self._reset_registers()
+        self._condition()
+
+    def _condition(self) -> None:
+        """Hand the registers to the machine; the current second has been settled before."""
+        air, welded = self._air, self._refuses_off and self._air.conditioning
+        air.conditioning = self._outputs[wire.CONDITIONING_OUTPUT - 1] or welded
+        per_minute = self._ramp_k / (60.0 if self._ramp_scale == "HOURS" else 1.0)
+        ramping = self._ramp_action in ("SETPOINT", "BOTH")
+        air.ramp_k_per_s = per_minute / 60.0 if ramping else None
+        air.set_degc = self._set_degc
+
+    def _normal(self) -> float:
+        """Return the next standard normal of this controller; the first one is its calibration."""
+        noise_row(self._seed, self._device, self._samples, self._row)
+        self._samples += 1
+        return float(self._row[0])
+
+    # --- commands ----------------------------------------------------------------------------
+
+    def _commands(self) -> list[Command]:
+        """Return the command set; capitals are the manual's short forms."""
+        loop = ":SOURce:CLOop#"
+        any_number = (Number(-1e4, 1e4),)
+        actions = (Choice("OFF", "STArtup", "SETPoint", "BOTH"),)
+        rows: list[Command] = [
+            Command(f"{loop}:PVALue", None, self._process_value, (), 1),
+            Command(f"{loop}:SPOint", self._set_point, self._read_set_point, any_number, 1),
+            Command(f"{loop}:ERRor", None, self._loop_error, (), 1),
+            Command(f"{loop}:IDLE", self._set_idle, self._read_idle, any_number, 1),
+            Command(f"{loop}:RACTion", *self._plain("_ramp_action"), actions, 1),
+            Command(
+                f"{loop}:RSCAle", *self._plain("_ramp_scale"), (Choice("MINutes", "HOURS"),), 1
+            ),
+            Command(f"{loop}:RRATe", self._set_rate, self._read_rate, any_number, 1),
+            Command(f"{loop}:RTIMe", *self._plain("_ramp_time"), (Number(0.0, 1e4),), 1),
+            Command(":UNIT:TEMPerature", self._set_unit, self._read_unit, (Choice("C", "F"),)),
+            Command(
+                ":OUTPut#[:STATe]", self._switch, self._read_output, (Boolean(),), wire.OUTPUTS
+            ),
+            Command(":OUTPut#:NAME", None, self._output_names, (), wire.OUTPUTS),
+        ]
+        return rows + self._program_commands()
+
+    def _program_commands(self) -> list[Command]:
+        """Return the program commands of a controller on which none is stored."""
+        program = ":PROGram[:SELected]"
+        states = (Choice("STArt", "PAUSe", "RESume", "STOP"),)
+        return [
+            Command(f"{program}:NUMBer", *self._plain("_program"), (Integer(1, 40),)),
+            Command(f"{program}:STATe", self._run_program, lambda _: "STOP", states),
+            Command(f"{program}:NAME", None, lambda _: quoted("")),
+            Command(f"{program}:STEP", None, lambda _: "0"),
+        ]
+
+    def _plain(self, register: str) -> tuple[Callable[[Channels, Any], None], Any]:
+        """Return setting and query of a register that is what it says."""
+
+        def write(_: Channels, value: Any) -> None:
+            self._air.order(self._clock.now())
+            setattr(self, register, value)
+            self._condition()
+
+        return write, lambda _: str(getattr(self, register))
+
+    def _shown(self, degc: float) -> str:
+        """Spell a temperature in the controller's unit."""
+        return f"{degc * 1.8 + 32.0 if self._fahrenheit else degc:.3f}"
+
+    def _meant(self, value: float) -> float:
+        """Return in degC what a client gave in the controller's unit."""
+        return (value - 32.0) / 1.8 if self._fahrenheit else value
+
+    def _process_value(self, _: Channels) -> str:
+        if self._air.sensor_broken:
+            return "9.91E37"
+        noise_k = _NOISE_K * self._normal()
+        return self._shown(self._air.sensed_degc(self._clock.now()) + self._offset_k + noise_k)
+
+    def _set_point(self, _: Channels, value: float) -> None:
+        degc = self._meant(value)
+        if not SPEC.set_degc.low - 1e-6 <= degc <= SPEC.set_degc.high + 1e-6:
+            raise ScpiError(-222)
+        self._air.order(self._clock.now())
+        self._set_degc = degc
+        self._condition()
+
+    def _read_set_point(self, _: Channels) -> str:
+        return self._shown(self._set_degc)
+
+    def _loop_error(self, _: Channels) -> str:
+        return "ERROR" if self._air.sensor_broken or self._air.compressor_tripped else "NONE"
+
+    def _set_idle(self, _: Channels, value: float) -> None:
+        self._idle_degc = self._meant(value)
+
+    def _read_idle(self, _: Channels) -> str:
+        return self._shown(self._idle_degc)
+
+    def _set_rate(self, _: Channels, value: float) -> None:
+        rate = value / 1.8 if self._fahrenheit else value
+        if not 0.0 < rate <= _FASTEST_PER_MIN:
+            raise ScpiError(-222)
+        self._air.order(self._clock.now())
+        self._ramp_k = rate
+        self._condition()
+
+    def _read_rate(self, _: Channels) -> str:
+        return f"{self._ramp_k * (1.8 if self._fahrenheit else 1.0):.3f}"
+
+    def _set_unit(self, _: Channels, unit: str) -> None:
+        """Old firmware knows Fahrenheit only and refuses the other."""
+        if unit == "C" and self._options.fahrenheit_only:
+            raise ScpiError(-224)
+        self._fahrenheit = unit == "F"
+
+    def _read_unit(self, _: Channels) -> str:
+        return "F" if self._fahrenheit else "C"
+
+    def _switch(self, channels: Channels, on: bool) -> None:  # noqa: FBT001 - a parsed parameter
+        self._air.order(self._clock.now())
+        for channel in channels:
+            held = self._refuses_off and channel == wire.CONDITIONING_OUTPUT
+            self._outputs[channel - 1] = on or (held and self._outputs[channel - 1])
+        self._condition()
+
+    def _read_output(self, channels: Channels) -> str:
+        return ",".join("ON" if self._outputs[channel - 1] else "OFF" for channel in channels)
+
+    def _output_names(self, channels: Channels) -> str:
+        return ",".join(quoted(f"Output {channel}") for channel in channels)
+
+    def _run_program(self, _: Channels, state: str) -> None:
+        """Only STOP makes sense where no program is stored."""
+        if state != "STOP":
+            raise ScpiError(-221, "no program is stored")

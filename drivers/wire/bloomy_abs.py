@@ -1,0 +1,149 @@
+"""What a Bloomy ABS (8 emulated cells a unit) is and how its lines look on the wire.
+
+Sources: the vendor's published drivers, abs-scpi-driver (C++) and absscpi 1.2.1 (its Python
+side), which is where commands, limits, alarm bits and the meaning of the averages come from.
+Figures marked [A] are assumptions: no data sheet with accuracies is public.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from drivers.wire.scpi_data import format_channels, parse_numbers, parse_strings
+from hil.core.instants import MILLISECOND, SECOND
+from hil.core.spec import Accuracy, EmulatorSpec, Range
+
+SPEC = EmulatorSpec(
+    model="Bloomy ABS",
+    channels=8,
+    set_v=Range(0.0, 5.0),
+    set_resolution_v=0.0001,
+    set_accuracy_v=Accuracy(0.0005),  # [A] so that the bench's own error stays below 1 mV
+    read_accuracy_v=Accuracy(0.0005),  # [A]
+    read_accuracy_a=Accuracy(0.0002, 0.0005),  # [A] in the 1 A range, where bleed currents lie
+    source_a=5.0,
+    sink_a=5.0,
+    settle=5 * MILLISECOND,
+    reply=1 * MILLISECOND,
+    aux_outputs=8,
+    aux_v=Range(-10.0, 10.0),
+    aux_resolution_v=20.0 / 2**16,  # [A] a 16-bit converter over the whole range
+)
+
+MAKER = "Bloomy Controls"
+REPLY_LIMIT = 150 * MILLISECOND
+"""How long the unit may take to answer."""
+
+REBOOT = 9 * SECOND
+"""``*RST`` reboots the unit; the vendor says that it takes 8 to 10 s."""
+
+SAMPLES_AVERAGED = 10
+SAMPLE_PERIOD = 1 * MILLISECOND
+FILTERED_SAMPLE_PERIOD = 100 * MILLISECOND
+"""``AVG?`` is the mean of the last ten samples: 10 ms, or 1 s with the 50/60 Hz filter on.
+
+The vendor gives 10 ms by default, a changed window with the filter and a control rate of 10 Hz
+with it; that the samples then come at 10 Hz too is inferred [A].
+"""
+
+AUX_INPUTS, DIGITAL_OUTPUTS, DIGITAL_INPUTS = 8, 4, 4
+
+SOFT_INTERLOCK = 0x000001
+FAN_0 = 0x000100
+FAN_4 = 0x010000
+HARDWARE_FAULT = 0x020000
+RECOVERABLE = 0x0000FF
+"""Bits of ``SYST:ALARM?``. A fault of fan 0 to 3 drops two cells, of fan 4 all of them."""
+
+
+def fan_of(channel: int) -> int:
+    """Return the alarm bit of the fan that cools ``channel`` (from 1): one fan for two cells."""
+    return FAN_0 << (channel - 1) // 2
+
+
+FAULTS = {"none": "NONE", "open": "OPEN", "short": "SHORT", "polarity": "POL"}
+"""The bench's words for ``OUTPn:FAUL`` and what is sent."""
+
+FAULT_READ_BACK = {
+    "none": "NONE",
+    "open": "OPENCIRCUIT",
+    "short": "SHORTCIRCUIT",
+    "polarity": "POLARITY",
+}
+
+ALL = format_channels(range(1, SPEC.channels + 1))
+
+SENSE = f":MEAS:VOLT? {ALL};:MEAS:CURR:AVG? {ALL};:SYST:ALARM?;:SYST:ERR:COUN?"
+"""One line asks for all a tick needs; the error count shows a set-point that was refused."""
+
+
+class Sensed(NamedTuple):
+    """The reply to ``SENSE``: (channels,) each, then the alarm word and the queued errors."""
+
+    voltage_v: list[float]
+    current_a: list[float]
+    alarm: int
+    errors: int
+
+
+def settings_line(voltage_v: Sequence[float], aux_v: Mapping[int, float]) -> str:
+    """Return one message that sets all cells and the named auxiliary outputs."""
+    return _settings_format(len(voltage_v), tuple(aux_v)) % (*voltage_v, *aux_v.values())
+
+
+@lru_cache(maxsize=64)
+def _settings_format(cells: int, aux: tuple[int, ...]) -> str:
+    """Return the message with a place for each number; four decimals are the unit's 0.1 mV."""
+    units = [f":SOUR{channel}:VOLT %.4f" for channel in range(1, cells + 1)]
+    units += [f":SOUR:AUX:OUT{number} %.4f" for number in aux]
+    return ";".join(units)
+
+
+def parse_sense(reply: str) -> Sensed:
+    """Take the reply to ``SENSE`` apart. Raises ValueError when it is anything else."""
+    parts = reply.split(";")
+    if len(parts) != len(Sensed._fields):
+        raise ValueError(f"expected {len(Sensed._fields)} replies in one, found {reply!r}")
+    volts, amperes, alarm, errors = parts
+    return Sensed(
+        parse_numbers(volts, SPEC.channels),
+        parse_numbers(amperes, SPEC.channels),
+        int(alarm),
+        int(errors),
+    )
+
+
+def parse_flags(reply: str) -> list[bool]:
+    """Take the reply to ``OUTP? (@1:8)`` apart. Raises ValueError when it is anything else."""
+    fields = [field.strip() for field in reply.split(",")]
+    if len(fields) != SPEC.channels or not set(fields) <= {"0", "1"}:
+        raise ValueError(f"expected {SPEC.channels} times 0 or 1, found {reply!r}")
+    return [field == "1" for field in fields]
+
+
+# --- arming and making safe ------------------------------------------------------------------
+
+READ_OUTPUTS = f":OUTP? {ALL}"
+READ_AUX = f":SOUR:AUX:OUT? {ALL}"
+SAFE = f":OUTP 0,{ALL};:SOUR:AUX:OUT 0,{ALL}"
+READ_LIMITS = f":SOUR:CURR:SRC? {ALL};:SOUR:CURR:SNK? {ALL};:CONF:MEAS:FILT?"
+
+
+def limits_line(source_a: float, sink_a: float, *, noise_filter: bool) -> str:
+    """Return one message that prepares all cells: limits, automatic range, filter."""
+    return (
+        f":SOUR:CURR:SRC {source_a:.4f},{ALL};:SOUR:CURR:SNK {sink_a:.4f},{ALL};"
+        f":SENS:RANG AUTO,{ALL};:CONF:MEAS:FILT {int(noise_filter)}"
+    )
+
+
+def parse_limits(reply: str) -> tuple[list[float], list[float], bool]:
+    """Take the reply to ``READ_LIMITS`` apart: (channels,) source, sink in A, and the filter."""
+    source, sink, flag = reply.split(";")
+    return parse_numbers(source, SPEC.channels), parse_numbers(sink, SPEC.channels), flag == "1"
+
+
+def parse_error(reply: str) -> tuple[int, str]:
+    """Take the reply to ``SYST:ERR?`` apart: code and text. Raises ValueError."""
+    code, text = parse_strings(reply, 2)
+    return int(code), text
