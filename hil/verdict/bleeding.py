@@ -50,8 +50,7 @@ class BleedFold:
     def __init__(self, run: Run, uncertainties: Uncertainties) -> None:
         """Start with nothing bled and every bleed off."""
         self._run, self._u = run, uncertainties
-        self._read_at: Nanoseconds = np.full(run.cells, run.start, dtype=np.int64)
-        self._started = False
+        self._read_at: Nanoseconds = np.zeros(run.cells, dtype=np.int64)
         self._ah = np.zeros(run.cells)
         self._wh = np.zeros(run.cells)
         self._duty = np.zeros(run.cells)
@@ -61,9 +60,8 @@ class BleedFold:
 
     def feed(self, block: Block) -> Bleeding:
         """Add a block; return what the folds that ask for the need want to know of it."""
-        if not self._started:
-            self._read_at[:] = block.at_ns[0] - block.dt_ns[0]
-            self._started = True
+        if not self._ns:
+            self._read_at[:] = block.begin_ns
         step_ah, total_ah = self._charge(block)
         on, was_on = self._switching(block)
         self._ns += int(block.dt_ns.sum())
@@ -142,7 +140,7 @@ class NeedFold:
         self._wrong_ns = np.zeros(3, dtype=np.int64)
         self._false = np.zeros(3, dtype=np.int64)
         self._missed_ns = np.zeros(3, dtype=np.int64)
-        self._no_need_at: Nanoseconds = np.full((3, run.cells), run.start, dtype=np.int64)
+        self._no_need_at: Nanoseconds = np.zeros((3, run.cells), dtype=np.int64)
         self._useful_ah = np.zeros(run.cells)
         self._bled_ah = np.zeros(run.cells)
         self._ns = 0
@@ -152,6 +150,8 @@ class NeedFold:
         to_full_ah = (1.0 - block.cells("plant.soc")) * self._run.capacity_ah[:, np.newaxis]
         need_ah = to_full_ah.max(axis=0) - to_full_ah
         u_ah = self._need_uncertainty_ah(block, bleeding)
+        if not self._ns:
+            self._no_need_at[:] = block.begin_ns
         self._ns += int(block.dt_ns.sum())
         if bleeding.on.any():
             self._wrong(block, bleeding, need_ah, u_ah)
@@ -163,7 +163,7 @@ class NeedFold:
 
     def _need_uncertainty_ah(self, block: Block, bleeding: Bleeding) -> Floats:
         """Return U of each need, (cells, ticks): two independent bled charges."""
-        elapsed_h = hours(block.at_ns - self._run.start + self._run.tick)
+        elapsed_h = hours(self._ns + np.cumsum(block.dt_ns))
         own = self._u.read_a.offset * elapsed_h + self._u.read_a.gain * np.abs(bleeding.total_ah)
         return math.sqrt(2.0) * own
 

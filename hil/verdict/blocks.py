@@ -71,6 +71,11 @@ class Block:
     dt_ns: Nanoseconds
     rows: Floats
 
+    @property
+    def begin_ns(self) -> Instant:
+        """Return when the time that this block covers began: with the tick before it."""
+        return int(self.at_ns[0] - self.dt_ns[0])
+
     def cells(self, name: str) -> Floats:
         """Return a signal of many columns, (columns, ticks)."""
         return self.rows[:, self.layout.columns(name)].T.copy(order="C")

@@ -109,7 +109,7 @@ class GapFold:
         self._paths: dict[int, str] = {}
         self._ended: set[int] = set()
         self._newest: Reading | None = None
-        self._loaded_at = np.array(run.start, dtype=np.int64)
+        self._loaded_at: Nanoseconds | None = None
         self._found: dict[str, Reading] = {}
 
     def step_started(self, index: int, path: str) -> None:
@@ -136,32 +136,34 @@ class GapFold:
             self._ended.add(self._newest.step)
             self._found |= self._end_of_step()
         readable = np.isfinite(cell_v.sum(axis=0))
-        for name, counts in self._counting(block.at_ns, step, current_a, cell_v).items():
+        rested = self._rested(block, current_a)
+        counting = self._ends(step, current_a, cell_v) | {"gap_end_of_rest": rested}
+        for name, counts in counting.items():
             hits = np.flatnonzero(counts & readable)
             if hits.size:
                 self._found[name] = reading(int(hits[-1]))
         self._newest = reading(len(step) - 1)
 
-    def _counting(
-        self, at_ns: Nanoseconds, step: Nanoseconds, current_a: Floats, cell_v: Floats
-    ) -> dict[str, Bools]:
-        """Return the ticks that count for each gap, (ticks,); the newest never ends a step."""
-        ends_charge, ends_discharge = (
-            self._of_kind(step, CHARGING),
-            self._of_kind(step, DISCHARGING),
-        )
-        neither = ~(ends_charge | ends_discharge)
+    def _ends(self, step: Nanoseconds, current_a: Floats, cell_v: Floats) -> dict[str, Bools]:
+        """Return the ticks that end a charge or a discharge, (ticks,); the newest ends no step."""
+        charging, discharging = self._of_kind(step, CHARGING), self._of_kind(step, DISCHARGING)
+        neither = ~(charging | discharging)
         is_last = np.append(step[:-1] != step[1:], [False])
         tapered = np.abs(current_a) < self._taper_a
         at_top = neither & (current_a < 0.0) & (cell_v.max(axis=0) > TOP_V)
         at_bottom = neither & (current_a > 0.0) & (cell_v.min(axis=0) < BOTTOM_V)
-        loaded_at = last_time(self._loaded_at, at_ns, np.abs(current_a) > self._rest_a)
-        self._loaded_at = loaded_at[-1]
         return {
-            "gap_end_of_charge": tapered & (at_top | (ends_charge & is_last)),
-            "gap_end_of_discharge": at_bottom | (ends_discharge & is_last),
-            "gap_end_of_rest": at_ns - loaded_at >= REST,
+            "gap_end_of_charge": tapered & (at_top | (charging & is_last)),
+            "gap_end_of_discharge": at_bottom | (discharging & is_last),
         }
+
+    def _rested(self, block: Block, current_a: Floats) -> Bools:
+        """Return the ticks before which the pack has been at rest for long enough, (ticks,)."""
+        if self._loaded_at is None:
+            self._loaded_at = np.array(block.begin_ns, dtype=np.int64)
+        loaded_at = last_time(self._loaded_at, block.at_ns, np.abs(current_a) > self._rest_a)
+        self._loaded_at = loaded_at[-1]
+        return block.at_ns - loaded_at >= REST
 
     def _of_kind(self, step: Nanoseconds, kinds: frozenset[str]) -> Bools:
         """Return where the step is of one of ``kinds``: the last word of a step's path."""

@@ -53,7 +53,9 @@ def duties(strategy: AnyStrategy, observations: list[Observation]) -> list[Float
 def stack(observations: list[Observation]) -> Observation:
     """Return one observation of many packs."""
     fields = Observation._fields[:-1]  # all but the truth
-    columns = {name: np.stack([getattr(one, name) for one in observations]) for name in fields}
+    columns: dict[str, Any] = {
+        name: np.stack([getattr(one, name) for one in observations]) for name in fields
+    }
     return Observation(**columns)
 
 
