@@ -262,16 +262,22 @@ class LabPlan:
 
 
 class DriverFactory(Protocol):
-    """Builds a device; its class carries SPEC. Does no I/O."""
+    """Builds a device. ``SPEC`` is its data sheet, ``OPTIONS`` the dataclass of its own keys.
+
+    Does no I/O.
+    """
 
     SPEC: DeviceSpec
+    OPTIONS: type
 
     def __call__(self, name: str, link: Any, clock: Clock, options: Mapping[str, Any]) -> Device:
         """Return the device; ``options`` are the bench file's own keys for it."""
 
 
 class TwinFactory(Protocol):
-    """Builds the twin of one device."""
+    """Builds the twin of one device; ``OPTIONS`` is the dataclass of its own keys."""
+
+    OPTIONS: type
 
     def __call__(
         self, name: str, clock: Clock, plan: LabPlan, options: Mapping[str, Any]
@@ -280,7 +286,7 @@ class TwinFactory(Protocol):
 
 
 class LinkFactory(Protocol):
-    """Builds a link; ``twin`` is given for memory links only. Does no I/O."""
+    """Builds a link; ``twin`` is given where ``LinkKind.needs_twin``. Does no I/O."""
 
     def __call__(
         self,
@@ -292,6 +298,19 @@ class LinkFactory(Protocol):
         tap: Tap | None = None,
     ) -> Link:
         """Return the link of device ``name``; ``options`` are the bench file's ``link`` keys."""
+
+
+@dataclass(frozen=True)
+class LinkKind:
+    """What an entry point of ``hil.links`` names.
+
+    ``options`` is the dataclass of the bench file's keys; ``needs_twin`` says that the other end
+    is a twin in this process, so that the bench is virtual.
+    """
+
+    options: type
+    needs_twin: bool
+    make: LinkFactory
 
 
 class Recorder(Protocol):

@@ -7,6 +7,7 @@ the winner's origin is kept, so that a trip says whose limit it was.
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NoReturn
 
 from hil.bench.quantities import Reader
 from hil.core.errors import InterlockTrip
@@ -72,13 +73,19 @@ class Interlock:
             if math.isnan(worst) or math.isnan(values[0]):
                 worst = _worst_known(values, upper=upper)
             if worst > limit if upper else worst < limit:
-                self._trip(at, bound, values.index(worst), worst, len(values))
+                self._cross(at, bound, values.index(worst), worst, len(values))
 
-    def _trip(self, at: Instant, bound: Bound, index: int, value: float, width: int) -> None:
+    def trip(self, tripped: Tripped) -> NoReturn:
+        """Keep the first cause and raise InterlockTrip."""
+        self.tripped = self.tripped or tripped
+        raise InterlockTrip(
+            tripped.limit, tripped.subject, f"is {tripped.value:.4g} {tripped.unit}"
+        )
+
+    def _cross(self, at: Instant, bound: Bound, index: int, value: float, width: int) -> NoReturn:
         subject = f"{bound.quantity}[{index + 1}]" if width > 1 else bound.quantity
         blames = bound.quantity in self.BLAMES_BOARD
-        self.tripped = Tripped(at, bound.name, subject, value, bound.value, bound.unit, blames)
-        raise InterlockTrip(bound.name, subject, f"is {value:.4g} {bound.unit}")
+        self.trip(Tripped(at, bound.name, subject, value, bound.value, bound.unit, blames))
 
 
 def _worst_known(values: Sequence[float], *, upper: bool) -> float:

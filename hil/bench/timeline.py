@@ -39,9 +39,15 @@ class World(Protocol):
     """What a player may see and do; the run implements it."""
 
     now: Instant
-    row: Sequence[float]
     reader: Reader
-    faults: frozenset[BoardFault]
+
+    @property
+    def row(self) -> Sequence[float]:
+        """Return the newest row."""
+
+    @property
+    def faults(self) -> frozenset[BoardFault]:
+        """Return what the board reports now."""
 
     def emit(self, record: Record) -> None:
         """Record something."""
@@ -82,8 +88,10 @@ class Timeline:
             index = self.step = self._steps
             self.path, self.text = step.path, step.text
             world.emit(StepStarted(world.now, index, step.path, step.text))
-            player = self._repeat if isinstance(step, Repeat) else PLAYERS[type(step)]
-            reason = yield from player(step, world)
+            if isinstance(step, Repeat):
+                reason = yield from self._repeat(step, world)
+            else:
+                reason = yield from PLAYERS[type(step)](step, world)
             world.emit(StepEnded(world.now, index, step.path, reason))
 
     def _repeat(self, step: Repeat, world: World) -> Play:
@@ -171,7 +179,7 @@ def _follow(step: Follow, world: World) -> Play:
         while at + 1 < len(times) and times[at + 1] <= world.now - start + times[0]:
             at += 1
         return Demand(
-            step.kind,
+            step.series.kind,
             step.scale * values[at],
             step.cell_min_v,
             step.cell_max_v,
@@ -179,7 +187,9 @@ def _follow(step: Follow, world: World) -> Play:
         )
 
     span = times[-1] - times[0] + (times[-1] - times[-2])
-    return (yield from _until(demand, (*step.until, After(for_ns=span, text="end of series")), world))
+    return (
+        yield from _until(demand, (*step.until, After(for_ns=span, text="end of series")), world)
+    )
 
 
 def _until(demand: Callable[[], Demand], until: Sequence[Condition], world: World) -> Play:
@@ -214,8 +224,8 @@ def _compare(value: float, condition: Compare) -> bool:
 
 def _expect(step: Expect, world: World) -> Play:
     world.judge(step)
+    yield from ()  # takes no tick, yet plays like its siblings
     return "judged"
-    yield REST  # never reached: makes this function a generator like its siblings
 
 
 def _expect_fault(step: ExpectFault, world: World) -> Play:
@@ -225,7 +235,9 @@ def _expect_fault(step: ExpectFault, world: World) -> Play:
         yield REST
     seen_at = world.now if wanted in world.faults else None
     world.judge_fault(step, start, seen_at)
-    return f"reported after {clock_text(world.now - start)}" if seen_at is not None else "not reported"
+    return (
+        f"reported after {clock_text(world.now - start)}" if seen_at is not None else "not reported"
+    )
 
 
 def _inject(step: Inject, world: World) -> Play:

@@ -184,6 +184,16 @@ class Tripped:
 
 
 @dataclass(frozen=True, slots=True)
+class BenchFailed:
+    """The bench itself could not go on: a device that does not answer, a step it cannot do."""
+
+    kind: ClassVar[str] = "bench-failed"
+    at: Instant
+    error: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class StopRequested:
     """The operator or the host asked the run to stop (``SIGINT``, ``SIGTERM``)."""
 
@@ -229,6 +239,7 @@ Record: TypeAlias = (
     | Deviation
     | ExpectationJudged
     | Tripped
+    | BenchFailed
     | StopRequested
     | SafeStateReached
     | RunEnded

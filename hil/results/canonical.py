@@ -6,9 +6,6 @@ loses bits or depends on a shortest-repr algorithm.
 """
 
 import json
-from collections.abc import Hashable
-from dataclasses import fields
-from functools import cache
 from typing import Any
 
 from hil.core.records import Record, Tick
@@ -19,7 +16,7 @@ def line(seq: int, record: Record) -> bytes:
     if isinstance(record, Tick):
         return _tick_line(seq, record)
     body: dict[str, Any] = {"seq": seq, "kind": record.kind}
-    body.update((name, _plain(getattr(record, name))) for name in _names(record.__class__))
+    body.update((name, _plain(getattr(record, name))) for name in record.__slots__)
     return json.dumps(body, separators=(",", ":"), ensure_ascii=True).encode() + b"\n"
 
 
@@ -29,11 +26,6 @@ def _tick_line(seq: int, tick: Tick) -> bytes:
     return (
         f'{{"seq":{seq},"kind":"tick","at":{tick.at},"values":["{values}"],"wire":"{tick.wire}"}}\n'
     ).encode()
-
-
-@cache
-def _names(kind: Hashable) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind))  # type: ignore[arg-type]  # a record class
 
 
 def _plain(value: Any) -> Any:

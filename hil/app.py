@@ -1,0 +1,215 @@
+"""Puts a run together: files to models, names to drivers, twins and links, parts to a run.
+
+The only place that knows both sides. Names in a bench file are resolved through the entry points
+``hil.drivers``, ``hil.twins`` and ``hil.links``, so a third party adds theirs without touching
+ours.
+"""
+
+import importlib.metadata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from hil.bench.assembly import make_stack
+from hil.bench.clock import run_virtual
+from hil.bench.rig import Rig
+from hil.bench.session import Progress, Session
+from hil.bench.stop import StopLadder
+from hil.bench.wall_time import monotonic_ns, run_wall, utc_now_text
+from hil.core.errors import ConfigErrors, EnvironmentProblem
+from hil.core.instants import Duration
+from hil.core.spec import BoardSpec, ChamberSpec, DeviceSpec, EmulatorSpec
+from hil.ports import Clock, Injectable, LabPlan, LinkKind
+from hil.profile import (
+    Bench,
+    Known,
+    Profile,
+    check_profile,
+    load_bench,
+    load_profile,
+    read_options,
+)
+from hil.results import catalogue
+from hil.results.journal import Journal
+from hil.results.manifest import host, versions
+from hil.results.wire_hash import WireHash
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for; ``until`` cuts the run short at that much simulated time."""
+
+    profile: str
+    bench: str | None = None
+    overrides: Sequence[str] = ()
+    seed: int = 1
+    runs: Path = Path("runs")
+    until: Duration | None = None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A profile and a bench that fit each other, and what the check wants said."""
+
+    profile: Profile
+    bench: Bench
+    warnings: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a run: ``summary`` is what ``--json`` prints."""
+
+    summary: Mapping[str, Any]
+    exit_code: int
+
+
+# --- names ------------------------------------------------------------------------------------
+
+
+@cache
+def installed(group: str) -> Mapping[str, importlib.metadata.EntryPoint]:
+    """Return the entry points of ``hil.drivers``, ``hil.twins`` or ``hil.links`` by name."""
+    return {point.name: point for point in importlib.metadata.entry_points(group=f"hil.{group}")}
+
+
+@cache
+def resolve(group: str, name: str) -> Any:
+    """Return what an entry point names. Raises EnvironmentProblem if it is not installed."""
+    try:
+        return installed(group)[name].load()
+    except KeyError:
+        known = ", ".join(sorted(installed(group))) or "none: install the package first"
+        raise EnvironmentProblem(f"no {group[:-1]} '{name}' (installed: {known})") from None
+
+
+# --- before a run ------------------------------------------------------------------------------
+
+
+def prepare(request: Request) -> Prepared:
+    """Load both files and check all that can be known before touching hardware.
+
+    Raises ConfigErrors with every error found.
+    """
+    profile = load_profile(request.profile, request.overrides)
+    bench = load_bench(request.bench or profile.bench, request.overrides)
+    known = Known(
+        drivers=frozenset(installed("drivers")),
+        twins=frozenset(installed("twins")),
+        links=frozenset(installed("links")),
+        faults=_faults(bench),
+    )
+    specs = {
+        name: resolve("drivers", device.driver).SPEC
+        for name, device in bench.devices.items()
+        if device.driver in known.drivers
+    }
+    findings = check_profile(profile, bench, specs, known)
+    if findings.errors:
+        raise ConfigErrors(findings.errors)
+    return Prepared(profile, bench, tuple(map(str, findings.warnings)))
+
+
+def _faults(bench: Bench) -> dict[str, frozenset[str]]:
+    """Return which faults each target takes: a twin's own list, and the emulators' commands."""
+    faults: dict[str, frozenset[str]] = {}
+    for name, device in bench.devices.items():
+        if device.driver in installed("twins"):
+            twin = resolve("twins", device.driver)
+            faults[name] = frozenset(getattr(twin, "FAULTS", ()))
+            faults |= {
+                place: frozenset(kind.FAULTS) for place, kind in getattr(twin, "PLACES", {}).items()
+            }
+        if device.driver in installed("drivers"):
+            driver = resolve("drivers", device.driver)
+            faults[name] = faults.get(name, frozenset()) | frozenset(getattr(driver, "FAULTS", ()))
+    return faults
+
+
+# --- the devices -------------------------------------------------------------------------------
+
+ROLES: tuple[type[DeviceSpec], ...] = (EmulatorSpec, ChamberSpec, BoardSpec)
+"""The order in which devices are built: a virtual board looks for what it is wired to."""
+
+
+def build(bench: Bench, seed: int, clock: Clock, wire: WireHash) -> Rig:
+    """Build links, drivers and, behind memory links, twins. Does no I/O."""
+    twins: dict[str, Any] = {}
+    devices: dict[str, Any] = {}
+    plan = LabPlan(seed, bench.wiring, bench.board, twins)
+    specs = {name: resolve("drivers", device.driver).SPEC for name, device in bench.devices.items()}
+    for name in sorted(specs, key=lambda name: ROLES.index(type(specs[name]))):
+        device = bench.devices[name]
+        kind: LinkKind = resolve("links", device.link.kind)
+        driver = resolve("drivers", device.driver)
+        if kind.needs_twin:
+            twin = resolve("twins", device.driver)
+            twins[name] = twin(name, clock, plan, read_options(twin.OPTIONS, device.virtual))
+        link_options = read_options(kind.options, device.link.options)
+        link = kind.make(name, clock, link_options, twin=twins.get(name), tap=wire.tap(name))
+        options = read_options(driver.OPTIONS, device.options)
+        if isinstance(driver.SPEC, BoardSpec):
+            board = bench.board
+            options |= {"cells": board.cells, "ntcs": board.ntcs, "cycle_ns": board.cycle_ns}
+        devices[name] = driver(name, link, clock, options)
+    of_role = {role: [n for n in bench.devices if type(specs[n]) is role] for role in ROLES}
+    return Rig(
+        emulators={name: devices[name] for name in of_role[EmulatorSpec]},
+        chamber=devices[of_role[ChamberSpec][0]],
+        board=devices[of_role[BoardSpec][0]],
+        stack=make_stack(bench),
+        board_cycle_ns=bench.board.cycle_ns,
+        backdoors=backdoors(twins),
+    )
+
+
+def backdoors(twins: Mapping[str, Any]) -> dict[str, Injectable]:
+    """Return what takes faults from outside: the twins, and the wiring of the virtual board."""
+    found = {name: twin for name, twin in twins.items() if hasattr(twin, "FAULTS")}
+    for twin in twins.values():
+        if hasattr(twin, "harness"):
+            found["wiring"] = twin.harness
+    return found
+
+
+# --- a run -------------------------------------------------------------------------------------
+
+
+def run_profile(request: Request, stop: StopLadder, progress: Progress) -> Outcome:
+    """Run a profile to its end, whatever that is, and leave a folder with its record.
+
+    Raises ConfigErrors or EnvironmentProblem before anything is touched; after that there is
+    always a record.
+    """
+    begun_ns = monotonic_ns()
+    prepared = prepare(request)
+    stem = f"{utc_now_text()[:19].replace('-', '').replace(':', '')}Z"
+    folder = catalogue.new_folder(request.runs, f"{stem}-{prepared.profile.name}-s{request.seed}")
+    catalogue.write_json(folder, catalogue.MANIFEST, _manifest(request, prepared, folder.name))
+    journal = Journal(folder)
+    runner = run_virtual if prepared.bench.clock == "virtual" else run_wall
+    profile, bench, seed = prepared.profile, prepared.bench, request.seed
+    session = Session(profile, bench, seed, request.until, journal, stop, progress)
+    try:
+        runner(lambda clock: session.play(clock, build(bench, seed, clock, session.wire)))
+    finally:
+        journal.close()
+    summary = {"run": folder.name, "folder": str(folder), **session.summary()}
+    summary["startup_s"] = (monotonic_ns() - begun_ns) / 1e9 - summary["wall_s"]
+    catalogue.write_json(folder, catalogue.SUMMARY, summary)
+    return Outcome(summary, session.judgement.verdict.exit_code)
+
+
+def _manifest(request: Request, prepared: Prepared, run: str) -> dict[str, Any]:
+    return {
+        "run": run,
+        "started_utc": utc_now_text(),
+        "profile": prepared.profile.name,
+        "bench": prepared.bench.name,
+        "overrides": list(request.overrides),
+        "seed": request.seed,
+        "versions": versions(),
+        "host": host(),
+    }

@@ -1,0 +1,173 @@
+"""From a profile, a bench file and devices to the parts of a run. No I/O, no names to resolve."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+
+from hil.bench.interlock import Bound, Interlock, tightest
+from hil.bench.quantities import Reader
+from hil.bench.rig import Rig
+from hil.bench.stack import Sensors, Stack
+from hil.core.instants import SECOND, Duration, to_seconds
+from hil.core.records import RunStarted
+from hil.core.signals import Layout, tick_layout
+from hil.core.spec import Accuracy
+from hil.physics.board import ntc_divider_v
+from hil.physics.parameters import PackParameters, PackSpread
+from hil.physics.plant import Plant
+from hil.profile import Bench, Profile
+from hil.profile.conditions import QUANTITIES
+from hil.verdict.deviations import BoardWatch, Tolerances
+from hil.verdict.registry import Uncertainties
+
+ROOM_DEGC = 25.0
+"""Where a pack starts whose profile names no ambient: it stood in the lab."""
+
+TYPICAL_CELL_V = 3.3
+"""Where accuracies with a gain term are read: an LFP cell on its plateau."""
+
+MOVED_V = 0.005
+"""What a cell may move between two looks without the board being wrong about it."""
+
+SILENT_CYCLES = 3
+"""A board is silent after this many of its own cycles without a full set of voltages."""
+
+
+def make_plant(profile: Profile, seed: int) -> Plant:
+    """Draw the profile's pack. Raises ValueError for what cannot be one."""
+    pack = profile.pack
+    spread = pack.spread
+    parameters = PackParameters(
+        cells=profile.needs.cells,
+        cell=profile.cell_parameters,
+        spread=PackSpread(
+            capacity_ratio=spread.capacity_ratio,
+            resistance_ratio=spread.resistance_ratio,
+            leakage_ratio=spread.leakage_ratio,
+            soc_ratio=spread.soc_ratio,
+        ),
+        soc_ratio=pack.soc_ratio,
+        initial_temperature_degc=ROOM_DEGC if pack.ambient_degc is None else pack.ambient_degc,
+        gradient_k=pack.gradient_k,
+    )
+    return Plant(parameters, seed, {cell: _given(asdict(o)) for cell, o in pack.cells.items()})
+
+
+def _given(override: Mapping[str, float | None]) -> dict[str, float]:
+    return {name: value for name, value in override.items() if value is not None}
+
+
+def make_stack(bench: Bench) -> Stack:
+    """Map cells, NTCs and the shunt to channels."""
+    design = bench.board
+    sensors = Sensors(
+        ntc_v=lambda degc: ntc_divider_v(design, degc),
+        shunt_ohm=design.shunt_ohm,
+    )
+    return Stack(bench.wiring, sensors)
+
+
+def make_layout(bench: Bench) -> Layout:
+    """Return the tick row of this bench."""
+    return tick_layout(len(bench.wiring.cells), bench.board.ntcs)
+
+
+def make_interlock(profile: Profile, bench: Bench, rig: Rig, layout: Layout) -> Interlock:
+    """Combine the limits of bench, profile, devices and the bench's own rule on silence."""
+    bounds = [
+        Bound(limit.quantity, upper, value, QUANTITIES[limit.quantity].unit, origin)
+        for origin, limits in (("bench", bench.limits), ("profile", profile.limits))
+        for limit in limits
+        for upper, value in ((False, limit.minimum), (True, limit.maximum))
+        if value is not None
+    ]
+    span = rig.chamber.SPEC.set_degc
+    bounds.append(Bound("chamber.temperature", True, span.high, "degC", "device"))  # noqa: FBT003 - upper
+    bounds.append(Bound("chamber.temperature", False, span.low, "degC", "device"))  # noqa: FBT003 - lower
+    silent_s = to_seconds(SILENT_CYCLES * bench.board.cycle_ns)
+    bounds.append(Bound("board.age", True, silent_s, "s", "bench"))  # noqa: FBT003 - upper
+    return Interlock(tightest(bounds), Reader(layout))
+
+
+def make_watch(bench: Bench, rig: Rig, layout: Layout, tick_ns: Duration) -> BoardWatch:
+    """Watch the board within its declared accuracy and that of the emulators.
+
+    A reading may be off by the board's offset, gain and noise (3 sigma), by the emulators' set and
+    read errors, and by what a cell moves in one board cycle; the latencies are the board's cycle
+    and the bench's tick.
+    """
+    design, u = bench.board, uncertainties(rig)
+    board_v = design.offset_v + 1e-6 * design.gain_ppm * TYPICAL_CELL_V + 3 * design.noise_v
+    emulators_v = u.set_v.at(TYPICAL_CELL_V) + u.read_v.at(TYPICAL_CELL_V)
+    latency = 2 * max(design.cycle_ns, tick_ns)
+    tolerances = Tolerances(
+        reading_v=board_v + emulators_v + MOVED_V,
+        silent_after=SILENT_CYCLES * design.cycle_ns,
+        obey_window=latency + SECOND,
+        leak_window=latency + SECOND,
+    )
+    ntc_cells = {wire.ntc: wire.cell for wire in bench.wiring.ntcs}
+    return BoardWatch(layout, tolerances, ntc_cells)
+
+
+def uncertainties(rig: Rig) -> Uncertainties:
+    """Collect the devices' accuracies; of several emulators the worst counts."""
+    specs = [unit.SPEC for unit in rig.emulators.values()]
+
+    def worst(pick: Callable[..., Accuracy]) -> Accuracy:
+        accuracies = [pick(spec) for spec in specs]
+        return Accuracy(max(a.offset for a in accuracies), max(a.gain for a in accuracies))
+
+    return Uncertainties(
+        set_v=worst(lambda spec: spec.set_accuracy_v),
+        read_v=worst(lambda spec: spec.read_accuracy_v),
+        read_a=worst(lambda spec: spec.read_accuracy_a),
+    )
+
+
+def uncertainty_of(rig: Rig) -> Callable[[str, float], float]:
+    """Return the expanded uncertainty of a quantity's reading.
+
+    Truth of the plant reaches the board through the emulators, so its cell voltages carry the
+    emulators' set accuracy; a gap is a difference of two of them.
+    """
+    u = uncertainties(rig)
+    chamber = rig.chamber.SPEC.read_accuracy_k
+
+    def of(quantity: str, value: float) -> float:
+        if math.isnan(value):
+            return math.nan
+        match quantity:
+            case "cell.voltage":
+                return u.read_v.at(value)
+            case "gap":
+                return math.sqrt(2.0) * u.set_v.at(TYPICAL_CELL_V)
+            case "pack.voltage":
+                return math.sqrt(rig.stack.cells) * u.set_v.at(value / rig.stack.cells)
+            case "chamber.temperature":
+                return chamber.at(value)
+            case _:
+                return 0.0
+
+    return of
+
+
+def run_started(
+    profile: Profile,
+    bench: Bench,
+    seed: int,
+    tick: Duration,
+    layout: Layout,
+    plant: Plant,
+) -> RunStarted:
+    """Return the first record of a run."""
+    return RunStarted(
+        at=0,
+        profile=profile.name,
+        bench=bench.name,
+        seed=seed,
+        tick=tick,
+        resolved=f"[{profile.resolved_text()},{bench.resolved_text()}]",
+        signals=tuple((signal.name, signal.unit, signal.width) for signal in layout.signals),
+        constants={"plant.capacity_ah": tuple(plant.capacity_ah.tolist())},
+    )

@@ -1,0 +1,27 @@
+"""The devices of one bench, ready to be ticked: what ``app`` builds and the run works with."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from hil.bench.stack import Stack
+from hil.core.instants import Duration
+from hil.ports import Board, CellEmulator, Chamber, Device, Injectable
+
+
+@dataclass
+class Rig:
+    """Devices by role. ``backdoors`` take faults by name where the bench offers that.
+
+    ``board_cycle_ns`` is the board's own measurement cycle, from its design file.
+    """
+
+    emulators: Mapping[str, CellEmulator]
+    chamber: Chamber
+    board: Board
+    stack: Stack
+    board_cycle_ns: Duration
+    backdoors: Mapping[str, Injectable] = field(default_factory=dict)
+
+    def devices(self) -> Sequence[Device]:
+        """Return all devices in the order of the bench file's roles."""
+        return [*self.emulators.values(), self.chamber, self.board]

@@ -1,0 +1,281 @@
+"""A run from the first connection to the last read-back.
+
+Everything that can go wrong ends here in the same way: the safe state is reached and read back,
+the devices are let go, and what happened stands in the records. The verdict is somebody else's.
+"""
+
+import asyncio
+import math
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from hil.bench.quantities import Reader
+from hil.bench.safe_state import BOARD, CELLS, CHAMBER, SafeState, Undo
+from hil.bench.stop import StopLadder
+from hil.bench.tick import Parts, Ticker
+from hil.bench.timeline import Timeline
+from hil.bench.wall_time import monotonic_ns
+from hil.core.errors import BenchError, InterlockTrip
+from hil.core.instants import Duration, Instant, to_seconds
+from hil.core.records import (
+    BenchFailed,
+    DeviceIdentified,
+    ExpectationJudged,
+    Injected,
+    Overrun,
+    StopRequested,
+)
+from hil.ports import BoardFault, Device, Recorder
+from hil.profile.model import Expect, ExpectFault, Inject, Step
+from hil.verdict.judgement import judge
+
+T = TypeVar("T")
+
+Progress = Callable[[Duration, str, Sequence[float]], None]
+"""Told after every tick: time since the first one, the step's path, the row."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run needs besides its ticker.
+
+    ``uncertainty_of(quantity, value)`` is the expanded uncertainty of a reading, ``unit_of`` its
+    unit; ``until`` cuts the run short, None plays the profile to its end.
+    """
+
+    steps: Sequence[Step]
+    period: Duration
+    until: Duration | None
+    uncertainty_of: Callable[[str, float], float]
+    unit_of: Callable[[str], str]
+    progress: Progress
+
+
+class Run:
+    """One run of a profile on a rig; its timeline sees it as the ``World``."""
+
+    def __init__(self, plan: Plan, parts: Parts, recorder: Recorder, stop: StopLadder) -> None:
+        """Take the parts; nothing happens before ``play``."""
+        self._plan, self._parts, self._rig, self._clock = plan, parts, parts.rig, parts.clock
+        self._stop = stop
+        self._safe = SafeState(parts.clock, recorder)
+        self._ticker = Ticker(parts)
+        self._timeline = Timeline(plan.steps, self)
+        self._faults_to_set: list[tuple[str, int, str]] = []
+        self.emit = parts.emit
+        self.reader = Reader(parts.layout)
+        self.now: Instant = 0
+        self.ticks = 0
+        self.started: Instant = 0
+        self.wall_ns = 0
+        self.complete = False
+        self.reason = ""
+
+    async def play(self) -> None:
+        """Run the profile. Returns after the safe state, whatever happened; bugs are raised."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - a coroutine runs in a task
+        self._stop.listen(lambda source, level: self._stopping(task, source, level))
+        try:
+            await self._come_up()
+            await self._timed(self._tick_through())
+        except InterlockTrip as trip:
+            self._note_trip(trip)
+        except asyncio.CancelledError:
+            if not self._stop.level:
+                raise
+            task.uncancel()
+            self.reason = f"aborted by {self._stop.source}"
+        except (BenchError, ExceptionGroup) as error:
+            self._note_failure(error)
+        finally:
+            await self._safe.reach()
+            await asyncio.gather(*(device.close() for device in self._rig.devices()))
+
+    # --- up and through ----------------------------------------------------------------------
+
+    async def _come_up(self) -> None:
+        """Connect and identify all devices in parallel; then arm, each undo registered first."""
+        devices = self._rig.devices()
+        await _all_or_group("connect", [device.connect() for device in devices])
+        identities = await _all_or_group("identify", [device.identify() for device in devices])
+        for device, who in zip(devices, identities, strict=True):
+            self.emit(DeviceIdentified(self._clock.now(), device.name, *who))
+        rig = self._rig
+        self._register(rig.board, BOARD, "all bleeds off")
+        for unit in rig.emulators.values():
+            self._register(unit, CELLS, "all outputs off")
+        self._register(rig.chamber, CHAMBER, "heating and cooling off")
+        await self._ticker.preset()
+        await _all_or_group("arm", [device.arm() for device in devices])
+
+    def _register(self, device: Device, order: int, meaning: str) -> None:
+        self._safe.arm(Undo(device.name, order, meaning, device.make_safe))
+
+    async def _timed(self, ticks: Coroutine[Any, Any, None]) -> None:
+        begun_ns = monotonic_ns()
+        try:
+            await ticks
+        finally:
+            self.wall_ns = monotonic_ns() - begun_ns
+
+    async def _tick_through(self) -> None:
+        """Tick until the steps are over, the time is up, or somebody asks to stop."""
+        period, clock, ticker, timeline = (
+            self._plan.period,
+            self._clock,
+            self._ticker,
+            self._timeline,
+        )
+        # Two board cycles, so that the first tick already finds a full set of cell voltages.
+        self.started = clock.now() + 2 * self._rig.board_cycle_ns
+        slot = 0
+        while True:
+            await clock.sleep_until(self.started + slot * period)
+            self.now = clock.now()
+            slot += self._skip_missed(slot)
+            ticker.advance_plant(self.now)
+            demand = timeline.next_demand()
+            if demand is None:
+                self.complete, self.reason = True, "all steps done"
+                return
+            await self._set_faults()
+            await ticker.drive(self.now, timeline.step, demand)
+            ticker.judge_and_decide(self.now)
+            self.ticks += 1
+            slot += 1
+            self._plan.progress(self.now - self.started, timeline.path, ticker.row)
+            if self._stop.level:
+                self.reason = f"stopped by {self._stop.source}"
+                return
+            if self._plan.until is not None and self.now - self.started >= self._plan.until:
+                self.reason = "cut short by --until"
+                return
+
+    def _skip_missed(self, slot: int) -> int:
+        late = self.now - (self.started + slot * self._plan.period)
+        missed = late // self._plan.period
+        if missed:
+            self.emit(Overrun(self.now, late, missed))
+        return missed
+
+    # --- how it ends -------------------------------------------------------------------------
+
+    def _stopping(self, task: "asyncio.Task[None]", source: str, level: str) -> None:
+        self.emit(StopRequested(self._clock.now(), source, level))
+        if level == "abort":
+            task.cancel()
+        elif level == "panic":
+            self._safe.hurry()
+
+    def _note_trip(self, trip: InterlockTrip) -> None:
+        tripped = self._parts.interlock.tripped
+        if tripped is not None:
+            self.emit(tripped)
+        self.reason = str(trip)
+
+    def _note_failure(self, error: BenchError | ExceptionGroup[Exception]) -> None:
+        foreign = _not_ours(error)
+        if foreign is not None:
+            raise foreign
+        leaves = error.exceptions if isinstance(error, ExceptionGroup) else [error]
+        for leaf in leaves:
+            self.emit(BenchFailed(self._clock.now(), type(leaf).__name__, str(leaf)))
+        self.reason = "; ".join(str(leaf) for leaf in leaves)
+
+    # --- what the timeline sees --------------------------------------------------------------
+
+    @property
+    def board_cycles(self) -> int:
+        """Return how many complete sets of cell voltages the board has sent."""
+        return 0 if self._ticker.report is None else self._ticker.report.cell_sets
+
+    @property
+    def row(self) -> Sequence[float]:
+        """Return the newest row."""
+        return self._ticker.row
+
+    @property
+    def faults(self) -> frozenset[BoardFault]:
+        """Return what the board reports now."""
+        return self._ticker.faults
+
+    def set_chamber(self, set_degc: float, ramp_k_per_min: float | None) -> None:
+        """Order a chamber set-point for this tick."""
+        self._ticker.chamber.give(set_degc, ramp_k_per_min)
+
+    def inject(self, step: Inject, *, active: bool) -> None:
+        """Put a fault in or out: by the emulators' own command, else through a back door."""
+        self.emit(Injected(self.now, step.target, step.fault, step.cell, active))
+        if step.target in self._rig.backdoors:
+            self._rig.backdoors[step.target].inject(step.fault, step.cell, active=active)
+        else:
+            unit, channel = self._rig.stack.channel_of(step.cell)
+            self._faults_to_set.append((unit, channel, step.fault if active else "none"))
+
+    async def _set_faults(self) -> None:
+        for unit, channel, fault in self._faults_to_set:
+            await self._rig.emulators[unit].set_fault(channel, fault)
+        self._faults_to_set.clear()
+
+    def judge(self, step: Expect) -> None:
+        """Judge a value of the newest row; of several cells the worst one counts."""
+        values = self.reader.values(step.quantity, self.row)
+        for comparison, limit in (("<=", step.maximum), (">=", step.minimum)):
+            if limit is not None:
+                value = max(values) if comparison == "<=" else min(values)
+                self._judged(step.name, step.quantity, value, comparison, limit)
+
+    def _judged(
+        self, name: str, quantity: str, value: float, comparison: str, limit: float
+    ) -> None:
+        uncertainty = self._plan.uncertainty_of(quantity, value)
+        passed = judge(value, uncertainty, comparison, limit)
+        unit, where = self._plan.unit_of(quantity), self.reader.where(quantity)
+        at = self._clock.now()
+        self.emit(
+            ExpectationJudged(
+                at, name, value, uncertainty, unit, comparison, limit, passed, self.now, where
+            )
+        )
+
+    def judge_fault(self, step: ExpectFault, since: Instant, seen_at: Instant | None) -> None:
+        """Judge how long the board took to report a fault; never counts as infinite."""
+        limit_s = to_seconds(step.within_ns)
+        value_s = math.inf if seen_at is None else to_seconds(seen_at - since)
+        passed = seen_at is not None and value_s <= limit_s
+        name = f"board reports {step.fault}" + (f" on cell {step.cell}" if step.cell else "")
+        self.emit(
+            ExpectationJudged(
+                self._clock.now(),
+                name,
+                value_s,
+                to_seconds(self._plan.period),
+                "s",
+                "<=",
+                limit_s,
+                passed,
+                self.now,
+                "board telemetry",
+            )
+        )
+
+
+async def _all_or_group(what: str, jobs: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+    """Run the jobs together and return their results in order.
+
+    Raises ExceptionGroup with every error, so that one look shows all devices that failed.
+    """
+    outcomes = await asyncio.gather(*jobs, return_exceptions=True)
+    errors = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
+    if errors:
+        raise ExceptionGroup(what, errors)
+    return [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
+
+
+def _not_ours(error: BaseException) -> BaseException | None:
+    """Return the first leaf that is no BenchError: a bug, which nobody may swallow."""
+    if isinstance(error, BaseExceptionGroup):
+        return next((found for leaf in error.exceptions if (found := _not_ours(leaf))), None)
+    return None if isinstance(error, BenchError) else error

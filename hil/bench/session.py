@@ -1,0 +1,232 @@
+"""One run as a whole: parts assembled, run played, criteria judged, figures collected."""
+
+import gc
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hil.bench import assembly
+from hil.bench.estimate import longest
+from hil.bench.rig import Rig
+from hil.bench.run import Plan, Run
+from hil.bench.stop import StopLadder
+from hil.bench.tick import Parts
+from hil.bench.wall_time import monotonic_ns
+from hil.core.instants import MILLISECOND, Duration, Instant, to_seconds
+from hil.core.records import Deviation, ExpectationJudged, Record, RunEnded
+from hil.core.signals import Layout
+from hil.ports import Clock
+from hil.profile import Bench, Profile
+from hil.profile.conditions import QUANTITIES, Criterion
+from hil.results.journal import Journal
+from hil.results.wire_hash import WireHash
+from hil.verdict.judgement import Judge, judge
+from hil.verdict.metrics import Metrics, MetricValue
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How a run stands, told after every tick."""
+
+    elapsed: Duration
+    expected: Duration | None
+    path: str
+    chamber_degc: float
+    current_a: float
+    lowest_v: float
+    highest_v: float
+    bleeding: int
+
+
+Progress = Callable[[Status], None]
+
+TOLD_EVERY_NS = 100 * MILLISECOND
+
+
+class Session:
+    """Plays one profile on one bench and keeps what is needed to report on it."""
+
+    def __init__(
+        self,
+        profile: Profile,
+        bench: Bench,
+        seed: int,
+        until: Duration | None,
+        journal: Journal,
+        stop: StopLadder,
+        progress: Progress,
+    ) -> None:
+        """Listen to the journal with everything that folds over it."""
+        self._profile, self._bench, self._seed = profile, bench, seed
+        self._until, self._stop, self._progress = until, stop, progress
+        self._journal = journal
+        self._judge = Judge()
+        self._expectations: list[ExpectationJudged] = []
+        self._deviations: list[Deviation] = []
+        self.wire = WireHash()
+        self.tick: Duration = profile.tick_ns or bench.tick_ns
+
+    async def play(self, clock: Clock, rig: Rig) -> None:
+        """Run to the end and record the verdict."""
+        profile, bench = self._profile, self._bench
+        plant = assembly.make_plant(profile, self._seed)
+        layout = assembly.make_layout(bench)
+        metrics = Metrics(assembly.uncertainties(rig))
+        for listener in (metrics.feed, self._judge.feed, self._keep):
+            self._journal.listen(listener)
+        self._journal.emit(
+            assembly.run_started(profile, bench, self._seed, self.tick, layout, plant)
+        )
+        interlock = assembly.make_interlock(profile, bench, rig, layout)
+        parts = Parts(
+            rig=rig,
+            plant=plant,
+            strategy=profile.controller.parameters,
+            layout=layout,
+            interlock=interlock,
+            watch=assembly.make_watch(bench, rig, layout, self.tick),
+            clock=clock,
+            emit=self._journal.emit,
+            wire=self.wire.so_far,
+            ambient_degc=profile.pack.ambient_degc,
+        )
+        plan = Plan(
+            steps=profile.steps,
+            period=self.tick,
+            until=self._until,
+            uncertainty_of=assembly.uncertainty_of(rig),
+            unit_of=lambda quantity: QUANTITIES[quantity].unit,
+            progress=self._teller(layout),
+        )
+        self.run = Run(plan, parts, self._journal, self._stop)
+        # What stands here stays to the end: the collector need not look at it again (a tick's
+        # worst pauses came from that, see docs/adr/0001-clock.md).
+        gc.collect()
+        gc.freeze()
+        try:
+            await self.run.play()
+        finally:
+            gc.unfreeze()
+        self._conclude(clock.now(), metrics)
+
+    # --- what is kept for the report ---------------------------------------------------------
+
+    def _keep(self, record: Record) -> None:
+        if isinstance(record, ExpectationJudged):
+            self._expectations.append(record)
+        elif isinstance(record, Deviation):
+            self._deviations.append(record)
+
+    def _teller(self, layout: Layout) -> Callable[[Duration, str, Sequence[float]], None]:
+        """Return what the run calls after every tick; people are told ten times a second."""
+        cell_v, duty = layout.columns("plant.cell_v"), layout.columns("board.duty")
+        air, amps = layout.index("chamber.air_degc"), layout.index("pack.current_a")
+        expected = longest(self._profile.steps)
+        last_ns = 0
+
+        def tell(elapsed: Duration, path: str, row: Sequence[float]) -> None:
+            nonlocal last_ns
+            if monotonic_ns() - last_ns < TOLD_EVERY_NS:
+                return
+            last_ns = monotonic_ns()
+            volts = row[cell_v]
+            bleeding = sum(share > 0.0 for share in row[duty])
+            self._progress(
+                Status(
+                    elapsed, expected, path, row[air], row[amps], min(volts), max(volts), bleeding
+                )
+            )
+
+        return tell
+
+    # --- the end -----------------------------------------------------------------------------
+
+    def _conclude(self, at: Instant, metrics: Metrics) -> None:
+        """Judge the criteria on the whole run, and write the verdict down as the last record."""
+        self.metrics = metrics.result() if self.run.ticks else {}
+        for criterion in self._profile.verdict:
+            self._journal.emit(self._judged(at, criterion))
+        self.judgement = self._judge.result()
+        verdict = self.judgement.verdict.name
+        self._journal.emit(RunEnded(at, verdict, self.judgement.reason))
+
+    def _judged(self, at: Instant, criterion: Criterion) -> ExpectationJudged:
+        """Judge one criterion; a run that did not play all its steps leaves it open."""
+        found = self.metrics.get(criterion.metric)
+        value = math.nan if found is None else found.value
+        uncertainty = math.nan if found is None else found.uncertainty
+        whole = self.run.complete
+        return ExpectationJudged(
+            at=at,
+            name=criterion.text,
+            value=value,
+            uncertainty=uncertainty,
+            unit=criterion.unit,
+            comparison=criterion.comparison,
+            limit=criterion.limit,
+            passed=judge(value, uncertainty, criterion.comparison, criterion.limit)
+            if whole
+            else None,
+            read_at=at if found is None else found.read_at,
+            where=("" if found is None else found.where) if whole else "the profile did not end",
+        )
+
+    def summary(self) -> dict[str, Any]:
+        """Return the figures of the run under the names that ``hil run --json`` keeps."""
+        run, counts = self.run, self._journal.counts
+        simulated_s = to_seconds(run.ticks * self.tick)
+        wall_s = run.wall_ns / 1e9
+        return {
+            "verdict": self.judgement.verdict.name,
+            "profile": self._profile.name,
+            "bench": self._bench.name,
+            "seed": self._seed,
+            "simulated_s": simulated_s,
+            "wall_s": wall_s,
+            "speed": simulated_s / wall_s if wall_s else 0.0,
+            "digest": self._journal.digest(),
+            "expectations": [self._expectation(one) for one in self._expectations],
+            "metrics": {name: _metric(one) for name, one in self.metrics.items()},
+            "events": dict(sorted(counts.items())),
+            "traffic": self._traffic(simulated_s),
+            "reasons": list(self.judgement.reasons),
+            "ended": run.reason,
+        }
+
+    def _expectation(self, one: ExpectationJudged) -> dict[str, Any]:
+        return {
+            "name": one.name,
+            "value": _finite(one.value),
+            "uncertainty": _finite(one.uncertainty),
+            "unit": one.unit,
+            "comparison": one.comparison,
+            "limit": one.limit,
+            "passed": one.passed,
+            "read_at_s": to_seconds(one.read_at - self.run.started),
+            "where": one.where,
+        }
+
+    def _traffic(self, simulated_s: float) -> dict[str, float]:
+        """Return what crossed the links per simulated second; lines count both ways."""
+        wire, span = self.wire, simulated_s or math.inf
+        frames = sum(n for name, n in wire.messages.items() if not wire.lines[name])
+        return {
+            "can_frames": round(frames / span, 3),
+            "scpi_lines": round(sum(wire.lines.values()) / span, 3),
+            "board_cycles": round(self.run.board_cycles / span, 3),
+        }
+
+
+def _metric(one: MetricValue) -> dict[str, Any]:
+    return {
+        "value": _finite(one.value),
+        "uncertainty": _finite(one.uncertainty),
+        "unit": one.unit,
+        "where": one.where,
+    }
+
+
+def _finite(value: float) -> float | None:
+    """JSON has no NaN and no infinity: what is not a number is null."""
+    return value if math.isfinite(value) else None

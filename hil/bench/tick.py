@@ -1,0 +1,281 @@
+"""One tick of the bench, in the order that architecture.md gives and for its reasons.
+
+The tick owns what changes from tick to tick: the row, the last current, the bleeds read back, the
+duty commanded. Everything else it is given.
+"""
+
+import asyncio
+import math
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hil.balancing.strategy import AnyStrategy, Observation
+from hil.bench.demand import Demand, current_for
+from hil.bench.interlock import Interlock
+from hil.bench.rig import Rig
+from hil.core.errors import DeviceError
+from hil.core.instants import MILLISECOND, Instant, to_seconds
+from hil.core.records import BadMeasurement, BoardFaultChanged, Record, Tick, Tripped
+from hil.core.signals import Layout
+from hil.physics.plant import Plant
+from hil.ports import BoardFault, BoardReport, CellReadings, ChamberReading, Clock
+from hil.verdict.deviations import BoardWatch
+
+Job = tuple[str, Coroutine[Any, Any, Any]]
+
+
+class ChamberOrder:
+    """What the chamber should do; sent once, in the tick in which it changed."""
+
+    def __init__(self) -> None:
+        """Start without a set-point: the chamber is left alone until a step asks for one."""
+        self.set_degc = math.nan
+        self.ramp_k_per_min: float | None = None
+        self.changed = False
+
+    def give(self, set_degc: float, ramp_k_per_min: float | None) -> None:
+        """Order a new set-point."""
+        self.set_degc, self.ramp_k_per_min, self.changed = set_degc, ramp_k_per_min, True
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a ticker works with."""
+
+    rig: Rig
+    plant: Plant
+    strategy: AnyStrategy
+    layout: Layout
+    interlock: Interlock
+    watch: BoardWatch
+    clock: Clock
+    emit: Callable[[Record], None]
+    wire: Callable[[], str]
+    ambient_degc: float | None
+
+
+class Ticker:
+    """Runs ticks against a rig, a plant and a strategy."""
+
+    def __init__(self, parts: Parts) -> None:
+        """Take the parts; find the columns of the row once."""
+        self._parts = parts
+        self._rig, self._plant, self._clock = parts.rig, parts.plant, parts.clock
+        self._emit = parts.emit
+        layout = parts.layout
+        self._at = {signal.name: layout.columns(signal.name) for signal in layout.signals}
+        cells = parts.rig.stack.cells
+        self.row: list[float] = [math.nan] * layout.width
+        self.report: BoardReport | None = None
+        self.faults: frozenset[BoardFault] = frozenset()
+        self.chamber = ChamberOrder()
+        self._bled_as = np.zeros(cells)
+        self._read_at: dict[str, Instant] = {}
+        self._last_air_degc = math.nan
+        self._duty: list[float] = [0.0] * cells
+        self._current_a = 0.0
+        self._state = parts.strategy.initial(cells)
+        self._next_decision: Instant = 0
+        self._plant_at: Instant | None = None
+        self._started = self._now = parts.clock.now()
+
+    async def preset(self) -> None:
+        """Send the cells' first voltages while all outputs are still off.
+
+        Raises ExceptionGroup of DeviceError.
+        """
+        cell_v: list[float] = self._plant.voltage_at(0.0).tolist()
+        cell_degc: list[float] = self._plant.cell_degc.tolist()
+        self._refuse_out_of_range(cell_v)
+        await asyncio.gather(*(job for _, job in self._settings(cell_v, cell_degc)))
+
+    def advance_plant(self, now: Instant) -> None:
+        """Bring the plant from the last tick to now, with what flowed in between.
+
+        The bleeds enter as charge: an emulator's average covers the time since its last reading,
+        so a reading that was missed is made up for by the next one and no charge is lost.
+        """
+        if self._plant_at is not None:
+            dt_s = to_seconds(now - self._plant_at)
+            self._plant.step(dt_s, self._current_a, self._bled_as / dt_s, self._ambient_degc())
+            self._bled_as[:] = 0.0
+        self._plant_at = now
+
+    async def drive(self, now: Instant, step: int, demand: Demand) -> None:
+        """Set everything for the coming tick, let it settle, and sense it.
+
+        Raises InterlockTrip before a set-point outside the devices' range is sent.
+        """
+        self._now = now
+        self._current_a = current_for(demand, self._plant, self.report)
+        cell_v: list[float] = self._plant.voltage_at(self._current_a).tolist()
+        cell_degc: list[float] = self._plant.cell_degc.tolist()
+        self._refuse_out_of_range(cell_v)
+        await self._together(self._settings(cell_v, cell_degc))
+        await self._clock.sleep_until(now + self._settle_ns())
+        self._truth(step, cell_v, cell_degc)
+        await self._together(self._readings())
+        self._fill_board()
+
+    def judge_and_decide(self, now: Instant) -> None:
+        """Check the limits, watch the board, let the strategy decide, and record the row.
+
+        Raises InterlockTrip, after the row that shows why has been recorded.
+        """
+        report = self.report
+        if report is not None:
+            self._note_faults(report)
+            for deviation in self._parts.watch.check(
+                now, self.row, self.faults, report.cell_sets, report.rejected_frames
+            ):
+                self._emit(deviation)
+        if now >= self._next_decision:
+            self._decide(now)
+        self.row[self._at["command.duty"]] = self._duty
+        self._emit(Tick(now, tuple(self.row), self._parts.wire()))
+        self._parts.interlock.check(now, self.row)
+
+    # --- set ---------------------------------------------------------------------------------
+
+    def _settings(self, cell_v: list[float], cell_degc: list[float]) -> list[Job]:
+        rig, order = self._rig, self.chamber
+        jobs: list[Job] = [
+            (
+                name,
+                unit.apply(
+                    rig.stack.pick(name, cell_v),
+                    rig.stack.aux_v(name, cell_degc, self._current_a),
+                ),
+            )
+            for name, unit in rig.emulators.items()
+        ]
+        jobs.append((rig.board.name, rig.board.apply(self._duty)))
+        if order.changed:
+            order.changed = False
+            jobs.append((rig.chamber.name, rig.chamber.apply(order.set_degc, order.ramp_k_per_min)))
+        return jobs
+
+    def _refuse_out_of_range(self, cell_v: list[float]) -> None:
+        for name, unit in self._rig.emulators.items():
+            span = unit.SPEC.set_v
+            for volts in self._rig.stack.pick(name, cell_v):
+                if volts not in span:
+                    rule = f"{name} sets {span.low:g} to {span.high:g} V"
+                    bound = span.high if volts > span.high else span.low
+                    now = self._clock.now()
+                    self._parts.interlock.trip(
+                        Tripped(now, rule, "cell.voltage", volts, bound, "V", blames_board=False)
+                    )
+
+    def _settle_ns(self) -> int:
+        slowest = max(unit.SPEC.settle for unit in self._rig.emulators.values())
+        return slowest + 5 * MILLISECOND
+
+    # --- sense -------------------------------------------------------------------------------
+
+    def _readings(self) -> list[Job]:
+        rig = self._rig
+        jobs: list[Job] = [(name, self._sense_unit(name)) for name in rig.emulators]
+        jobs.append((rig.chamber.name, self._sense_chamber()))
+        jobs.append((rig.board.name, self._sense_board()))
+        return jobs
+
+    async def _sense_unit(self, name: str) -> None:
+        reading: CellReadings = await self._rig.emulators[name].sense()
+        read_v, read_a = self._at["emulator.read_v"].start, self._at["emulator.read_a"].start
+        now = self._clock.now()
+        elapsed_s = to_seconds(now - self._read_at.get(name, now))
+        self._read_at[name] = now
+        for channel, k in enumerate(self._rig.stack.units[name]):
+            self.row[read_v + k] = reading.voltage_v[channel]
+            self.row[read_a + k] = reading.current_a[channel]
+            self._bled_as[k] += reading.current_a[channel] * elapsed_s
+
+    async def _sense_chamber(self) -> None:
+        reading: ChamberReading = await self._rig.chamber.sense()
+        self.row[self._at["chamber.air_degc"].start] = reading.air_degc
+        self.row[self._at["chamber.set_degc"].start] = reading.set_degc
+
+    def _truth(self, step: int, cell_v: list[float], cell_degc: list[float]) -> None:
+        """Fill in what the plant knows, and blank what is about to be read."""
+        row, at = self.row, self._at
+        row[at["step"].start] = float(step)
+        row[at["pack.current_a"].start] = self._current_a
+        row[at["pack.voltage_v"].start] = sum(cell_v)
+        row[at["plant.cell_v"]] = row[at["emulator.set_v"]] = cell_v
+        row[at["plant.soc"]] = self._plant.soc.tolist()
+        row[at["plant.cell_degc"]] = cell_degc
+        nans = [math.nan] * len(cell_v)
+        row[at["emulator.read_v"]] = row[at["emulator.read_a"]] = nans
+        row[at["chamber.air_degc"].start] = math.nan
+
+    async def _sense_board(self) -> None:
+        self.report = await self._rig.board.sense()
+
+    def _fill_board(self) -> None:
+        """Lay out the newest report; one that did not come leaves the last one, growing older."""
+        report, row, at = self.report, self.row, self._at
+        if report is None:
+            return
+        row[at["board.cell_v"]] = report.cell_v
+        row[at["board.duty"]] = report.duty
+        row[at["board.ntc_degc"]] = report.ntc_degc
+        row[at["board.pcb_degc"].start] = report.pcb_degc
+        row[at["board.current_a"].start] = report.current_a
+        heard = self._started if report.cells_at is None else report.cells_at
+        row[at["board.age_s"].start] = to_seconds(self._clock.now() - heard)
+
+    async def _together(self, jobs: list[Job]) -> None:
+        """Run all devices' parts of the tick at once; a device error is a bad measurement.
+
+        Each driver keeps its own deadline, from its device's data. Results are looked at in the
+        order of the jobs, never in the order in which they happened to end.
+        """
+        outcomes = await asyncio.gather(*(job for _, job in jobs), return_exceptions=True)
+        for (name, _), outcome in zip(jobs, outcomes, strict=True):
+            if isinstance(outcome, DeviceError):
+                kind = type(outcome).__name__
+                self._emit(BadMeasurement(self._now, name, kind, outcome.message))
+            elif isinstance(outcome, BaseException):
+                raise outcome
+
+    def _ambient_degc(self) -> float:
+        """Return the air around the plant's cells: the profile's, else what the chamber reads."""
+        if self._parts.ambient_degc is not None:
+            return self._parts.ambient_degc
+        air_degc = self.row[self._at["chamber.air_degc"].start]
+        if not math.isnan(air_degc):
+            self._last_air_degc = air_degc
+        return self._last_air_degc
+
+    # --- decide ------------------------------------------------------------------------------
+
+    def _note_faults(self, report: BoardReport) -> None:
+        if report.faults == self.faults:
+            return
+        for fault, cell in sorted(report.faults ^ self.faults):
+            active = BoardFault(fault, cell) in report.faults
+            self._emit(BoardFaultChanged(self._clock.now(), fault, cell, active))
+        self.faults = report.faults
+
+    def _decide(self, now: Instant) -> None:
+        strategy = self._parts.strategy
+        self._next_decision = now + strategy.every_ns
+        self._state, decision = strategy.step(self._state, self._observe(now))
+        self._duty = decision.duty.tolist()
+
+    def _observe(self, now: Instant) -> Observation:
+        row, at = self.row, self._at
+        cell_v = np.array(row[at["board.cell_v"]])
+        return Observation(
+            time_s=np.asarray(to_seconds(now)),
+            cell_v=cell_v,
+            current_a=np.asarray(row[at["board.current_a"].start]),
+            ntc_degc=np.array(row[at["board.ntc_degc"]]),
+            pcb_degc=np.asarray(row[at["board.pcb_degc"].start]),
+            age_s=np.asarray(row[at["board.age_s"].start]),
+            valid=~np.isnan(cell_v),
+        )

@@ -1,0 +1,77 @@
+"""What is printed when a run is over: the verdict first, then the evidence, then how to repeat."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from hil.app import Outcome, Request
+
+COLOURS = {"PASS": "green", "FAIL": "red", "INCONCLUSIVE": "yellow", "ABORTED": "magenta"}
+OPEN = {True: "pass", False: "FAIL", None: "open"}
+
+
+def show(outcome: Outcome, request: Request) -> None:
+    """Print the summary of a run to stdout."""
+    console = Console(highlight=False, soft_wrap=True)
+    body = outcome.summary
+    verdict = body["verdict"]
+    console.print(f"[bold {COLOURS[verdict]}]{verdict}[/]  {body['profile']}: {body['ended']}")
+    for reason in body["reasons"][:10]:
+        console.print(f"  {reason}")
+    _expectations(console, body["expectations"])
+    _metrics(console, body["metrics"])
+    console.print(
+        f"{body['simulated_s']:.0f} s simulated in {body['wall_s']:.1f} s "
+        f"({body['speed']:.0f} times real time), after {body['startup_s']:.1f} s of set-up"
+    )
+    console.print(f"digest  {body['digest']}")
+    console.print(f"folder  {body['folder']}")
+    console.print(f"repeat  {command(request)}")
+
+
+def command(request: Request) -> str:
+    """Return the command that repeats the run."""
+    words = ["hil", "run", request.profile]
+    if request.bench:
+        words += ["--bench", request.bench]
+    for override in request.overrides:
+        words += ["--set", override]
+    return shlex.join([*words, "--seed", str(request.seed)])
+
+
+def _expectations(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
+    if not rows:
+        return
+    table = Table(
+        "", "expectation", "value", "± (k=2)", "limit", "read at", box=None, pad_edge=False
+    )
+    for row in rows:
+        table.add_row(
+            OPEN[row["passed"]],
+            row["name"],
+            _number(row["value"], row["unit"]),
+            _number(row["uncertainty"], row["unit"]),
+            f"{row['comparison']} {_number(row['limit'], row['unit'])}",
+            f"{row['read_at_s']:.0f} s, {row['where']}",
+        )
+    console.print(table)
+
+
+def _metrics(console: Console, metrics: Mapping[str, Mapping[str, Any]]) -> None:
+    known = {name: m for name, m in metrics.items() if m["value"] is not None}
+    text = "   ".join(f"{name} {_number(m['value'], m['unit'])}" for name, m in known.items())
+    console.print(f"[dim]{text}[/]")
+
+
+def _number(value: float | None, unit: str) -> str:
+    """Write a value in the prefix that a person of the trade would choose."""
+    if value is None:
+        return "n/a"
+    if unit == "1":
+        return f"{100 * value:.4g} %"
+    if unit == "V" and abs(value) < 1.0:
+        return f"{1000 * value:.4g} mV"
+    return f"{value:.4g} {unit}"
