@@ -294,7 +294,7 @@ class LinkFactory(Protocol):
         clock: Clock,
         options: Mapping[str, Any],
         *,
-        twin: Any = None,
+        twin: Any,
         tap: Tap | None = None,
     ) -> Link:
         """Return the link of device ``name``; ``options`` are the bench file's ``link`` keys."""

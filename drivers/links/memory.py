@@ -13,7 +13,7 @@ from typing import Any
 from drivers.links.mailbox import Mailbox
 from hil.core.errors import LinkLost
 from hil.core.instants import MICROSECOND, SECOND, Duration, Instant
-from hil.ports import ByteTwin, Clock, Tap
+from hil.ports import ByteTwin, Clock, LinkKind, Tap
 
 _BITS_PER_BYTE = 10
 _RECEIVE_BYTES = 1 << 20
@@ -67,7 +67,7 @@ class MemoryByteLink:
         self._to_host = Wire(options)
         self._mailbox: Mailbox[bytes] = Mailbox(name, _RECEIVE_BYTES)
         self._session = 0  # what the device sent in an earlier session never reaches a later one
-        self._cuts = 0  # what was on the wire when it was cut never arrives
+        self._cuts = 0  # what was on its way to the device when the cable was cut never arrives
         self._is_cut = False
         self._is_mute = False
         twin.attach(self._device_sends)
@@ -126,12 +126,11 @@ class MemoryByteLink:
         """Take the twin's bytes, which leave at ``at`` or, if that has passed, now."""
         if data and not self._is_cut:
             arrival = self._to_host.arrival(len(data), max(at, self._clock.now()))
-            self._clock.call_at(arrival, self._reach_host, data, self._session, self._cuts)
+            self._clock.call_at(arrival, self._reach_host, data, self._session)
 
-    def _reach_host(self, data: bytes, session: int, cuts: int) -> None:
+    def _reach_host(self, data: bytes, session: int) -> None:
         """Deliver to the host what belongs to its present session."""
-        is_ours = session == self._session and cuts == self._cuts and self._mailbox.is_open
-        if not is_ours or self._is_mute:
+        if session != self._session or not self._mailbox.is_open or self._is_mute:
             return
         if self._tap is not None:
             self._tap(b"<" + data)
@@ -152,3 +151,7 @@ def memory_byte_link(
     Raises ValueError for an option's value, TypeError for an option it does not have.
     """
     return MemoryByteLink(name, clock, MemoryByteOptions(**options), twin, tap)
+
+
+MEMORY = LinkKind(MemoryByteOptions, needs_twin=True, make=memory_byte_link)
+"""The entry point ``memory`` of ``hil.links``."""

@@ -20,7 +20,7 @@ from can import Message
 from drivers.links.mailbox import Mailbox
 from hil.core.errors import DeviceError, LinkLost
 from hil.core.instants import SECOND, Duration, Instant
-from hil.ports import Clock, FrameTwin, Tap
+from hil.ports import Clock, FrameTwin, LinkKind, Tap
 
 _MAX_DATA = 8
 _SEND_FRAMES = 1_000
@@ -170,10 +170,16 @@ class MemoryBus:
 
 
 @dataclass(frozen=True)
-class MemoryFrameOptions:
-    """The bench file's keys; ``bus`` joins several links, else each has a bus of its own."""
+class MemoryFrameKeys:
+    """The bench file's keys."""
 
     bitrate: float = 500_000
+
+
+@dataclass(frozen=True)
+class MemoryFrameOptions(MemoryFrameKeys):
+    """The keys, and the ``bus`` that joins several links; without it each has its own."""
+
     bus: MemoryBus | None = None
 
 
@@ -262,3 +268,7 @@ def memory_frame_link(
     """
     chosen = MemoryFrameOptions(**options)
     return MemoryFrameLink(name, chosen.bus or MemoryBus(clock, chosen.bitrate), twin, tap)
+
+
+MEMORY_CAN = LinkKind(MemoryFrameKeys, needs_twin=True, make=memory_frame_link)
+"""The entry point ``memory-can`` of ``hil.links``."""

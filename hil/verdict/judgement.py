@@ -15,6 +15,7 @@ from enum import Enum
 from hil.core.instants import Instant
 from hil.core.records import (
     BadMeasurement,
+    BenchFailed,
     Deviation,
     ExpectationJudged,
     Overrun,
@@ -126,6 +127,10 @@ class Judge:
                 self._safe_state(record)
             case Tripped() | StopRequested():
                 self._end(record)
+            case BenchFailed():
+                # the bench cannot tell what it did not live to see
+                self._note(Verdict.INCONCLUSIVE, f"{record.error}: {record.message}")
+                self._closed = True
             case Deviation() | ExpectationJudged() | Overrun() | BadMeasurement():
                 if not self._closed:
                     self._evidence(record)
