@@ -123,6 +123,19 @@ def test_bytes_that_come_between_questions_are_no_answer_to_the_next() -> None:
     on_bench({}, case)
 
 
+def test_the_rest_of_a_line_that_nobody_asked_for_is_no_answer_to_the_probe() -> None:
+    async def case(bench: Bench) -> None:
+        bench.device.send(b"surp", 0)
+        bench.device.send(b"rise\n", 20 * MILLISECOND)
+        await bench.wait(MILLISECOND)
+        with pytest.raises(MalformedReply, match="surp"):
+            await bench.session.query("A?", WITHIN)
+        assert await bench.session.resync("*IDN?", WITHIN) == "echo *IDN?"
+        assert await bench.session.query("B?", WITHIN) == "echo B?"
+
+    on_bench({}, case)
+
+
 def test_a_time_out_says_what_was_asked_how_long_and_what_came() -> None:
     async def case(bench: Bench) -> None:
         start = bench.clock.now()

@@ -47,6 +47,18 @@ def test_latency_alone_is_200_us_each_way() -> None:
     run_virtual(main)
 
 
+def test_bytes_cannot_have_left_before_they_were_handed_over() -> None:
+    async def main(clock: Clock) -> None:
+        link, twin = joined(clock)
+        await link.open()
+        await clock.sleep_until(SECOND)
+        twin.send(b"due long ago", MILLISECOND)
+        await link.receive()
+        assert clock.now() == SECOND + 200 * MICROSECOND
+
+    run_virtual(main)
+
+
 def test_bytes_take_ten_bits_and_queue_behind_one_another() -> None:
     async def main(clock: Clock) -> None:
         link, twin = joined(clock, latency_ns=0, baud=9600)
