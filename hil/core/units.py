@@ -123,6 +123,9 @@ SUFFIXES: dict[str, str] = {
 }
 """The suffix of a name and the unit it stands for; ``ns`` is a duration in whole nanoseconds."""
 
+WHOLE_NAMES = {"bitrate": "bit/s", "baud": "bit/s"}
+"""Names that say their unit without a suffix."""
+
 _NUMBER = re.compile(r"[+-]?(?:\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][+-]?\d{1,3})?")
 _CLOCK = re.compile(r"(\d{1,4}):([0-5]\d)(?::([0-5]\d))?")
 _NAME = r"[A-Za-z_]{1,20}"
@@ -141,6 +144,11 @@ def suffix_of(name: str) -> str:
         if suffix in SUFFIXES:
             return suffix
     return ""
+
+
+def unit_of(name: str) -> str:
+    """Return the unit of the numbers under a name; ``1`` when it says none: a pure number."""
+    return WHOLE_NAMES.get(name) or SUFFIXES.get(suffix_of(name), "1")
 
 
 def kind_of(unit: str) -> Kind:

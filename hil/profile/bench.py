@@ -25,7 +25,7 @@ from hil.profile.model import Limit, nearest_mark
 from hil.profile.overrides import apply_overrides, for_bench
 from hil.profile.problems import in_order, read
 from hil.profile.resolved import as_json
-from hil.profile.tree import Mark, Table, Text, load_table, walk
+from hil.profile.tree import Mark, Table, Text, load_table, node_of, walk
 
 MAX_CHANNELS = 64
 
@@ -79,7 +79,11 @@ class Bench:
 def _link(value: Any) -> LinkConfig:
     if not isinstance(value, Table) or not isinstance(value.get("kind"), str):
         raise ValueError("expected a mapping with 'kind', such as {kind: memory}")  # noqa: TRY004 - pydantic collects ValueErrors
-    return LinkConfig(str(value["kind"]), {k: v for k, v in value.items() if k != "kind"})
+    options = Table(value.mark)
+    for key, one in value.items():
+        if key != "kind":
+            options.put(key, one, value.keys_at[key])
+    return LinkConfig(str(value["kind"]), options)
 
 
 LINK: Any = Annotated[
@@ -91,13 +95,23 @@ LINK: Any = Annotated[
 ]
 
 
+def _options(value: Any) -> Table:
+    """Keep a table as it is: who declares its keys reads it later (``read_options``)."""
+    if not isinstance(value, Table):
+        raise ValueError("expected a mapping")  # noqa: TRY004 - pydantic collects ValueErrors
+    return value
+
+
+OPTIONS: Any = Annotated[dict, PlainValidator(_options), WithJsonSchema({"type": "object"})]
+
+
 class DeviceFields(Form):
     """One entry of ``devices``."""
 
     driver: str = FormField(description="a name of the entry points hil.drivers")
     link: LINK
-    options: dict[str, Any] = FormField(default_factory=dict, description="the driver's own keys")
-    virtual: dict[str, Any] = FormField(default_factory=dict, description="the twin's own keys")
+    options: OPTIONS = FormField(default_factory=dict, description="the driver's own keys")
+    virtual: OPTIONS = FormField(default_factory=dict, description="the twin's own keys")
 
 
 DEVICE: Any = Annotated[DeviceFields, AfterValidator(lambda form: make(DeviceConfig, form))]
@@ -253,7 +267,7 @@ def _put_design_in(tree: Table, root: Path | None) -> str:
     if not isinstance(board, Table) or not isinstance(board.get("design"), Text):
         return ""
     name: Text = board["design"]
-    path = find(name, "boards", root, name.mark)
+    path = find(name, "boards", root, name.mark, "board")
     design = load_table(path, shown(path))
     for key, value in board.items():
         if key != "design":
@@ -317,9 +331,6 @@ def read_options(cls: type, options: Mapping[str, Any]) -> dict[str, Any]:
     ``{reply: 5 ms}`` becomes ``{"reply_ns": 5000000}`` for a class with a field ``reply_ns: int``;
     keys that are not written are left out. Raises ConfigErrors at the place in the bench file.
     """
-    table = Table(Mark(""))
-    for key, value in options.items():
-        table.put(key, value, getattr(value, "mark", table.mark))
-    value = read(TypeAdapter(filled(cls)), table)
+    value = read(TypeAdapter(filled(cls)), node_of(options, Mark(cls.__name__)))
     names = field_names(cls)
     return {name: getattr(value, name) for name in names if key_of(name, names) in options}

@@ -5,17 +5,15 @@ said and the run goes on.
 """
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from typing import NamedTuple, TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from hil.balancing import STRATEGIES
 from hil.core.errors import ConfigError
 from hil.core.instants import Duration, clock_text
-from hil.core.spec import BoardSpec, ChamberSpec, DeviceSpec, EmulatorSpec, Range
-from hil.physics.board import ntc_divider_v
+from hil.core.spec import DeviceSpec, EmulatorSpec
 from hil.profile.bench import Bench
+from hil.profile.check_bench import bench_errors
 from hil.profile.conditions import QUANTITIES, After, Compare, Condition, nearest
 from hil.profile.entries import key_of_path
 from hil.profile.model import (
@@ -35,24 +33,10 @@ from hil.profile.model import (
     all_steps,
 )
 from hil.profile.problems import in_order
-
-SpecT = TypeVar("SpecT", EmulatorSpec, ChamberSpec, BoardSpec)
+from hil.profile.scene import Known, Scene
 
 TYPICAL_CELL_V = 3.3
 TOLERANCE_SHARE = 0.25  # a bench should be four times better than what it judges
-
-
-@dataclass(frozen=True)
-class Known:
-    """Names that are installed, and the faults that each target of ``inject`` takes.
-
-    ``faults`` is by device name; ``wiring`` is a target of its own.
-    """
-
-    drivers: Collection[str]
-    twins: Collection[str]
-    links: Collection[str]
-    faults: Mapping[str, Collection[str]]
 
 
 class Findings(NamedTuple):
@@ -66,8 +50,8 @@ def check_profile(
     profile: Profile, bench: Bench, specs: Mapping[str, DeviceSpec], known: Known
 ) -> Findings:
     """Check a profile against a bench; ``specs`` by device name (an unknown driver has none)."""
-    scene = _Scene(profile, bench, specs, known)
-    checks = (_bench, _channels, _needs, _pack, _limits, _strategy, _steps)
+    scene = Scene(profile, bench, specs, known)
+    checks = (bench_errors, _needs, _pack, _limits, _strategy, _steps)
     errors = [error for check in checks for error in check(scene)]
     return Findings(in_order(errors), in_order(list(_hints(scene))))
 
@@ -89,120 +73,10 @@ def _no_cell(profile: Profile, key: str, cell: int) -> ConfigError:
     return profile.wrong(key, f"no cell {cell}; the profile has cells 1 to {needed}")
 
 
-class _Scene:
-    """What every check looks at."""
-
-    def __init__(
-        self, profile: Profile, bench: Bench, specs: Mapping[str, DeviceSpec], known: Known
-    ) -> None:
-        self.profile, self.bench, self.specs, self.known = profile, bench, specs, known
-
-    def of(self, kind: type[SpecT]) -> dict[str, SpecT]:
-        return {name: spec for name, spec in self.specs.items() if isinstance(spec, kind)}
-
-    @cached_property
-    def chamber(self) -> ChamberSpec | None:
-        return next(iter(self.of(ChamberSpec).values()), None)
-
-    @cached_property
-    def cell_v(self) -> Range | None:
-        """The voltages that every emulator of the stack can show."""
-        ranges = [spec.set_v for spec in self.of(EmulatorSpec).values()]
-        if not ranges:
-            return None
-        return Range(max(one.low for one in ranges), min(one.high for one in ranges))
-
-    def outside(
-        self, key: str, value: float | None, span: Range | None, unit: str, whose: str
-    ) -> Iterator[ConfigError]:
-        """Yield an error if ``value`` lies outside what a device can do."""
-        if value is not None and span is not None and value not in span:
-            has = f"{span.low:g} to {span.high:g} {unit}"
-            yield self.profile.wrong(
-                key, f"{value:g} {unit} is outside the range of {whose}, {has}"
-            )
-
-
-# --- the bench itself --------------------------------------------------------------------------
-
-
-def _bench(scene: _Scene) -> Iterator[ConfigError]:
-    """Names of drivers, twins and links; one board, one chamber, at least one emulator."""
-    bench, known = scene.bench, scene.known
-    virtual = bench.clock == "virtual"
-    for name, device in bench.devices.items():
-        key = f"devices.{name}"
-        driver, link = device.driver, device.link.kind
-        if driver not in known.drivers:
-            hint = nearest(driver, known.drivers)
-            yield scene.bench.wrong(f"{key}.driver", f"no driver '{driver}'{hint}")
-        if link not in known.links:
-            yield scene.bench.wrong(f"{key}.link", f"no link '{link}'{nearest(link, known.links)}")
-        elif virtual != link.startswith("memory"):
-            expected = "a memory link" if virtual else "a link to a real device"
-            message = f"found '{link}', expected {expected} with clock: {bench.clock}"
-            yield scene.bench.wrong(f"{key}.link", message)
-        if virtual and driver in known.drivers and driver not in known.twins:
-            hint = nearest(driver, known.twins)
-            yield scene.bench.wrong(f"{key}.driver", f"'{driver}' has no virtual twin{hint}")
-    if len(scene.specs) == len(bench.devices):
-        yield from _roles(scene)
-
-
-def _roles(scene: _Scene) -> Iterator[ConfigError]:
-    roles = (
-        ("board", BoardSpec, 1),
-        ("chamber", ChamberSpec, 1),
-        ("cell emulator", EmulatorSpec, 99),
-    )
-    for role, kind, most in roles:
-        names = [name for name, spec in scene.specs.items() if isinstance(spec, kind)]
-        if not names:
-            yield scene.bench.wrong("devices", f"a bench needs a {role}, and this one has none")
-        if len(names) > most:
-            message = f"a bench has one {role}, found {' and '.join(names)}"
-            yield scene.bench.wrong(f"devices.{names[-1]}", message)
-    for spec in scene.of(BoardSpec).values():
-        if scene.bench.board.cells > spec.max_cells:
-            message = f"{scene.bench.board.cells} cells, and {spec.model} takes {spec.max_cells}"
-            yield scene.bench.wrong("board", message)
-
-
-def _channels(scene: _Scene) -> Iterator[ConfigError]:
-    """Channels that the emulators do not have, and voltages that their outputs cannot show."""
-    plan, board = scene.bench.wiring, scene.bench.board
-    emulators = scene.of(EmulatorSpec)
-    for number, channel in enumerate(plan.cells, 1):
-        spec = emulators.get(channel.device)
-        if spec is None and channel.device in scene.specs:
-            message = f"cell {number}: '{channel.device}' is no cell emulator"
-            yield scene.bench.wrong("stack", message)
-        elif spec is not None and channel.number > spec.channels:
-            message = f"cell {number}: {channel.device} has channels 1 to {spec.channels}"
-            yield scene.bench.wrong("stack", message)
-    coldest_v, hottest_v = ntc_divider_v(board, -40.0), ntc_divider_v(board, 105.0)
-    outputs = [(f"wiring.ntcs.{w.ntc}.by", w.by, (coldest_v, hottest_v)) for w in plan.ntcs]
-    if plan.shunt is not None:
-        swing_v = plan.shunt.ratio * board.shunt_ohm * board.over_current_a
-        ends = (plan.shunt.centre_v - swing_v, plan.shunt.centre_v + swing_v)
-        outputs.append(("wiring.shunt.by", plan.shunt.by, ends))
-    for key, channel, needed_v in outputs:
-        spec = emulators.get(channel.device)
-        if spec is None:
-            continue
-        if channel.number > spec.aux_outputs:
-            message = f"no output {channel.number}: {spec.model} has {spec.aux_outputs}"
-            yield scene.bench.wrong(key, message)
-        if any(volt not in spec.aux_v for volt in needed_v):
-            needs = f"needs {min(needed_v):.3g} to {max(needed_v):.3g} V"
-            has = f"{spec.aux_v.low:g} to {spec.aux_v.high:g} V"
-            yield scene.bench.wrong(key, f"{needs}, and {channel.device} gives {has}")
-
-
 # --- the profile on this bench -----------------------------------------------------------------
 
 
-def _needs(scene: _Scene) -> Iterator[ConfigError]:
+def _needs(scene: Scene) -> Iterator[ConfigError]:
     needs, has = scene.profile.needs, len(scene.bench.wiring.cells)
     if needs.cells != has:
         message = f"the profile needs {needs.cells} cells, and {scene.bench.name} has {has}"
@@ -213,15 +87,15 @@ def _needs(scene: _Scene) -> Iterator[ConfigError]:
             yield from scene.outside(f"needs.chamber.{end}", value, span, "degC", model)
 
 
-def _pack(scene: _Scene) -> Iterator[ConfigError]:
+def _pack(scene: Scene) -> Iterator[ConfigError]:
     if scene.profile.pack.gradient_k and not scene.bench.wiring.ntcs:
         message = "a gradient needs emulated NTCs, and this bench has none (wiring.ntcs)"
         yield scene.profile.wrong("pack.gradient", message)
 
 
-def _limits(scene: _Scene) -> Iterator[ConfigError]:
+def _limits(scene: Scene) -> Iterator[ConfigError]:
     for limit in scene.profile.limits:
-        span = _span(scene, limit.quantity)
+        span = scene.span(limit.quantity)
         for end, value in (("min", limit.minimum), ("max", limit.maximum)):
             key = f"limits.{limit.quantity}.{end}"
             yield from scene.outside(key, value, span, QUANTITIES[limit.quantity].unit, "the bench")
@@ -231,20 +105,7 @@ def _limits(scene: _Scene) -> Iterator[ConfigError]:
             yield scene.profile.wrong(f"limits.{quantity}", message)
 
 
-def _span(scene: _Scene, quantity: str) -> Range | None:
-    """Return what the bench's devices can bring about of a quantity; None where it is open."""
-    cell_v = scene.cell_v
-    if quantity in ("cell.voltage", "board.cell.voltage"):
-        return cell_v
-    if quantity == "pack.voltage" and cell_v is not None:
-        cells = len(scene.bench.wiring.cells)
-        return Range(cells * cell_v.low, cells * cell_v.high)
-    if quantity == "chamber.temperature" and scene.chamber is not None:
-        return scene.chamber.set_degc
-    return None
-
-
-def _effective(scene: _Scene) -> Iterator[tuple[str, float, float]]:
+def _effective(scene: Scene) -> Iterator[tuple[str, float, float]]:
     """Yield the window that the limits of profile and bench leave, for each quantity they name."""
     both: Sequence[Limit] = (*scene.profile.limits, *scene.bench.limits)
     for quantity in dict.fromkeys(limit.quantity for limit in scene.profile.limits):
@@ -254,7 +115,7 @@ def _effective(scene: _Scene) -> Iterator[tuple[str, float, float]]:
         yield quantity, low, high
 
 
-def _strategy(scene: _Scene) -> Iterator[ConfigError]:
+def _strategy(scene: Scene) -> Iterator[ConfigError]:
     controller = scene.profile.controller
     if STRATEGIES[controller.strategy].needs_truth and scene.bench.clock == "wall":
         message = f"'{controller.strategy}' needs the true state of the cells: virtual benches only"
@@ -264,7 +125,7 @@ def _strategy(scene: _Scene) -> Iterator[ConfigError]:
         yield scene.profile.wrong("controller.every", "found 0 s, expected more")
 
 
-def _steps(scene: _Scene) -> Iterator[ConfigError]:
+def _steps(scene: Scene) -> Iterator[ConfigError]:
     for step in all_steps(scene.profile.steps):
         key = f"{key_of_path(step.path)}.{step.kind}"
         if isinstance(step, Soak):
@@ -279,7 +140,7 @@ def _steps(scene: _Scene) -> Iterator[ConfigError]:
             yield from _inject(scene, step, key)
 
 
-def _soak(scene: _Scene, step: Soak, key: str) -> Iterator[ConfigError]:
+def _soak(scene: Scene, step: Soak, key: str) -> Iterator[ConfigError]:
     chamber = scene.chamber
     if chamber is None:
         return
@@ -300,7 +161,7 @@ def _soak(scene: _Scene, step: Soak, key: str) -> Iterator[ConfigError]:
 
 
 def _drive(
-    scene: _Scene, step: Charge | Discharge | Hold | Follow, key: str
+    scene: Scene, step: Charge | Discharge | Hold | Follow, key: str
 ) -> Iterator[ConfigError]:
     names = ("voltage_v", "cell_max_v", "cell_min_v")
     for name in names:
@@ -309,7 +170,7 @@ def _drive(
         yield from scene.outside(at, value, scene.cell_v, "V", "the cell emulators")
     for number, condition in enumerate(step.until, 1):
         if isinstance(condition, Compare):
-            span = _span(scene, condition.quantity)
+            span = scene.span(condition.quantity)
             unit = QUANTITIES[condition.quantity].unit
             at = f"{key}.until.{number}"
             yield from scene.outside(at, condition.limit, span, unit, "the bench")
@@ -330,7 +191,7 @@ def _ends(step: Charge | Discharge | Hold, condition: Condition) -> bool:
     return condition.quantity.endswith("voltage") and rising == isinstance(step, Charge)
 
 
-def _repeat(scene: _Scene, step: Repeat) -> Iterator[ConfigError]:
+def _repeat(scene: Scene, step: Repeat) -> Iterator[ConfigError]:
     least = step.count and sum(map(_least, step.steps))
     if step.every_ns is not None and least > step.every_ns:
         takes = f"one turn takes at least {clock_text(least)}"
@@ -350,14 +211,14 @@ def _least(step: Step) -> Duration:
     return 0
 
 
-def _expect(scene: _Scene, step: Expect, key: str) -> Iterator[ConfigError]:
-    span = _span(scene, step.quantity)
+def _expect(scene: Scene, step: Expect, key: str) -> Iterator[ConfigError]:
+    span = scene.span(step.quantity)
     for end, value in (("min", step.minimum), ("max", step.maximum)):
         at = f"{key}.{step.quantity}.{end}"
         yield from scene.outside(at, value, span, step.unit, "the bench")
 
 
-def _inject(scene: _Scene, step: Inject, key: str) -> Iterator[ConfigError]:
+def _inject(scene: Scene, step: Inject, key: str) -> Iterator[ConfigError]:
     faults = scene.known.faults
     if step.target not in faults:
         hint = nearest(step.target, faults)
@@ -372,7 +233,7 @@ def _inject(scene: _Scene, step: Inject, key: str) -> Iterator[ConfigError]:
 # --- hints -------------------------------------------------------------------------------------
 
 
-def _hints(scene: _Scene) -> Iterator[ConfigError]:
+def _hints(scene: Scene) -> Iterator[ConfigError]:
     """Say where the bench is too coarse for what it is to judge."""
     emulators = list(scene.of(EmulatorSpec).values())
     if not emulators:

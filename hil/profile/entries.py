@@ -150,8 +150,9 @@ def _kind(entry: Any) -> str | None:
 def _placed(entry: Any, build: Callable[[Any], Step]) -> Step:
     """Give a step its line and its text; refuse what is no entry before the union does."""
     if not isinstance(entry, Table) or not entry:
-        example = "such as '- rest: 1 h'"
-        raise PydanticCustomError("shape", "expected a step {example}", {"example": example})
+        found = f"found '{entry}'" if isinstance(entry, str) else "found no step"
+        message = f"{found}, expected a step such as 'rest: 1 h'"
+        raise PydanticCustomError("shape", "{message}", {"message": message})
     step = build(entry)
     return replace(step, line=entry.mark.line, text=_text(entry))
 
@@ -234,11 +235,7 @@ def _strategy(controller: Any) -> str | None:
 
 CONTROLLER: Any = Annotated[
     Union[tuple(_controller(name, cls) for name, cls in STRATEGIES.items())],  # noqa: UP007 - one branch a strategy
-    Discriminator(
-        _strategy,
-        custom_error_type="shape",
-        custom_error_message="expected a mapping with 'strategy'",
-    ),
+    Discriminator(_strategy),
 ]
 
 # --- the whole file ----------------------------------------------------------------------------

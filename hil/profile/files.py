@@ -28,10 +28,16 @@ def shown(path: Path) -> str:
         return str(path)
 
 
-def find(name: str, folder: str, root: Path | None, mark: Mark | None = None) -> Path:
+FOLDERS = {"runs": "profile", "benches": "bench", "boards": "board", "cells": "cell"}
+"""The folders of the data root, and what one file of each is."""
+
+
+def find(
+    name: str, folder: str, root: Path | None, mark: Mark | None = None, key: str = ""
+) -> Path:
     """Return the file of a path or name; names lie in ``root/folder``. Raises ConfigErrors.
 
-    ``mark`` is where the name was written; without it the name itself is the place.
+    ``mark`` and ``key`` are where the name was written; without them the name itself is the place.
     """
     given = Path(name)
     if given.suffix in (".yaml", ".yml") or len(given.parts) > 1:
@@ -40,6 +46,5 @@ def find(name: str, folder: str, root: Path | None, mark: Mark | None = None) ->
     names = sorted(path.stem for path in place.glob("*.yaml"))
     if name in names:
         return place / f"{name}.yaml"
-    what = folder.removesuffix("es") if folder == "benches" else folder.removesuffix("s")
-    message = f"no {what} '{name}' in {shown(place)}{nearest(name, names)}"
-    raise ConfigErrors([(mark or Mark(name)).error("" if mark is None else what, message)])
+    message = f"no {FOLDERS[folder]} '{name}' in {shown(place)}{nearest(name, names)}"
+    raise ConfigErrors([(mark or Mark(name)).error(key, message)])

@@ -6,6 +6,7 @@ rule, so profiles, boards, cells and strategies all get the same checks, message
 and physics need not know that YAML exists.
 """
 
+import re
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
@@ -44,7 +45,7 @@ T = TypeVar("T")
 class Form(BaseModel):
     """The root of all forms: a key that it does not know is an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     @model_validator(mode="before")
     @classmethod
@@ -86,17 +87,26 @@ def form_of(cls: type) -> type[Form]:
 
 
 def form_fields(cls: type) -> dict[str, Any]:
-    """Return the fields of ``form_of(cls)``, for forms that add keys of their own."""
+    """Return the fields of ``form_of(cls)``, for forms that add keys of their own.
+
+    A field that has a default and a type that no text stands for (an object that programs pass)
+    is no key.
+    """
     hints = get_type_hints(cls, include_extras=True)
     names = field_names(cls)
-    return {
-        f.name: (
-            field_type(hints[f.name], units.suffix_of(f.name)),
-            FormField(alias=key_of(f.name, names), **_default(f)),
-        )
-        for f in fields(cls)
-        if f.name in names
-    }
+    found: dict[str, Any] = {}
+    for f in fields(cls):
+        if f.name not in names:
+            continue
+        default = _default(f)
+        try:
+            kind = field_type(hints[f.name], units.unit_of(f.name))
+        except TypeError:
+            if default:
+                continue
+            raise
+        found[f.name] = (kind, FormField(alias=key_of(f.name, names), **default))
+    return found
 
 
 def filled(cls: type) -> Any:
@@ -109,33 +119,37 @@ def make(cls: type[T], form: BaseModel) -> T:
     """Build the dataclass from its form. What it refuses itself is put down to the key it names."""
     names = field_names(cls)
     try:
-        return cls(**{name: getattr(form, name) for name in names})
+        return cls(
+            **{name: getattr(form, name) for name in type(form).model_fields if name in names}
+        )
     except ValueError as error:
-        name, colon, rest = str(error).partition(": ")
-        if colon and name in names:
-            raise PydanticCustomError(
-                "at_key", "{message}", {"key": key_of(name, names), "message": rest}
-            ) from error
-        raise
+        # it speaks of its fields; the file has keys
+        keys = {name: key_of(name, names) for name in names}
+        message = re.sub(r"\w+", lambda word: keys.get(word[0], word[0]), str(error))
+        name, colon, _ = str(error).partition(": ")
+        if not colon or name not in names:
+            raise ValueError(message) from error
+        context = {"key": keys[name], "message": message.partition(": ")[2]}
+        raise PydanticCustomError("at_key", "{message}", context) from error
 
 
-def field_type(hint: Any, suffix: str) -> Any:  # noqa: PLR0911 - one return a shape, as a table
+def field_type(hint: Any, unit: str) -> Any:  # noqa: PLR0911 - one return a shape, as a table
     """Return the pydantic type of a field: the same shape, with texts read as quantities."""
     origin, args = get_origin(hint), get_args(hint)
     if origin is Annotated:
         if any(isinstance(extra, PlainValidator) for extra in args[1:]):
             return hint
-        return Annotated[(field_type(args[0], suffix), *args[1:])]
+        return Annotated[(field_type(args[0], unit), *args[1:])]
     if origin in (Union, types.UnionType):
-        return _optional(hint, suffix)
+        return _optional(hint, unit)
     if hint is float:
-        return quantity(units.SUFFIXES.get(suffix, "1"))
-    if hint is int and suffix == "ns":
+        return quantity(unit)
+    if hint is int and unit == "ns":
         return DURATION
     if origin is tuple and args[1:] == (...,):
-        return _sequence(args[0], suffix)
+        return _sequence(args[0], unit)
     if origin is Mapping:
-        return dict[field_type(args[0], ""), field_type(args[1], suffix)]  # type: ignore[misc]
+        return dict[field_type(args[0], "1"), field_type(args[1], unit)]  # type: ignore[misc]
     if is_dataclass(hint) and isinstance(hint, type):
         return filled(hint)
     if hint in (str, bool, int) or origin is Literal:
@@ -202,16 +216,16 @@ def _default(field: "Field[Any]") -> Mapping[str, Any]:
     return {}
 
 
-def _optional(hint: Any, suffix: str) -> Any:
+def _optional(hint: Any, unit: str) -> Any:
     inner = [one for one in get_args(hint) if one is not type(None)]
     if len(inner) != 1:
         raise TypeError(f"no way to read a field of type {hint}")
-    return field_type(inner[0], suffix) | None
+    return field_type(inner[0], unit) | None
 
 
-def _sequence(item: Any, suffix: str) -> Any:
+def _sequence(item: Any, unit: str) -> Any:
     """Return the type of a tuple; numbers may share one unit: ``{unit: V, values: [3.2, 3.3]}``."""
-    members: Any = tuple[field_type(item, suffix), ...]  # type: ignore[misc]
+    members: Any = tuple[field_type(item, unit), ...]  # type: ignore[misc]
     if item is not float:
         return members
     return Annotated[

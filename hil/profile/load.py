@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 from hil.core.errors import ConfigErrors
 from hil.physics.parameters import CellParameters
 from hil.profile.check import profile_errors
+from hil.profile.conditions import nearest
 from hil.profile.entries import ProfileForm, numbered
 from hil.profile.files import data_root, find, shown
 from hil.profile.forms import filled
@@ -82,18 +83,22 @@ def _cell(tree: Table, root: Path | None) -> CellParameters | None:
     name = pack.get("cell") if isinstance(pack, Table) else None
     if not isinstance(name, Text):
         return None
-    path = find(name, "cells", root, name.mark)
+    path = find(name, "cells", root, name.mark, "pack.cell")
     cell: CellParameters = read(TypeAdapter(filled(CellParameters)), load_table(path, shown(path)))
     return cell
 
 
 def _included(name: Text, root: Path | None) -> Table:
-    path = find(name, "runs", root, name.mark)
+    path = find(name, "runs", root, name.mark, "include")
     return load_table(path, shown(path))
 
 
 def _input(name: str, profile: Path, root: Path | None) -> tuple[Path, str]:
-    """Look for a series beside the profile first, then in ``root/inputs``."""
-    beside = profile.parent / name
-    path = beside if beside.is_file() else data_root(root) / "inputs" / name
-    return path, shown(path)
+    """Look for a series beside the profile, then in ``root/inputs``. Raises ValueError."""
+    inputs = data_root(root) / "inputs"
+    for folder in (profile.parent, inputs):
+        path = folder / name
+        if path.is_file():
+            return path, shown(path)
+    names = [path.name for path in inputs.glob("*.csv")]
+    raise ValueError(f"no file '{name}' beside the profile or in inputs{nearest(name, names)}")

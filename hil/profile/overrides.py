@@ -99,32 +99,37 @@ def fill_parameters(tree: Table) -> Table:
     parameters = tree.get("parameters")
     known = parameters if isinstance(parameters, Table) else Table(tree.mark)
     errors: list[ConfigError] = []
-    filled = _filled(tree, known, errors)
+    filled = _filled(tree, "", known, errors)
     if errors:
         raise ConfigErrors(errors)
     assert isinstance(filled, Table)  # noqa: S101 - a table is filled into a table
     return filled
 
 
-def _filled(node: Node, known: Table, errors: list[ConfigError]) -> Node:
+def _filled(node: Node, key: str, known: Table, errors: list[ConfigError]) -> Node:
     if isinstance(node, Text):
-        return _filled_text(node, known, errors)
+        return _filled_text(node, key, known, errors)
     if isinstance(node, Items):
         items = Items(node.mark)
-        items.extend(_filled(one, known, errors) for one in node)
+        numbered = enumerate(node, 1)
+        items.extend(_filled(one, f"{key}.{number}", known, errors) for number, one in numbered)
         return items
     table = Table(node.mark)
-    for key, one in node.items():
-        table.put(key, one if one is known else _filled(one, known, errors), node.keys_at[key])
+    for name, one in node.items():
+        path = f"{key}.{name}" if key else name
+        # a parameter is what it says: it does not refer to others
+        filled = one if one is known else _filled(one, path, known, errors)
+        table.put(name, filled, node.keys_at[name])
     return table
 
 
-def _filled_text(text: Text, known: Table, errors: list[ConfigError]) -> Text:
+def _filled_text(text: Text, key: str, known: Table, errors: list[ConfigError]) -> Text:
     def value(match: re.Match[str]) -> str:
         name = match.group(1).strip()
         if isinstance(known.get(name), str):
             return str(known[name])
-        errors.append(text.mark.error("", f"no parameter '{name}'{nearest(name, known)}"))
+        hint = nearest(name, known) if known else "; the profile has no parameters"
+        errors.append(text.mark.error(key, f"no parameter '{name}'{hint}"))
         return ""
 
     return Text(_PARAMETER.sub(value, text), text.mark) if "${" in text else text

@@ -1,5 +1,6 @@
 """What pydantic found wrong, told as one line at its place in the file."""
 
+import difflib
 import re
 from collections.abc import Sequence
 from typing import Any, TypeVar
@@ -56,27 +57,64 @@ def in_order(errors: Sequence[ConfigError]) -> list[ConfigError]:
 
 def _all_of(error: ValidationError, node: Node) -> list[ConfigError]:
     found: list[ConfigError] = []
-    for details in error.errors(include_url=False):
-        elsewhere = details.get("ctx", {}).get("errors")
-        found += elsewhere or [_told(details, node)]
+    details = error.errors(include_url=False)
+    meant = {
+        (*one["loc"][:-1], _meant(one, node)) for one in details if one["type"] == "extra_forbidden"
+    }
+    for one in details:
+        if one["type"] == "missing" and one["loc"] in meant:
+            continue  # the unknown key beside it says the same with a better place
+        found += one.get("ctx", {}).get("errors") or [_told(one, node)]
     return found
+
+
+def _meant(details: ErrorDetails, root: Node) -> str:
+    """Return the known key that an unknown one was probably meant to be; empty if none is near."""
+    near = difflib.get_close_matches(str(details["loc"][-1]), _known(details, root), 1, 0.6)
+    return near[0] if near else ""
+
+
+def _known(details: ErrorDetails, root: Node) -> tuple[str, ...]:
+    table = _find(root, details["loc"][:-1])[2]
+    return table.known if isinstance(table, Table) else ()
 
 
 def _told(details: ErrorDetails, root: Node) -> ConfigError:
     """Find the place of one error and say it in words."""
-    context = details.get("ctx", {})
-    steps = [*details["loc"], *([context["key"]] if details["type"] == "at_key" else [])]
-    key, mark, node = _find(root, steps)
-    kind = details["type"]
+    context, kind = details.get("ctx", {}), details["type"]
     name = str(details["loc"][-1]) if details["loc"] else ""
+    steps = [*details["loc"], *([context["key"]] if kind == "at_key" else [])]
     if kind == "extra_forbidden":
-        table = _find(root, steps[:-1])[2]
-        known = table.known if isinstance(table, Table) else ()
-        at = table.keys_at[name] if isinstance(table, Table) else mark
-        return at.error(key, f"unknown key '{name}'{nearest(name, known)}")
+        key, _, table = _find(root, steps[:-1])
+        place = table.keys_at[name] if isinstance(table, Table) else table.mark
+        known = nearest(name, _known(details, root))
+        return place.error(f"{key}.{name}" if key else name, f"unknown key '{name}'{known}")
+    key, mark, node = _find(root, steps)
     if kind == "missing":
         return mark.error(key, f"missing key '{name}'")
+    if kind == "union_tag_not_found":
+        if isinstance(node, Table):
+            return mark.error(key, "missing key 'strategy'")
+        return mark.error(key, f"found {_shown(node)}, expected a mapping with 'strategy'")
+    if kind == "union_tag_invalid":
+        tag = context["tag"].removeprefix(TAG)
+        choice = [
+            one.removeprefix(TAG) for one in re.findall(r"'([^']*)'", context["expected_tags"])
+        ]
+        key, mark = _branch(key, mark, node, tag)
+        return mark.error(key, f"found '{tag}'{nearest(tag, choice)}")
     return mark.error(key, _message(details, context, node))
+
+
+def _branch(key: str, mark: Mark, node: Node, tag: str) -> tuple[str, Mark]:
+    """Return where the word stands that chose a branch: itself a key, or the value of one."""
+    if isinstance(node, Table):
+        for name, value in node.items():
+            if name == tag:
+                return key, node.keys_at[name]
+            if value == tag:
+                return f"{key}.{name}", value.mark
+    return key, mark
 
 
 def _message(details: ErrorDetails, context: dict[str, Any], node: Node) -> str:
@@ -86,11 +124,11 @@ def _message(details: ErrorDetails, context: dict[str, Any], node: Node) -> str:
     if kind in _BOUNDS:
         words, name = _BOUNDS[kind]
         return f"found {found}, expected {words} {context[name]:g}"
-    if kind in ("literal_error", "union_tag_invalid"):
-        choice = re.findall(r"'([^']*)'", context.get("expected") or context["expected_tags"])
-        choice = [one.removeprefix(TAG) for one in choice]
-        wrong = context.get("tag", str(node)).removeprefix(TAG)
-        return f"found '{wrong}'{nearest(wrong, choice)}"
+    if kind == "literal_error":
+        choice = re.findall(r"'([^']*)'", context["expected"])
+        return f"found {found}{nearest(str(node), choice)}"
+    if kind == "too_short":
+        return "found an empty list, expected at least one item"
     if kind == "value_error":
         return str(context["error"])
     return details["msg"]

@@ -6,7 +6,7 @@ PyYAML's events without recursion into its composer, so that no input, however n
 often it refers to itself, costs more than the caps below.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Self, TypeAlias
 
@@ -122,6 +122,22 @@ def parse(text: str, origin: Mark) -> Node:
     if node is None:
         raise ConfigErrors([origin.error("", "is empty")])
     return node
+
+
+def node_of(value: Any, mark: Mark) -> Node:
+    """Return plain data as a tree that stands at ``mark``; what is a tree already keeps its own."""
+    if isinstance(value, Text | Table | Items):
+        return value
+    if isinstance(value, Mapping):
+        table = Table(mark)
+        for key, one in value.items():
+            table.put(str(key), node_of(one, mark), mark)
+        return table
+    if isinstance(value, list | tuple):
+        items = Items(mark)
+        items.extend(node_of(one, mark) for one in value)
+        return items
+    return Text(str(value), mark)
 
 
 def walk(node: Node, key: str = "") -> Iterator[tuple[str, Mark]]:

@@ -1,0 +1,75 @@
+"""What a check looks at: a profile, a bench, its devices' data sheets, and the names installed."""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeVar
+
+from hil.core.errors import ConfigError
+from hil.core.spec import BoardSpec, ChamberSpec, DeviceSpec, EmulatorSpec, Range
+from hil.profile.bench import Bench
+from hil.profile.model import Profile
+
+SpecT = TypeVar("SpecT", EmulatorSpec, ChamberSpec, BoardSpec)
+
+
+@dataclass(frozen=True)
+class Known:
+    """Names that are installed, and the faults that each target of ``inject`` takes.
+
+    ``faults`` is by device name; ``wiring`` is a target of its own.
+    """
+
+    drivers: Collection[str]
+    twins: Collection[str]
+    links: Collection[str]
+    faults: Mapping[str, Collection[str]]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What every check looks at. ``specs`` is by device name; an unknown driver has none."""
+
+    profile: Profile
+    bench: Bench
+    specs: Mapping[str, DeviceSpec]
+    known: Known
+
+    def of(self, kind: type[SpecT]) -> dict[str, SpecT]:
+        """Return the devices of one role."""
+        return {name: spec for name, spec in self.specs.items() if isinstance(spec, kind)}
+
+    @cached_property
+    def chamber(self) -> ChamberSpec | None:
+        """The chamber, where the bench has one."""
+        return next(iter(self.of(ChamberSpec).values()), None)
+
+    @cached_property
+    def cell_v(self) -> Range | None:
+        """The voltages that every emulator of the stack can show."""
+        ranges = [spec.set_v for spec in self.of(EmulatorSpec).values()]
+        if not ranges:
+            return None
+        return Range(max(one.low for one in ranges), min(one.high for one in ranges))
+
+    def span(self, quantity: str) -> Range | None:
+        """Return what the bench's devices can bring about of a quantity; None where it is open."""
+        cell_v = self.cell_v
+        if quantity in ("cell.voltage", "board.cell.voltage"):
+            return cell_v
+        if quantity == "pack.voltage" and cell_v is not None:
+            cells = len(self.bench.wiring.cells)
+            return Range(cells * cell_v.low, cells * cell_v.high)
+        if quantity == "chamber.temperature" and self.chamber is not None:
+            return self.chamber.set_degc
+        return None
+
+    def outside(
+        self, key: str, value: float | None, span: Range | None, unit: str, whose: str
+    ) -> Iterator[ConfigError]:
+        """Yield an error if ``value`` lies outside what a device can do."""
+        if value is not None and span is not None and value not in span:
+            has = f"{span.low:g} to {span.high:g} {unit}"
+            yield self.profile.wrong(
+                key, f"{value:g} {unit} is outside the range of {whose}, {has}"
+            )
