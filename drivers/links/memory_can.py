@@ -170,23 +170,21 @@ class MemoryBus:
 
 
 @dataclass(frozen=True)
-class MemoryFrameKeys:
-    """The bench file's keys."""
+class MemoryFrameOptions:
+    """The bench file's key: the bit rate in bit/s."""
 
     bitrate: float = 500_000
 
 
-@dataclass(frozen=True)
-class MemoryFrameOptions(MemoryFrameKeys):
-    """The keys, and the ``bus`` that joins several links; without it each has its own."""
-
-    bus: MemoryBus | None = None
-
-
 class MemoryFrameLink:
-    """``hil.ports.FrameLink``: the host's node on a bus; built by ``memory_frame_link``."""
+    """``hil.ports.FrameLink``: the host's node on a bus, which several links may share.
 
-    def __init__(self, name: str, bus: MemoryBus, twin: FrameTwin | None, tap: Tap | None) -> None:
+    ``memory_frame_link`` builds one with a bus of its own.
+    """
+
+    def __init__(
+        self, name: str, bus: MemoryBus, twin: FrameTwin | None = None, tap: Tap | None = None
+    ) -> None:
         """Attach the host's node, then the twin's; nothing passes before ``open``."""
         self.bus = bus
         self._name = name
@@ -260,15 +258,15 @@ def memory_frame_link(
     twin: FrameTwin | None = None,
     tap: Tap | None = None,
 ) -> MemoryFrameLink:
-    """Return the host's link to a bus; ``twin``, if given, is its peer there.
+    """Return the host's link to a bus of its own; ``twin``, if given, is its peer there.
 
     ``options`` as in MemoryFrameOptions. ``tap`` sees ``b">"`` + frame as the host sends it and
     ``b"<"`` + frame as it arrives. Raises ValueError for an option's value, TypeError for an
     option it does not have.
     """
     chosen = MemoryFrameOptions(**options)
-    return MemoryFrameLink(name, chosen.bus or MemoryBus(clock, chosen.bitrate), twin, tap)
+    return MemoryFrameLink(name, MemoryBus(clock, chosen.bitrate), twin, tap)
 
 
-MEMORY_CAN = LinkKind(MemoryFrameKeys, needs_twin=True, make=memory_frame_link)
+MEMORY_CAN = LinkKind(MemoryFrameOptions, needs_twin=True, make=memory_frame_link)
 """The entry point ``memory-can`` of ``hil.links``."""

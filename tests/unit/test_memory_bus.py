@@ -197,7 +197,7 @@ def test_the_tap_sees_way_identifier_length_and_data() -> None:
 def test_a_shared_bus_joins_several_hosts() -> None:
     async def main(clock: Clock) -> None:
         bus = MemoryBus(clock, 250_000)
-        links = [memory_frame_link(f"host {n}", clock, {"bus": bus}) for n in range(3)]
+        links = [MemoryFrameLink(f"host {n}", bus) for n in range(3)]
         for link in links:
             await link.open()
         await links[0].send(standard(0x42))
