@@ -1,0 +1,136 @@
+"""The way down: in order, together within an order, to the end, whatever happens on the way."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from hil.bench.clock import run_virtual
+from hil.bench.safe_state import BOARD, CELLS, CHAMBER, SafeState, Undo
+from hil.core.errors import InstrumentFault
+from hil.core.instants import SECOND
+from hil.core.records import Record, SafeStateArmed, SafeStateReached
+from hil.ports import Clock
+
+
+class Notes:
+    """A recorder that keeps its records."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+
+    def emit(self, record: Record) -> None:
+        self.records.append(record)
+
+    def close(self) -> None:
+        pass
+
+    def reached(self) -> dict[str, SafeStateReached]:
+        return {r.device: r for r in self.records if isinstance(r, SafeStateReached)}
+
+
+def undo(clock: Clock, device: str, order: int, seconds: float, log: list[str]) -> Undo:
+    async def action() -> str:
+        log.append(f"{device} begins")
+        await clock.sleep_until(clock.now() + round(seconds * SECOND))
+        log.append(f"{device} ends")
+        return "outputs 0"
+
+    return Undo(device, order, "all off", action, within=5 * SECOND)
+
+
+def play(main: Callable[[Clock, SafeState, Notes], Awaitable[None]]) -> Notes:
+    notes = Notes()
+
+    async def whole(clock: Clock) -> None:
+        await main(clock, SafeState(clock, notes), notes)
+
+    run_virtual(whole)
+    return notes
+
+
+def test_orders_go_one_after_the_other_and_devices_of_one_order_together() -> None:
+    log: list[str] = []
+
+    async def main(clock: Clock, safe: SafeState, notes: Notes) -> None:
+        for device, order, seconds in (
+            ("chamber", CHAMBER, 1.0),
+            ("emulator-1", CELLS, 2.0),
+            ("emulator-2", CELLS, 1.0),
+            ("board", BOARD, 0.5),
+        ):
+            safe.arm(undo(clock, device, order, seconds, log))
+        assert await safe.reach()
+        assert clock.now() == round(3.5 * SECOND)
+        assert [type(r) for r in notes.records[:4]] == [SafeStateArmed] * 4
+
+    play(main)
+    assert log == [
+        "board begins",
+        "board ends",
+        "emulator-1 begins",
+        "emulator-2 begins",
+        "emulator-2 ends",
+        "emulator-1 ends",
+        "chamber begins",
+        "chamber ends",
+    ]
+
+
+def test_a_device_that_hangs_or_refuses_does_not_keep_the_others_from_going_safe() -> None:
+    log: list[str] = []
+
+    async def refuses() -> str:
+        raise InstrumentFault("emulator-1", "output 3 is still on", 0)
+
+    async def main(clock: Clock, safe: SafeState, _notes: Notes) -> None:
+        safe.arm(undo(clock, "board", BOARD, 1000.0, log))
+        safe.arm(Undo("emulator-1", CELLS, "all off", refuses))
+        safe.arm(undo(clock, "chamber", CHAMBER, 1.0, log))
+        assert not await safe.reach()
+        assert clock.now() == 6 * SECOND
+
+    reached = play(main).reached()
+    assert [reached[name].ok for name in ("board", "emulator-1", "chamber")] == [False, False, True]
+    assert "no answer within 5 s" in reached["board"].read_back
+    assert "output 3 is still on" in reached["emulator-1"].read_back
+
+
+def test_cancelling_whoever_waits_does_not_break_the_way_down() -> None:
+    log: list[str] = []
+
+    async def main(clock: Clock, safe: SafeState, _notes: Notes) -> None:
+        safe.arm(undo(clock, "board", BOARD, 1.0, log))
+        safe.arm(undo(clock, "chamber", CHAMBER, 1.0, log))
+        waiting = asyncio.ensure_future(safe.reach())
+        for _ in range(3):
+            await clock.sleep_until(clock.now() + SECOND // 2)
+            waiting.cancel()
+        assert await waiting
+
+    play(main)
+    assert log[-1] == "chamber ends"
+
+
+def test_reaching_twice_tells_every_device_once() -> None:
+    log: list[str] = []
+
+    async def main(clock: Clock, safe: SafeState, _notes: Notes) -> None:
+        safe.arm(undo(clock, "board", BOARD, 1.0, log))
+        assert await safe.reach()
+        assert await safe.reach()
+
+    play(main)
+    assert log == ["board begins", "board ends"]
+
+
+def test_hurry_tells_all_that_are_left_at_once() -> None:
+    log: list[str] = []
+
+    async def main(clock: Clock, safe: SafeState, _notes: Notes) -> None:
+        for device, order in (("board", BOARD), ("emulator", CELLS), ("chamber", CHAMBER)):
+            safe.arm(undo(clock, device, order, 1.0, log))
+        safe.hurry()
+        assert await safe.reach()
+        assert clock.now() == SECOND
+
+    play(main)
+    assert log[:3] == ["board begins", "emulator begins", "chamber begins"]

@@ -1,0 +1,211 @@
+"""The timeline: what each step asks for, when it ends, and that no tick is lost in between."""
+
+import math
+from collections.abc import Sequence
+
+import pytest
+
+from hil.bench.demand import REST, Demand
+from hil.bench.quantities import Reader
+from hil.bench.timeline import Timeline
+from hil.core.errors import BenchError
+from hil.core.instants import HOUR, MINUTE, SECOND, Duration, Instant
+from hil.core.records import Record, StepEnded, StepStarted
+from hil.core.signals import tick_layout
+from hil.ports import BoardFault
+from hil.profile.model import (
+    After,
+    Charge,
+    Compare,
+    Discharge,
+    Expect,
+    ExpectFault,
+    Follow,
+    Hold,
+    Inject,
+    Repeat,
+    Rest,
+    Series,
+    Soak,
+    Step,
+)
+
+LAYOUT = tick_layout(2, 1)
+HOT = Compare("any", "cell.voltage", ">=", 3.5, "any cell.voltage >= 3.5 V")
+
+
+class FakeWorld:
+    """A world whose rows and faults the test writes."""
+
+    def __init__(self) -> None:
+        self.now: Instant = 0
+        self.reader = Reader(LAYOUT)
+        self.row: list[float] = [math.nan] * LAYOUT.width
+        self.faults: frozenset[BoardFault] = frozenset()
+        self.records: list[Record] = []
+        self.told: list[object] = []
+
+    def emit(self, record: Record) -> None:
+        self.records.append(record)
+
+    def set_chamber(self, set_degc: float, ramp_k_per_min: float | None) -> None:
+        self.told.append(("chamber", set_degc, ramp_k_per_min))
+
+    def inject(self, step: Inject, *, active: bool) -> None:
+        self.told.append((step.fault, active, self.now))
+
+    def judge(self, step: Expect) -> None:
+        self.told.append((step.name, self.now))
+
+    def judge_fault(self, step: ExpectFault, since: Instant, seen_at: Instant | None) -> None:
+        self.told.append((step.fault, since, seen_at))
+
+    def show(self, name: str, *values: float) -> None:
+        self.row[LAYOUT.columns(name)] = values
+
+
+def play(
+    steps: Sequence[Step], world: FakeWorld, ticks: int, tick: Duration = SECOND
+) -> list[Demand]:
+    """Play up to ``ticks`` ticks and return their demands."""
+    timeline = Timeline(steps, world)
+    demands = []
+    for k in range(ticks):
+        world.now = k * tick
+        demand = timeline.next_demand()
+        if demand is None:
+            break
+        demands.append(demand)
+    return demands
+
+
+def ended(world: FakeWorld) -> list[str]:
+    return [record.reason for record in world.records if isinstance(record, StepEnded)]
+
+
+def test_a_rest_of_three_ticks_takes_three_ticks_and_the_next_step_begins_in_the_fourth() -> None:
+    world = FakeWorld()
+    steps: list[Step] = [
+        Rest(for_ns=3 * SECOND, path="1.rest"),
+        Discharge(current_a=5.0, until=(After(2 * SECOND, "after 2 s"),), path="2.discharge"),
+    ]
+    demands = play(steps, world, 10)
+    assert [demand.value for demand in demands] == [0.0, 0.0, 0.0, 5.0, 5.0]
+    started = [r.at for r in world.records if isinstance(r, StepStarted)]
+    assert started == [0, 3 * SECOND]
+    assert ended(world) == ["time is over", "after 2 s"]
+
+
+def test_a_charge_asks_for_negative_current_and_ends_on_a_row_measured_inside_it() -> None:
+    world = FakeWorld()
+    world.show("emulator.read_v", 3.6, 3.3)  # left over from the step before: must not count
+    timeline = Timeline([Charge(current_a=20.0, until=(HOT,))], world)
+    assert timeline.next_demand() == Demand("current", -20.0)
+    world.show("emulator.read_v", 3.4, 3.3)
+    assert timeline.next_demand() is not None
+    world.show("emulator.read_v", 3.4, 3.5)
+    assert timeline.next_demand() is None
+    assert ended(world) == [HOT.text]
+
+
+def test_all_needs_every_cell_and_a_missing_reading_holds_no_condition() -> None:
+    both = Compare("all", "cell.voltage", ">=", 3.5, "all")
+    world = FakeWorld()
+    timeline = Timeline([Charge(current_a=1.0, until=(both,))], world)
+    timeline.next_demand()
+    for volts in ((3.5, 3.4), (3.6, math.nan)):
+        world.show("emulator.read_v", *volts)
+        assert timeline.next_demand() is not None
+    world.show("emulator.read_v", 3.6, 3.5)
+    assert timeline.next_demand() is None
+
+
+def test_a_soak_sets_the_chamber_waits_for_it_and_then_dwells() -> None:
+    world = FakeWorld()
+    timeline = Timeline([Soak(chamber_degc=45.0, ramp_k_per_min=2.0, for_ns=2 * SECOND)], world)
+    world.show("chamber.air_degc", 25.0)
+    for k in range(5):
+        world.now = k * SECOND
+        assert timeline.next_demand() == REST
+    assert world.told == [("chamber", 45.0, 2.0)]
+    world.show("chamber.air_degc", 44.5)
+    left = 0
+    for k in range(5, 20):
+        world.now = k * SECOND
+        left += timeline.next_demand() is not None
+    assert left == 2
+
+
+def test_a_chamber_that_never_arrives_stops_the_run_with_a_reason() -> None:
+    world = FakeWorld()
+    world.show("chamber.air_degc", 25.0)
+    soak = Soak(chamber_degc=45.0, ramp_k_per_min=2.0, for_ns=0, path="1.soak")
+    with pytest.raises(BenchError, match=r"1.soak: the chamber is at 25.0 degC"):
+        play([soak], world, 1000, MINUTE)
+
+
+def test_repeat_keeps_its_period_and_rests_until_the_next_turn() -> None:
+    world = FakeWorld()
+    turn = (
+        Discharge(current_a=1.0, until=(After(2 * SECOND, "2 s"),), path="1.repeat/1.discharge"),
+    )
+    demands = play([Repeat(count=2, every_ns=5 * SECOND, steps=turn)], world, 20)
+    assert [demand.value for demand in demands] == [1, 1, 0, 0, 0, 1, 1, 0, 0, 0]
+    assert ended(world)[-1] == "2 times done"
+
+
+def test_follow_holds_each_row_until_the_next_and_ends_one_row_after_the_last() -> None:
+    world = FakeWorld()
+    series = Series("x.csv", "net_w", "power", (0, 2 * SECOND, 4 * SECOND), (100.0, -50.0, 7.0), "")
+    follow = Follow(series=series, scale=2.0, cell_min_v=2.9, cell_max_v=3.5)
+    demands = play([follow], world, 20)
+    assert [demand.value for demand in demands] == [200, 200, -100, -100, 14, 14]
+    assert {demand.mode for demand in demands} == {"power"}
+    assert demands[0].cell_max_v == 3.5
+
+
+def test_hold_carries_its_limits() -> None:
+    world = FakeWorld()
+    hold = Hold(voltage_v=3.45, cell_max_v=3.5, max_current_a=20.0, until=(HOT,))
+    [demand] = play([hold], world, 1)
+    assert demand == Demand("hold", 3.45, cell_max_v=3.5, max_a=20.0)
+
+
+def test_expectations_take_no_tick_of_their_own() -> None:
+    world = FakeWorld()
+    expect = Expect(quantity="gap", minimum=None, maximum=0.06, unit="V", name="gap")
+    demands = play([expect, Rest(for_ns=SECOND), expect], world, 10)
+    assert len(demands) == 1
+    assert world.told == [("gap", 0), ("gap", SECOND)]
+
+
+def test_an_expected_fault_is_waited_for_no_longer_than_its_time() -> None:
+    world = FakeWorld()
+    step = ExpectFault(fault="open-wire", cell=2, within_ns=3 * SECOND)
+    assert len(play([step], world, 10)) == 3
+    assert world.told == [("open-wire", 0, None)]
+
+    world = FakeWorld()
+    timeline = Timeline([step], world)
+    timeline.next_demand()
+    world.now, world.faults = SECOND, frozenset({BoardFault("open-wire", 2)})
+    assert timeline.next_demand() is None
+    assert world.told == [("open-wire", 0, SECOND)]
+
+
+def test_an_injected_fault_is_taken_out_after_its_time_and_stays_without_one() -> None:
+    world = FakeWorld()
+    steps = [
+        Inject(target="board", fault="silent", for_ns=2 * SECOND),
+        Inject(target="wiring", fault="open-lead", cell=3),
+    ]
+    play(steps, world, 10)
+    assert world.told == [
+        ("silent", True, 0),
+        ("silent", False, 2 * SECOND),
+        ("open-lead", True, 2 * SECOND),
+    ]
+
+
+def test_an_hour_of_ticks_is_an_hour() -> None:
+    assert len(play([Rest(for_ns=HOUR)], FakeWorld(), 10_000)) == 3600
