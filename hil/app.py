@@ -119,9 +119,8 @@ def _faults(bench: Bench) -> dict[str, frozenset[str]]:
         if device.driver in installed("twins"):
             twin = resolve("twins", device.driver)
             faults[name] = frozenset(getattr(twin, "FAULTS", ()))
-            faults |= {
-                place: frozenset(kind.FAULTS) for place, kind in getattr(twin, "PLACES", {}).items()
-            }
+            if hasattr(twin, "WIRING_FAULTS"):
+                faults["wiring"] = frozenset(twin.WIRING_FAULTS)
         if device.driver in installed("drivers"):
             driver = resolve("drivers", device.driver)
             faults[name] = faults.get(name, frozenset()) | frozenset(getattr(driver, "FAULTS", ()))
@@ -146,10 +145,10 @@ def build(bench: Bench, seed: int, clock: Clock, wire: WireHash) -> Rig:
         driver = resolve("drivers", device.driver)
         if kind.needs_twin:
             twin = resolve("twins", device.driver)
-            twins[name] = twin(name, clock, plan, read_options(twin.OPTIONS, device.virtual))
+            twins[name] = twin(name, clock, plan, _keys(twin, device.virtual))
         link_options = read_options(kind.options, device.link.options)
         link = kind.make(name, clock, link_options, twin=twins.get(name), tap=wire.tap(name))
-        options = read_options(driver.OPTIONS, device.options)
+        options = _keys(driver, device.options)
         if isinstance(driver.SPEC, BoardSpec):
             board = bench.board
             options |= {"cells": board.cells, "ntcs": board.ntcs, "cycle_ns": board.cycle_ns}
@@ -165,12 +164,22 @@ def build(bench: Bench, seed: int, clock: Clock, wire: WireHash) -> Rig:
     )
 
 
+@dataclass(frozen=True)
+class NoKeys:
+    """A driver or twin without keys of its own."""
+
+
+def _keys(owner: Any, written: Mapping[str, Any]) -> dict[str, Any]:
+    """Read a bench file's keys for a driver or twin. Raises ConfigErrors at their place."""
+    return read_options(getattr(owner, "OPTIONS", NoKeys), written)
+
+
 def backdoors(twins: Mapping[str, Any]) -> dict[str, Injectable]:
-    """Return what takes faults from outside: the twins, and the wiring of the virtual board."""
+    """Return what takes faults from outside: the twins, and the harness under ``wiring``."""
     found = {name: twin for name, twin in twins.items() if hasattr(twin, "FAULTS")}
     for twin in twins.values():
-        if hasattr(twin, "harness"):
-            found["wiring"] = twin.harness
+        if hasattr(twin, "WIRING_FAULTS"):
+            found["wiring"] = twin
     return found
 
 
