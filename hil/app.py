@@ -147,7 +147,8 @@ def build(bench: Bench, seed: int, clock: Clock, wire: WireHash) -> Rig:
             twin = resolve("twins", device.driver)
             twins[name] = twin(name, clock, plan, _keys(twin, device.virtual))
         link_options = read_options(kind.options, device.link.options)
-        link = kind.make(name, clock, link_options, twin=twins.get(name), tap=wire.tap(name))
+        tap = wire.frame_tap(name) if kind.carries == "frames" else wire.byte_tap(name)
+        link = kind.make(name, clock, link_options, twin=twins.get(name), tap=tap)
         options = _keys(driver, device.options)
         if isinstance(driver.SPEC, BoardSpec):
             board = bench.board

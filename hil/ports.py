@@ -7,7 +7,7 @@ here are in that order from index 0.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeAlias
 
 from can import Message
 
@@ -305,11 +305,12 @@ class LinkKind:
     """What an entry point of ``hil.links`` names.
 
     ``options`` is the dataclass of the bench file's keys; ``needs_twin`` says that the other end
-    is a twin in this process, so that the bench is virtual.
+    is a twin in this process, so that the bench is virtual; ``carries`` what crosses it.
     """
 
     options: type
     needs_twin: bool
+    carries: Literal["bytes", "frames"]
     make: LinkFactory
 
 

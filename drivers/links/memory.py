@@ -153,5 +153,5 @@ def memory_byte_link(
     return MemoryByteLink(name, clock, MemoryByteOptions(**options), twin, tap)
 
 
-MEMORY = LinkKind(MemoryByteOptions, needs_twin=True, make=memory_byte_link)
+MEMORY = LinkKind(MemoryByteOptions, needs_twin=True, carries="bytes", make=memory_byte_link)
 """The entry point ``memory`` of ``hil.links``."""

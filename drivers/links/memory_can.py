@@ -268,5 +268,5 @@ def memory_frame_link(
     return MemoryFrameLink(name, MemoryBus(clock, chosen.bitrate), twin, tap)
 
 
-MEMORY_CAN = LinkKind(MemoryFrameOptions, needs_twin=True, make=memory_frame_link)
+MEMORY_CAN = LinkKind(MemoryFrameOptions, needs_twin=True, carries="frames", make=memory_frame_link)
 """The entry point ``memory-can`` of ``hil.links``."""

@@ -209,11 +209,10 @@ class Session:
 
     def _traffic(self, simulated_s: float) -> dict[str, float]:
         """Return what crossed the links per simulated second; lines count both ways."""
-        wire, span = self.wire, simulated_s or math.inf
-        frames = sum(n for name, n in wire.messages.items() if not wire.lines[name])
+        span = simulated_s or math.inf
         return {
-            "can_frames": round(frames / span, 3),
-            "scpi_lines": round(sum(wire.lines.values()) / span, 3),
+            "can_frames": round(self.wire.frames / span, 3),
+            "scpi_lines": round(self.wire.lines / span, 3),
             "board_cycles": round(self.run.board_cycles / span, 3),
         }
 

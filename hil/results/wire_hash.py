@@ -15,20 +15,28 @@ class WireHash:
         """Start the chain empty."""
         self._pending = bytearray()
         self._chain = hashlib.sha256()
-        self.messages: dict[str, int] = {}
-        self.lines: dict[str, int] = {}
+        self.frames = 0
+        self.lines = 0
 
-    def tap(self, device: str) -> Callable[[bytes], None]:
-        """Return the tap for one device's link; its name is part of what is hashed."""
+    def byte_tap(self, device: str) -> Callable[[bytes], None]:
+        """Return the tap for a byte link; the device's name is part of what is hashed."""
         prefix = device.encode() + b"\0"
-        messages, lines = self.messages, self.lines
-        messages[device] = lines[device] = 0
 
         def seen(data: bytes) -> None:
             self._pending += prefix
             self._pending += data
-            messages[device] += 1
-            lines[device] += data.count(b"\n")
+            self.lines += data.count(b"\n")
+
+        return seen
+
+    def frame_tap(self, device: str) -> Callable[[bytes], None]:
+        """Return the tap for a frame link, which is told one frame at a time."""
+        prefix = device.encode() + b"\0"
+
+        def seen(data: bytes) -> None:
+            self._pending += prefix
+            self._pending += data
+            self.frames += 1
 
         return seen
 

@@ -123,7 +123,7 @@ def test_folders_of_one_second_do_not_collide_and_runs_are_found_by_their_start(
 def test_the_wire_hash_knows_device_direction_order_and_byte() -> None:
     def chain(*messages: tuple[str, bytes]) -> str:
         wire = WireHash()
-        taps = {name: wire.tap(name) for name in ("a", "b")}
+        taps = {name: wire.byte_tap(name) for name in ("a", "b")}
         for name, data in messages:
             taps[name](data)
         return wire.so_far()
@@ -143,7 +143,7 @@ def test_the_wire_hash_knows_device_direction_order_and_byte() -> None:
 
 def test_the_wire_hash_rolls() -> None:
     together, apart = WireHash(), WireHash()
-    both, one = together.tap("a"), apart.tap("a")
+    both, one = together.byte_tap("a"), apart.frame_tap("a")
     for data in (b">1", b"<2"):
         both(data)
     one(b">1")
