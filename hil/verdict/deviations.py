@@ -18,14 +18,25 @@ from hil.core.signals import Layout
 from hil.ports import BoardFault
 
 
+class Explains(NamedTuple):
+    """A fault that, once the board reports it, explains wrong readings of the cells around it.
+
+    They go from ``first`` to ``last``, counted from the cell that the fault names; a fault that
+    names none (the lead above the stack) counts from the last cell.
+    """
+
+    fault: str
+    first: int
+    last: int
+
+
 @dataclass(frozen=True, slots=True)
 class Tolerances:
     """How far off and for how long a board may be, from its data and the bench's.
 
     ``reading_v`` is the sum of the board's error, the emulator's, and what cells may move between
-    two looks. ``explained_by`` names the faults that, once the board reports them, explain a wrong
-    reading of that cell and of the two that share a sense lead with it (cell 0: of all cells);
-    ``explains_last_cell`` those of the lead above the last cell, which is no cell's lower lead.
+    two looks. ``explained`` lists the faults whose report turns a wrong reading into a found one:
+    an open lead disturbs both its cells, a silent front end all that it measures.
     """
 
     reading_v: float = 0.015
@@ -41,8 +52,11 @@ class Tolerances:
     temperature_window: Duration = MINUTE
     rejected_frames: int = 3
     rejected_window: Duration = 10 * SECOND
-    explained_by: frozenset[str] = frozenset({"open-wire"})
-    explains_last_cell: frozenset[str] = frozenset({"top-lead-open"})
+    explained: tuple[Explains, ...] = (
+        Explains("open-wire", -1, 1),
+        Explains("top-lead-open", 0, 0),
+        Explains("front-end-silent", 0, 15),
+    )
 
 
 class Finding(NamedTuple):
@@ -228,26 +242,27 @@ class _Readings:
         explained = self._explained(faults)
         limits = self._tolerances
         for k, told_v, real_v in self._off:
-            if not explained & {0, k + 1}:
+            if k + 1 not in explained:
                 text = f"board {told_v:.4f} V, emulator {real_v:.4f} V"
                 error_v, window = told_v - real_v, limits.reading_window
                 finding = Finding(error_v, limits.reading_v, "V", window, text)
                 findings["reading-off", f"cell[{k + 1}].voltage"] = finding
         for k, moved_v in self._stuck:
-            if not explained & {0, k + 1}:
+            if k + 1 not in explained:
                 text = f"stuck at {self._board_v[k]:.4f} V while the cell moved {moved_v:.4f} V"
                 finding = Finding(moved_v, limits.frozen_move_v, "V", 0, text)
                 findings["reading-frozen", f"cell[{k + 1}].voltage"] = finding
 
     def _explained(self, faults: frozenset[BoardFault]) -> set[int]:
-        """Return the cells (from 1, 0 for all) whose readings the reported faults explain."""
-        cells: set[int] = set()
-        for name, cell in faults:
-            if name in self._tolerances.explained_by:
-                cells |= {cell - 1, cell, cell + 1} - {0} if cell else {0}
-            elif name in self._tolerances.explains_last_cell:
-                cells.add(len(self._board_v))
-        return cells
+        """Return the cells (from 1) whose readings the reported faults explain."""
+        return {
+            cell
+            for explains in self._tolerances.explained
+            for name, named in faults
+            if name == explains.fault
+            for around in (named or len(self._board_v),)
+            for cell in range(around + explains.first, around + explains.last + 1)
+        }
 
 
 class _Bleeds:
