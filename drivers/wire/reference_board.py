@@ -8,9 +8,11 @@ every frame byte-identical to what cantools makes of the DBC.
 
 from enum import IntEnum
 from struct import Struct
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from drivers.wire import e2e
+
+Frame: TypeAlias = bytes | bytearray
 
 VOLT_PER_COUNT = 1e-4
 AMPERE_PER_COUNT = 1e-3
@@ -117,7 +119,7 @@ def encode_cell_voltages(
     return e2e.seal(_START[CELL_VOLTAGES + front_end], frame)
 
 
-def decode_cell_voltages(frame: bytes) -> CellVoltages:
+def decode_cell_voltages(frame: Frame) -> CellVoltages:
     """Three cells; which front end they belong to, the identifier says."""
     head, first, second, third = _THREE_U16.unpack(frame)
     return CellVoltages(head & 0x0F, head >> 4, (first, second, third))
@@ -141,7 +143,7 @@ def encode_temperatures(alive: int, page: int, degc: tuple[int, int, int]) -> by
     return e2e.seal(_START[TEMPERATURES], _THREE_S16.pack(alive | page << 4, *degc))
 
 
-def decode_temperatures(frame: bytes) -> Temperatures:
+def decode_temperatures(frame: Frame) -> Temperatures:
     """Three temperatures."""
     head, first, second, third = _THREE_S16.unpack(frame)
     return Temperatures(head & 0x0F, head >> 4, (first, second, third))
@@ -170,7 +172,7 @@ def encode_bleed_state(alive: int, page: int, duty: tuple[int, ...]) -> bytearra
     return e2e.seal(_START[BLEED_STATE], _SIX_U8.pack(alive | page << 4, *duty))
 
 
-def decode_duties(frame: bytes) -> Duties:
+def decode_duties(frame: Frame) -> Duties:
     """Six duties of a bleed command or a bleed state."""
     head, *duty = _SIX_U8.unpack(frame)
     return Duties(head & 0x0F, head >> 4, tuple(duty))
@@ -200,7 +202,7 @@ def encode_pack_status(message: PackStatus) -> bytearray:
     return e2e.seal(_START[PACK_STATUS], _STATUS.pack(message.alive, bits, message.cycle & 0xFFFF))
 
 
-def decode_pack_status(frame: bytes) -> PackStatus:
+def decode_pack_status(frame: Frame) -> PackStatus:
     """State of the board."""
     head, bits, cycle = _STATUS.unpack(frame)
     current_ma = (bits & 0xFFFFFF) - ((bits & 0x800000) << 1)
@@ -224,7 +226,7 @@ def encode_limits(message: Limits) -> bytearray:
     return e2e.seal(_START[LIMITS], _LIMITS.pack(*message))
 
 
-def decode_limits(frame: bytes) -> Limits:
+def decode_limits(frame: Frame) -> Limits:
     """Both limits."""
     head, charge, discharge = _LIMITS.unpack(frame)
     return Limits(head & 0x0F, charge, discharge)
@@ -264,7 +266,7 @@ def encode_cell_faults(message: CellFaults) -> bytearray:
     return e2e.seal(_START[FAULTS], _THREE_U16.pack(alive | page << 4, *masks))
 
 
-def decode_faults(frame: bytes) -> FaultFlags | CellFaults:
+def decode_faults(frame: Frame) -> FaultFlags | CellFaults:
     """Page 0 or one of the others."""
     head = frame[1]
     if head >> 4:
@@ -308,7 +310,7 @@ def encode_firmware(message: Firmware) -> bytearray:
     return e2e.seal(_START[IDENTITY], _FIRMWARE.pack(alive | 1 << 4, *rest))
 
 
-def decode_identity(frame: bytes) -> Make | Firmware:
+def decode_identity(frame: Frame) -> Make | Firmware:
     """Either page."""
     if frame[1] >> 4:
         head, *rest = _FIRMWARE.unpack(frame)
@@ -331,7 +333,7 @@ def encode_request(message: Request) -> bytearray:
     return e2e.seal(_START[REQUEST], _REQUEST.pack(*message))
 
 
-def decode_request(frame: bytes) -> Request:
+def decode_request(frame: Frame) -> Request:
     """What the host asks for."""
     head, code = _REQUEST.unpack(frame)
     return Request(head & 0x0F, code)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from hil.physics.noise import compiled
 
-__all__ = ["OPEN_OHM", "Ladder", "advance", "currents_at", "pulled_voltages"]
+__all__ = ["OPEN_OHM", "Ladder", "advance", "currents_at", "find_open_leads", "pulled_voltages"]
 
 Row = NDArray[np.float64]
 
@@ -89,6 +89,44 @@ def pulled_voltages(ladder: Ladder, pull_a: Row, out_v: Row) -> None:
     loop_currents(driven_v, ladder, ladder.input_ohm, current_a, np.empty(n))
     for i in range(n):
         out_v[i] = (current_a[i] - pull_a[i]) * ladder.input_ohm[i]
+
+
+@compiled
+def _rise_v(before_v: Row, after_v: Row, i: int, adc_max_v: float) -> float:
+    """Return how much input i went up, as the ADC sees it."""
+    after = min(max(after_v[i], 0.0), adc_max_v)
+    return float(after - min(max(before_v[i], 0.0), adc_max_v))
+
+
+@compiled
+def find_open_leads(
+    ladder: Ladder, pull_a: float, threshold_v: float, adc_max_v: float, out: NDArray[np.bool_]
+) -> None:
+    """Fill ``out`` (cells + 1,) with what a scan finds that pulls one input after the other.
+
+    Pulling input i down lifts input i - 1 only if the lead they share is open. The outermost leads
+    have no such neighbour; behind an open one the input reads nothing, and rises when pushed.
+    """
+    n = ladder.source_v.shape[0]
+    pull = np.zeros(n)
+    at_rest_v = np.empty(n)
+    pulled_v = np.empty(n)
+    pulled_voltages(ladder, pull, at_rest_v)
+    out[:] = False
+    for i in range(n):
+        pull[i] = pull_a
+        pulled_voltages(ladder, pull, pulled_v)
+        below = i > 0 and _rise_v(at_rest_v, pulled_v, i - 1, adc_max_v) > threshold_v
+        above = i < n - 1 and _rise_v(at_rest_v, pulled_v, i + 1, adc_max_v) > threshold_v
+        out[i] |= below
+        out[i + 1] |= above
+        if i in (0, n - 1):
+            pull[i] = -pull_a
+            pulled_voltages(ladder, pull, pulled_v)
+            floats = _rise_v(at_rest_v, pulled_v, i, adc_max_v) > threshold_v
+            out[0] |= i == 0 and floats and not above
+            out[n] |= i == n - 1 and floats and not below
+        pull[i] = 0.0
 
 
 @compiled

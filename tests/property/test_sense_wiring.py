@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hil.physics.wiring import OPEN_OHM, Ladder, advance, currents_at, pulled_voltages
+from hil.physics.wiring import OPEN_OHM, Ladder, advance, currents_at, find_open_leads
 
 CYCLE_S = 0.1
 
@@ -78,16 +78,30 @@ def test_an_open_lead_shifts_the_two_cells_it_joins_oppositely(lead: int) -> Non
     assert np.abs(others).max() < 1e-5
 
 
-@pytest.mark.parametrize("lead", [None, *range(9)])
-def test_a_pull_moves_only_readings_beside_an_open_lead(lead: int | None) -> None:
-    net = ladder([3.3] * 8, open_lead=lead)
-    pull = np.array([1e-4, 0.0] * 4)
-    odd, even = np.zeros(8), np.zeros(8)
-    pulled_voltages(net, pull, odd)
-    pulled_voltages(net, pull[::-1].copy(), even)
-    moved = set(np.flatnonzero(np.abs(odd - even) > 0.2))
-    beside = set() if lead is None else {lead - 1, lead} & set(range(8))
-    assert moved == beside
+@given(st.lists(st.floats(2.5, 3.65), min_size=2, max_size=18), st.data())
+def test_the_scan_finds_the_open_lead_and_no_other(
+    cell_v: list[float], data: st.DataObject
+) -> None:
+    lead = data.draw(st.none() | st.integers(0, len(cell_v)))
+    found = np.zeros(len(cell_v) + 1, np.bool_)
+    find_open_leads(ladder(cell_v, open_lead=lead), 1e-4, 0.2, 5.0, found)
+    assert list(np.flatnonzero(found)) == ([] if lead is None else [lead])
+
+
+def test_the_scan_finds_two_open_leads() -> None:
+    net = ladder([3.3] * 8, open_lead=3)
+    net.lead_ohm[5] = OPEN_OHM
+    found = np.zeros(9, np.bool_)
+    find_open_leads(net, 1e-4, 0.2, 5.0, found)
+    assert list(np.flatnonzero(found)) == [3, 5]
+
+
+def test_an_output_that_is_off_within_the_stack_is_no_open_lead() -> None:
+    net = ladder([3.3, 3.3, 0.0, 3.3, 3.3])
+    net.source_ohm[2] = OPEN_OHM
+    found = np.ones(6, np.bool_)
+    find_open_leads(net, 1e-4, 0.2, 5.0, found)
+    assert not found.any()
 
 
 @given(

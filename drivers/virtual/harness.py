@@ -1,0 +1,162 @@
+"""The sense harness between the virtual emulators and the virtual board: currents and charges.
+
+No events of its own. Between a change of an emulated voltage and the next one everything is known
+in closed form, so the harness only moves on when someone asks: the board at the end of its cycle,
+an emulator that reads back a current or is about to change its voltage.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from drivers.virtual.terminals import CellSource
+from hil.core.instants import MILLISECOND, Instant
+from hil.core.wiring import WiringPlan
+from hil.physics import wiring as physics
+from hil.physics.board import ADC_MAX_V, BoardDesign, Chain
+
+_SLEW = 50 * MILLISECOND
+"""How long after a change an emulator's output may still be on its way."""
+
+
+class _CellTap:
+    """One cell's terminals as the emulator sees them (``CellLoad``); index from 0."""
+
+    def __init__(self, harness: "BoardHarness", index: int) -> None:
+        self._harness = harness
+        self._index = index
+
+    def before_change(self, now: Instant) -> None:
+        """Account for the time up to ``now`` at the old voltage."""
+        self._harness.before_change(now)
+
+    def current_a(self, now: Instant) -> float:
+        """Return the current out of the emulator at this instant."""
+        return self._harness.currents_a(now)[self._index]
+
+    def charge_as(self, now: Instant) -> float:
+        """Return the charge out of the emulator since the start."""
+        return self._harness.charges_as(now)[self._index]
+
+
+class BoardHarness:
+    """All cells' leads, bleeds and input filters as one network.
+
+    ``ladder`` and ``filtered_v`` (cells,) are read by the board; ``charge_as`` (cells,) only grows.
+    """
+
+    FAULTS: ClassVar[tuple[str, ...]] = ("open-lead",)
+
+    def __init__(
+        self, design: BoardDesign, chain: Chain, wiring: WiringPlan, twins: Mapping[str, Any]
+    ) -> None:
+        """Connect the board's inputs to the emulators. Raises ValueError if the counts differ."""
+        cells = design.cells
+        if (len(wiring.cells), len(wiring.lead_ohm)) != (cells, cells + 1):
+            found = f"{len(wiring.cells)} cells and {len(wiring.lead_ohm)} leads wired"
+            raise ValueError(f"{found}, the board has {cells} inputs and {cells + 1} leads")
+        self._whole_leads_ohm = tuple(wiring.lead_ohm)
+        self.ladder = physics.Ladder(
+            source_v=np.zeros(cells),
+            source_ohm=np.full(cells, physics.OPEN_OHM),
+            lead_ohm=np.array(wiring.lead_ohm),
+            bleed_ohm=chain.bleed_ohm.copy(),
+            input_ohm=chain.input_ohm,
+        )
+        self.filtered_v = np.zeros(cells)
+        self.charge_as = np.zeros(cells)
+        self._tau_s = design.filter_tau_s
+        self._on_until_s = np.zeros(cells)
+        self._cycle_start: Instant = 0
+        self._at: Instant = 0
+        self._moving_until: Instant = _SLEW
+        self._currents = np.zeros(cells)
+        self._currents_of: tuple[Instant, list[float]] = (-1, [])
+        self._charges_of: tuple[Instant, list[float]] = (-1, [])
+        self._sources: list[tuple[CellSource, int]] = []
+        for index, channel in enumerate(wiring.cells):
+            source: CellSource = twins[channel.device]
+            self._sources.append((source, channel.number))
+            source.connect_load(channel.number, _CellTap(self, index))
+
+    # --- what the board does ---------------------------------------------------------------------
+
+    def start_cycle(self, now: Instant, on_until_s: Sequence[float]) -> None:
+        """Begin a board cycle at ``now``: cell k bleeds for its first ``on_until_s[k]`` seconds."""
+        self.advance(now)
+        self._cycle_start = now
+        self._on_until_s[:] = on_until_s
+        self._currents_of = (-1, [])
+
+    def advance(self, now: Instant) -> None:
+        """Account for everything up to ``now``."""
+        if now <= self._at:
+            return
+        if self._at < self._moving_until:
+            self._read_sources(now)
+        start = self._cycle_start
+        physics.advance(
+            self.ladder,
+            self._on_until_s,
+            (self._at - start) * 1e-9,
+            (now - start) * 1e-9,
+            self._tau_s,
+            self.charge_as,
+            self.filtered_v,
+        )
+        self._at = now
+
+    def open_leads(self, pull_a: float, threshold_v: float) -> list[bool]:
+        """Run the board's open-wire scan; one answer a lead, from the bottom."""
+        found = np.zeros(len(self._sources) + 1, np.bool_)
+        physics.find_open_leads(self.ladder, pull_a, threshold_v, ADC_MAX_V, found)
+        leads: list[bool] = found.tolist()
+        return leads
+
+    # --- what the emulators ask ------------------------------------------------------------------
+
+    def before_change(self, now: Instant) -> None:
+        """An emulated voltage is about to change."""
+        self.advance(now)
+        self._moving_until = now + _SLEW
+        self._currents_of = (-1, [])
+
+    def currents_a(self, now: Instant) -> list[float]:
+        """Return the current of every cell at this instant, positive out of the emulator."""
+        if self._currents_of[0] != now:
+            self.advance(now)
+            self._read_sources(now)
+            at_s = (now - self._cycle_start) * 1e-9
+            physics.currents_at(self.ladder, self._on_until_s, at_s, self._currents)
+            self._currents_of = (now, self._currents.tolist())
+        return self._currents_of[1]
+
+    def charges_as(self, now: Instant) -> list[float]:
+        """Return the charge of every cell since the start."""
+        if self._charges_of[0] != now:
+            self.advance(now)
+            self._charges_of = (now, self.charge_as.tolist())
+        return self._charges_of[1]
+
+    def _read_sources(self, now: Instant) -> None:
+        """Look at all outputs; one that is open or off gives no voltage and lets nothing flow."""
+        volts = [source.cell_v(channel, now) for source, channel in self._sources]
+        is_off = [math.isnan(volt) for volt in volts]
+        self.ladder.source_ohm[:] = [physics.OPEN_OHM if off else 0.0 for off in is_off]
+        self.ladder.source_v[:] = [
+            0.0 if off else volt for off, volt in zip(is_off, volts, strict=True)
+        ]
+
+    # --- Injectable ------------------------------------------------------------------------------
+
+    def inject(self, fault: str, cell: int, *, active: bool, now: Instant) -> None:
+        """Open lead ``cell`` (1 to cells + 1) or mend it. Raises ValueError for anything else."""
+        leads = len(self._whole_leads_ohm)
+        if fault not in self.FAULTS or not 1 <= cell <= leads:
+            raise ValueError(f"harness: no fault {fault!r} on {cell}; open-lead takes 1 to {leads}")
+        self.advance(now)
+        whole_ohm = self._whole_leads_ohm[cell - 1]
+        self.ladder.lead_ohm[cell - 1] = physics.OPEN_OHM if active else whole_ohm
+        self._currents_of = (-1, [])

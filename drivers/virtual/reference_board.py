@@ -1,0 +1,257 @@
+"""A virtual reference board: the electronics of its design behind the protocol of its DBC.
+
+One timer a board cycle. At the end of each cycle, the bleeds muted and the inputs settled if the
+design does so, the board samples, sends, judges and decides the bleeds of the next cycle:
+
+    |<- bleed on: duty x (cycle - mute window) ->|   off   |<- settle ->| sample, send, judge | ...
+
+What is slow (temperatures, limits, its own heat) it does once a second. Faults and bleed duties are
+sent once a second too, and at once when they change. What bleeds in truth may differ from what the
+board reports: it drives its transistors and cannot see one that is stuck.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from can import Message
+
+from drivers.virtual.harness import BoardHarness
+from drivers.virtual.reference_commands import Commands
+from drivers.virtual.reference_protection import Protections
+from drivers.virtual.reference_sampling import Sampling
+from drivers.virtual.reference_telemetry import Telemetry
+from drivers.wire import reference_board as wire
+from drivers.wire.reference_board import RequestCode, State
+from hil.core.instants import SECOND, Instant
+from hil.physics.board import BoardDesign
+from hil.ports import Clock, LabPlan
+
+FIRMWARE = (1, 0, 0)
+_CONNECTED_V = 0.5
+"""A stack whose cells all read less is not connected: there is no lead to look for."""
+
+
+@dataclass(frozen=True, slots=True)
+class BoardOptions:
+    """The keys that a bench file may give the virtual board."""
+
+    serial: int = 1
+
+
+class ReferenceBoardTwin:
+    """The board on its bus (``FrameTwin``) and at its terminals; ``cycles`` counts its cycles."""
+
+    FAULTS: ClassVar[tuple[str, ...]] = (
+        "silent",
+        "stuck-cell",
+        "stuck-bleed",
+        "bad-crc",
+        "blind",
+        "front-end-silent",
+        *BoardHarness.FAULTS,
+    )
+    WIRING_FAULTS: ClassVar[tuple[str, ...]] = BoardHarness.FAULTS
+    OPTIONS: ClassVar[type] = BoardOptions
+
+    def __init__(
+        self, name: str, clock: Clock, plan: LabPlan, options: Mapping[str, Any] | None = None
+    ) -> None:
+        """``options`` are the fields of ``BoardOptions``; TypeError for any other."""
+        design: BoardDesign = plan.board
+        self.name = name
+        self.cycles = 0
+        self._clock, self._design = clock, design
+        self._options = BoardOptions(**(options or {}))
+        self._sampling = Sampling(design, plan.wiring, plan.twins, plan.seed, name)
+        self._harness = self._sampling.harness
+        self._protections = Protections(design)
+        self._telemetry = Telemetry(design)
+        self._commands = Commands(design.cells, design.command_timeout_ns)
+        self._slow_every = max(1, round(SECOND / design.cycle_ns))
+        self._start: Instant | None = None
+        self._counts = [0] * design.cells
+        self._duty = [0] * design.cells
+        self._flags = 0
+        self._frozen: dict[int, int | None] = {}
+        self._stuck_bleeds: set[int] = set()
+        self._blind = False
+
+    # --- FrameTwin -------------------------------------------------------------------------------
+
+    def attach(self, send: Callable[[Message], None]) -> None:
+        """Take the way onto the bus; the board has its supply from here on."""
+        self._telemetry.attach(send)
+        if self._start is None:
+            self._start = self._clock.now()
+            self._clock.call_at(self._start + self._design.cycle_ns, self._cycle, self._start)
+
+    def receive(self, frame: Message) -> None:
+        """Take a frame from the bus; what it asks for is done at the end of the cycle."""
+        self._commands.receive(frame, self._clock.now())
+
+    # --- Injectable ------------------------------------------------------------------------------
+
+    def inject(self, fault: str, cell: int, *, active: bool) -> None:
+        """Put a fault in or out; ``cell`` from 1 where the fault has one.
+
+        ``silent`` sends nothing, ``bad-crc`` seals wrongly, ``blind`` finds no open wire,
+        ``stuck-cell`` repeats the cell's last reading, ``stuck-bleed`` cannot switch the cell's
+        bleed off, ``front-end-silent`` loses the front end of ``cell``, ``open-lead`` is a lead of
+        the harness (1 to cells + 1). Raises ValueError for any other fault or cell.
+        """
+        if fault in BoardHarness.FAULTS:
+            self._harness.inject(fault, cell, active=active, now=self._clock.now())
+        elif fault == "silent":
+            self._telemetry.silent = active
+        elif fault == "bad-crc":
+            self._telemetry.corrupt = active
+        elif fault == "blind":
+            self._blind = active
+        elif fault in self.FAULTS:
+            self._inject_cell(fault, self._index(cell), active=active)
+        else:
+            raise ValueError(f"{self.name}: no fault {fault!r}; it knows {', '.join(self.FAULTS)}")
+
+    def _inject_cell(self, fault: str, index: int, *, active: bool) -> None:
+        """Put one of the faults that belong to a cell in or out."""
+        if fault == "stuck-cell":
+            self._frozen.pop(index, None)
+            if active:
+                self._frozen[index] = None
+        elif fault == "stuck-bleed":
+            (self._stuck_bleeds.add if active else self._stuck_bleeds.discard)(index)
+        else:
+            silent = self._protections.silent_front_ends
+            front_end = index // self._design.cells_per_front_end
+            (silent.add if active else silent.discard)(front_end)
+
+    def _index(self, cell: int) -> int:
+        if not 1 <= cell <= self._design.cells:
+            raise ValueError(f"{self.name}: no cell {cell}; it has 1 to {self._design.cells}")
+        return cell - 1
+
+    # --- one board cycle -------------------------------------------------------------------------
+
+    def _cycle(self, start: Instant) -> None:
+        """End cycle ``cycles`` + 1 of the board that started at ``start``, and begin the next."""
+        self.cycles += 1
+        now = start + self.cycles * self._design.cycle_ns
+        self._clock.call_at(now + self._design.cycle_ns, self._cycle, start)
+        is_slow = (self.cycles - 1) % self._slow_every == 0
+
+        self._harness.advance(now)
+        current_a = self._sampling.current_a(self.cycles)
+        self._sample_cells()
+        if is_slow:
+            self._sense_heat(now)
+        changed = self._protections.check_cells(self._counts, current_a, now)
+        changed |= self._scan_leads()
+
+        self._commands.watch(now)
+        requests = self._take_requests()
+        self._bleed(now, report=is_slow or RequestCode.REPORT_BLEEDS in requests)
+        self._send_cells(current_a, now)
+        self._send_faults(now, report=is_slow or changed)
+        if RequestCode.IDENTIFY in requests:
+            self._telemetry.identity(self._options.serial, FIRMWARE)
+
+    def _take_requests(self) -> set[int]:
+        """Return what the host asked for since the last cycle; do what needs no answer."""
+        requests = self._commands.requests
+        self._commands.requests = set()
+        if RequestCode.CLEAR_FAULTS in requests:
+            self._commands.clear()
+        return requests
+
+    def _sample_cells(self) -> None:
+        """Convert all cells; a front end that is silent leaves its cells as they were."""
+        counts = self._sampling.cell_counts(self.cycles)
+        for index, frozen in self._frozen.items():
+            held = self._counts[index] if frozen is None else frozen
+            self._frozen[index] = counts[index] = held
+        for front_end in self._protections.silent_front_ends:
+            group = self._group(front_end)
+            counts[group] = self._counts[group]
+        self._counts = counts
+
+    def _group(self, front_end: int) -> slice:
+        size = self._design.cells_per_front_end
+        return slice(front_end * size, (front_end + 1) * size)
+
+    def _sense_heat(self, now: Instant) -> None:
+        """Read all temperatures and send them."""
+        pcb_degc = self._sampling.warm_up(now)
+        ntc_degc = self._sampling.temperatures_degc(now)
+        self._protections.check_temperatures(ntc_degc, pcb_degc, now)
+        self._telemetry.temperatures((pcb_degc, *ntc_degc))
+
+    def _scan_leads(self) -> bool:
+        """Run the open-wire procedure when it is due; return whether its findings changed."""
+        design, protections = self._design, self._protections
+        if self.cycles % design.open_wire_every or self._blind:
+            return False
+        if max(self._counts) * wire.VOLT_PER_COUNT < _CONNECTED_V:
+            return False
+        before = protections.open_leads
+        found = self._harness.open_leads(design.pull_a, design.open_wire_threshold_v)
+        protections.open_leads = found
+        return found != before
+
+    def _bleed(self, now: Instant, *, report: bool) -> None:
+        """Decide the bleeds of the cycle that begins now, and say so if they changed."""
+        duty = list(self._commands.duty)
+        if not self._protections.may_bleed():
+            duty = [0] * len(duty)
+        for index in self._protections.under_voltage.active:
+            duty[index] = 0
+        if report or duty != self._duty:
+            self._telemetry.bleed_state(duty)
+        self._duty = duty
+        window_s = self._design.bleed_window_s / wire.DUTY_COUNTS
+        on_until_s = [count * window_s for count in duty]
+        for index in self._stuck_bleeds:
+            on_until_s[index] = float("inf")
+        self._harness.start_cycle(now, on_until_s)
+
+    def _send_cells(self, current_a: float, now: Instant) -> None:
+        """Send the cells of this cycle and the state of the board."""
+        counts = self._counts
+        for front_end in self._protections.silent_front_ends:
+            group = self._group(front_end)
+            counts = counts.copy()
+            counts[group] = [wire.UNKNOWN_VOLTAGE] * len(counts[group])
+        self._telemetry.cell_voltages(counts)
+        self._telemetry.pack_status(
+            current_a,
+            self._state(now),
+            charge_allowed=self._protections.charge_limit_a() > 0,
+            discharge_allowed=self._protections.discharge_limit_a() > 0,
+            cycle=self.cycles,
+        )
+
+    def _state(self, now: Instant) -> State:
+        """Say how the board is; until its protections had their delay it has not judged yet."""
+        protections = self._protections
+        if self._flags or protections.over_voltage.active or protections.under_voltage.active:
+            return State.FAULT
+        if any(protections.open_leads):
+            return State.FAULT
+        starting = now - (self._start or 0) <= self._design.protection_delay_ns
+        return State.STARTING if starting else State.NORMAL
+
+    def _send_faults(self, now: Instant, *, report: bool) -> None:
+        """Send faults and limits when they are due or have changed."""
+        protections = self._protections
+        flags = protections.flags() | self._commands.flags(now)
+        if not report and flags == self._flags:
+            return
+        self._flags = flags
+        self._telemetry.faults(
+            flags,
+            self._commands.rejected,
+            protections.over_voltage.active,
+            protections.under_voltage.active,
+            protections.open_leads,
+        )
+        self._telemetry.limits(protections.charge_limit_a(), protections.discharge_limit_a())

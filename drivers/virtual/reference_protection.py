@@ -1,0 +1,128 @@
+"""The protections of the virtual reference board: what trips, when it releases, what is allowed."""
+
+import math
+from collections.abc import Sequence
+
+from drivers.wire import reference_board as wire
+from drivers.wire.reference_board import BoardFlag
+from hil.core.instants import Duration, Instant
+from hil.physics.board import BoardDesign, cold_limit_a
+
+
+class Threshold:
+    """Trips where a value stays at or beyond ``trip`` for ``delay``; releases the same way.
+
+    ``active`` holds the indices that have tripped. NaN keeps its state: nothing is known.
+    """
+
+    def __init__(self, trip: float, release: float, delay: Duration) -> None:
+        """A ``release`` below ``trip`` watches for too much, one above it for too little."""
+        self._sign = 1 if release <= trip else -1
+        self._trip, self._release = self._sign * trip, self._sign * release
+        self._worst = max if self._sign > 0 else min
+        self._delay = delay
+        self._since: dict[int, Instant] = {}
+        self.active: set[int] = set()
+
+    def update(self, values: Sequence[float], now: Instant) -> bool:
+        """Look at the newest values; return whether ``active`` changed."""
+        if not self.active and not self._since and not self._beyond(values):
+            return False
+        changed = False
+        for index, value in enumerate(values):
+            signed = self._sign * value
+            tripped = index in self.active
+            if not (signed <= self._release if tripped else signed >= self._trip):
+                self._since.pop(index, None)
+            elif now - self._since.setdefault(index, now) >= self._delay:
+                del self._since[index]
+                self.active ^= {index}
+                changed = True
+        return changed
+
+    def _beyond(self, values: Sequence[float]) -> bool:
+        """Say whether the worst value is beyond the trip point; the usual answer is no.
+
+        A NaN in front hides the others from min and max: then every value is looked at.
+        """
+        worst = self._worst(values, default=math.nan)
+        return not self._sign * worst < self._trip
+
+
+class Protections:
+    """All thresholds of the board, and the faults that other parts of it report here."""
+
+    def __init__(self, design: BoardDesign) -> None:
+        """Take the thresholds from the design; cells are compared in counts of 0.1 mV."""
+        delay, volt = design.protection_delay_ns, 1 / wire.VOLT_PER_COUNT
+        self._design = design
+        self.over_voltage = Threshold(
+            round(design.over_voltage_v * volt), round(design.over_voltage_release_v * volt), delay
+        )
+        self.under_voltage = Threshold(
+            round(design.under_voltage_v * volt),
+            round(design.under_voltage_release_v * volt),
+            delay,
+        )
+        self._over_temperature = Threshold(
+            design.over_temperature_degc, design.over_temperature_release_degc, delay
+        )
+        self._under_temperature = Threshold(
+            design.under_temperature_degc, design.under_temperature_release_degc, delay
+        )
+        self._over_current = Threshold(design.over_current_a, design.over_current_release_a, delay)
+        self._bleed_pause = Threshold(design.bleed_pause_degc, design.bleed_resume_degc, 0)
+        self.open_leads: list[bool] = [False] * (design.cells + 1)
+        self.silent_front_ends: set[int] = set()
+        self._cold_limit_a = design.charge_limit_a
+
+    def check_cells(self, counts: Sequence[int], current_a: float, now: Instant) -> bool:
+        """Judge what is sampled every cycle; return whether a cell's fault came or went."""
+        changed = self.over_voltage.update(counts, now)
+        changed |= self.under_voltage.update(counts, now)
+        self._over_current.update((abs(current_a),), now)
+        return changed
+
+    def check_temperatures(self, ntc_degc: Sequence[float], pcb_degc: float, now: Instant) -> None:
+        """Judge what is sampled every second."""
+        known = [degc for degc in ntc_degc if not math.isnan(degc)]
+        self._over_temperature.update(ntc_degc, now)
+        self._under_temperature.update(ntc_degc, now)
+        self._bleed_pause.update((pcb_degc,), now)
+        self._cold_limit_a = cold_limit_a(self._design, min(known, default=math.nan))
+
+    def flags(self) -> int:
+        """Return the board-wide fault bits, those of the commands left out."""
+        bits = bool(self._over_temperature.active) << BoardFlag.OVER_TEMPERATURE
+        bits |= bool(self._under_temperature.active) << BoardFlag.UNDER_TEMPERATURE
+        bits |= bool(self._over_current.active) << BoardFlag.OVER_CURRENT
+        bits |= bool(self._bleed_pause.active) << BoardFlag.BLEED_PAUSED
+        bits |= self.open_leads[-1] << BoardFlag.TOP_LEAD_OPEN
+        for front_end in self.silent_front_ends:
+            bits |= 1 << BoardFlag.FRONT_END_1_SILENT + front_end
+        return bits
+
+    def charge_limit_a(self) -> float:
+        """Return the charge current allowed now; 0 forbids it."""
+        if self._out_of_order() or self.over_voltage.active or self._under_temperature.active:
+            return 0.0
+        return self._cold_limit_a
+
+    def discharge_limit_a(self) -> float:
+        """Return the discharge current allowed now; 0 forbids it."""
+        if self._out_of_order() or self.under_voltage.active:
+            return 0.0
+        return self._design.discharge_limit_a
+
+    def _out_of_order(self) -> bool:
+        """Say whether anything forbids current in both directions."""
+        return bool(
+            self.silent_front_ends
+            or self._over_temperature.active
+            or self._over_current.active
+            or any(self.open_leads)
+        )
+
+    def may_bleed(self) -> bool:
+        """Say whether the board may bleed at all: it must see its cells and be cool enough."""
+        return not (self.silent_front_ends or self._bleed_pause.active or any(self.open_leads))

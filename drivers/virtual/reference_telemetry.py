@@ -1,0 +1,125 @@
+"""What the virtual reference board says: one method a message, each frame counted and sealed."""
+
+import math
+from collections.abc import Callable, Sequence
+
+from can import Message
+
+from drivers.wire import e2e
+from drivers.wire import reference_board as wire
+from hil.physics.board import BoardDesign
+
+
+class Telemetry:
+    """The sending half of the board."""
+
+    def __init__(self, design: BoardDesign) -> None:
+        """Plan the pages once; nothing is sent before ``attach``."""
+        self._design = design
+        self._counters = e2e.Counters()
+        self._send: Callable[[Message], None] | None = None
+        self.silent = False
+        self.corrupt = False
+        group = design.cells_per_front_end
+        self._groups = [slice(k * group, (k + 1) * group) for k in range(design.front_ends)]
+
+    def attach(self, send: Callable[[Message], None]) -> None:
+        """Take the way onto the bus."""
+        self._send = send
+
+    def cell_voltages(self, counts: Sequence[int]) -> None:
+        """Send all cells in counts of 0.1 mV, front end by front end."""
+        for front_end, group in enumerate(self._groups):
+            identifier = wire.CELL_VOLTAGES + front_end
+            pages = _pages(counts[group], wire.CELLS_A_PAGE, wire.UNKNOWN_VOLTAGE)
+            for page, (first, second, third) in enumerate(pages):
+                alive = self._counters.take(identifier)
+                cells = (first, second, third)
+                frame = wire.encode_cell_voltages(front_end, alive, page, cells)
+                self._put(identifier, frame)
+
+    def pack_status(
+        self,
+        current_a: float,
+        state: wire.State,
+        *,
+        charge_allowed: bool,
+        discharge_allowed: bool,
+        cycle: int,
+    ) -> None:
+        """Send the state of the board."""
+        alive = self._counters.take(wire.PACK_STATUS)
+        milliamps = round(current_a / wire.AMPERE_PER_COUNT)
+        message = wire.PackStatus(alive, milliamps, state, charge_allowed, discharge_allowed, cycle)
+        self._put(wire.PACK_STATUS, wire.encode_pack_status(message))
+
+    def temperatures(self, degc: Sequence[float]) -> None:
+        """Send the board's temperature and those of the NTCs; NaN is not known."""
+        counts = [
+            wire.UNKNOWN_TEMPERATURE if math.isnan(one) else round(one / wire.KELVIN_PER_COUNT)
+            for one in degc
+        ]
+        pages = _pages(counts, wire.TEMPERATURES_A_PAGE, wire.UNKNOWN_TEMPERATURE)
+        for page, (first, second, third) in enumerate(pages):
+            alive = self._counters.take(wire.TEMPERATURES)
+            frame = wire.encode_temperatures(alive, page, (first, second, third))
+            self._put(wire.TEMPERATURES, frame)
+
+    def limits(self, charge_a: float, discharge_a: float) -> None:
+        """Send the allowed currents."""
+        charge, discharge = (
+            round(a / wire.LIMIT_AMPERE_PER_COUNT) for a in (charge_a, discharge_a)
+        )
+        alive = self._counters.take(wire.LIMITS)
+        self._put(wire.LIMITS, wire.encode_limits(wire.Limits(alive, charge, discharge)))
+
+    def bleed_state(self, duty: Sequence[int]) -> None:
+        """Send the duties that the bleed transistors are driven with, in counts of 1/200."""
+        for page, six in enumerate(_pages(duty, wire.DUTIES_A_PAGE, 0)):
+            alive = self._counters.take(wire.BLEED_STATE)
+            self._put(wire.BLEED_STATE, wire.encode_bleed_state(alive, page, six))
+
+    def faults(
+        self,
+        flags: int,
+        rejected: int,
+        over_voltage: set[int],
+        under_voltage: set[int],
+        open_leads: Sequence[bool],
+    ) -> None:
+        """Send all faults; cells are indices from 0."""
+        alive = self._counters.take(wire.FAULTS)
+        message = wire.FaultFlags(alive, flags, min(rejected, 0xFFFF))
+        self._put(wire.FAULTS, wire.encode_fault_flags(message))
+        open_wire = {index for index, is_open in enumerate(open_leads) if is_open}
+        for page in range(wire.pages(self._design.cells, wire.CELLS_A_FAULT_PAGE)):
+            cells = range(16 * page, min(16 * page + 16, self._design.cells))
+            masks = (
+                sum(1 << cell - cells.start for cell in cells if cell in kind)
+                for kind in (over_voltage, under_voltage, open_wire)
+            )
+            alive = self._counters.take(wire.FAULTS)
+            faults = wire.CellFaults(alive, page + 1, *masks)
+            self._put(wire.FAULTS, wire.encode_cell_faults(faults))
+
+    def identity(self, serial: int, firmware: tuple[int, int, int]) -> None:
+        """Say who this is."""
+        design, take = self._design, self._counters.take
+        make = wire.Make(take(wire.IDENTITY), serial, design.cells, design.cells_per_front_end)
+        self._put(wire.IDENTITY, wire.encode_make(make))
+        version = wire.Firmware(take(wire.IDENTITY), *firmware, design.ntcs)
+        self._put(wire.IDENTITY, wire.encode_firmware(version))
+
+    def _put(self, identifier: int, frame: bytearray) -> None:
+        """Put a frame on the bus, unless a fault keeps it from there."""
+        if self.silent or self._send is None:
+            return
+        if self.corrupt:
+            frame[0] ^= 0xFF
+        self._send(Message(arbitration_id=identifier, is_extended_id=False, data=frame))
+
+
+def _pages(values: Sequence[int], a_page: int, filler: int) -> list[tuple[int, ...]]:
+    """Cut values into pages, the last one filled up."""
+    full = (*values, *[filler] * (-len(values) % a_page))
+    return [full[k : k + a_page] for k in range(0, len(full), a_page)]
