@@ -121,7 +121,9 @@ class BoardWatch:
         findings: Findings = {}
         silent = self._silence(at, row[self._age], findings)
         self._readings.look(row[self._cell_v], row[self._read_v], cell_sets)
-        if not silent:
+        if silent:
+            self._readings.forget()
+        else:
             # what a silent board last said is old news: one name for one trouble
             self._readings.find(findings, faults)
             self._bleeds.find(findings, at, row[self._command], row[self._duty], faults)
@@ -194,6 +196,10 @@ class _Readings:
         self._off = self._compare(new, read_v)
         self._stuck = self._freeze(new, self._since[0], cell_sets)
         self._sets, self._board_v = cell_sets, new
+        self.forget()
+
+    def forget(self) -> None:
+        """Let go of what is too old for the next set; so a silent board does not fill memory."""
         del self._since[:-2]
 
     def _compare(

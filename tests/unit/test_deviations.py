@@ -195,6 +195,7 @@ def test_a_silent_board_is_named_with_its_age_and_nothing_else() -> None:
     [deviation] = bench.seen
     assert (deviation.name, deviation.subject) == ("board-silent", "board")
     assert (deviation.value, deviation.limit, deviation.unit) == (4.0, 3.0, "s")
+    assert len(bench.watch._readings._since) <= 2  # a board silent for weeks fills no memory
 
 
 def test_a_board_that_never_spoke_is_silent() -> None:
