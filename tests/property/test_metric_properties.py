@@ -38,7 +38,7 @@ class Made(NamedTuple):
         return self.rows[:, LAYOUT.columns(name)]
 
 
-def make(seed: int, ticks: int = 200, order: list[int] | None = None) -> Made:
+def make(seed: int, ticks: int = 90, order: list[int] | None = None) -> Made:
     """Draw a run of random walks with gaps in the readings, steps that come and go, lost slots."""
     draw = np.random.default_rng(seed)
     rows = np.zeros((ticks, LAYOUT.width))
@@ -90,7 +90,7 @@ def fold(records: list[Record], block: int = 512) -> dict[str, MetricValue]:
     return metrics.result()
 
 
-@given(seed=seeds, block=st.integers(1, 60), asked=st.sets(st.integers(0, 200), max_size=5))
+@given(seed=seeds, block=st.integers(1, 60), asked=st.sets(st.integers(0, 90), max_size=5))
 def test_neither_block_size_nor_asking_in_between_changes_a_bit(
     seed: int, block: int, asked: set[int]
 ) -> None:
@@ -152,7 +152,7 @@ def slowly(made: Made) -> dict[str, float]:
 
 @given(seed=seeds)
 def test_blocks_of_arrays_come_to_the_same_as_one_tick_and_cell_at_a_time(seed: int) -> None:
-    made = make(seed, ticks=400)
+    made = make(seed, ticks=200)
     # every command is unknown here, so that an unknown duty is the last known one
     made.rows[:, LAYOUT.columns("command.duty")] = np.nan
     made = _recorded(np.random.default_rng(seed), made.rows, made.capacity_ah)
