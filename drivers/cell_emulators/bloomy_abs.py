@@ -38,6 +38,7 @@ class BloomyAbs(LineInstrument):
 
     SPEC: ClassVar[EmulatorSpec] = SPEC
     OPTIONS: ClassVar[type] = AbsSettings
+    FAULTS: ClassVar[tuple[str, ...]] = tuple(fault for fault in wire.FAULTS if fault != "none")
 
     def __init__(
         self, name: str, link: ByteLink, clock: Clock, options: Mapping[str, Any] | None = None

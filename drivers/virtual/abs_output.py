@@ -24,17 +24,15 @@ class Trim(NamedTuple):
     offset: float
     scale: float
 
-    def of(self, value: float) -> float:
-        """Return what comes out for ``value``."""
-        return value * self.scale + self.offset
-
 
 class AbsOutput:
     """One cell output and its registers (``set_v``, limits in A, ``fault``, ``range``, ``on``)."""
 
     def __init__(self, set_v: Trim, read_v: Trim, read_a: Trim) -> None:
         """Take the residual errors of setting and of both read-backs."""
-        self._set_trim, self._read_v, self._read_a = set_v, read_v, read_a
+        self._set_offset_v, self._set_scale = set_v
+        self._read_offset_v, self._read_scale_v = read_v
+        self._read_offset_a, self._read_scale_a = read_a
         self._load: CellLoad | None = None
         self._charge: list[tuple[Instant, float]] = []
         self._from_v = self._to_v = 0.0
@@ -75,7 +73,7 @@ class AbsOutput:
         target = 0.0
         if self.on:
             steps = round(self.set_v / SPEC.set_resolution_v)
-            target = self._set_trim.of(steps * SPEC.set_resolution_v)
+            target = steps * SPEC.set_resolution_v * self._set_scale + self._set_offset_v
         if target != self._to_v and not self.stuck:
             self.before_change(now)
             self._from_v, self._to_v, self._since = self.stage_v(now), target, now
@@ -104,13 +102,13 @@ class AbsOutput:
 
     def read_voltage_v(self, now: Instant) -> float:
         """Return the read-back, taken at the power stage, without noise."""
-        return self._read_v.of(self.stage_v(now))
+        return self.stage_v(now) * self._read_scale_v + self._read_offset_v
 
     # --- current -----------------------------------------------------------------------------
 
     def read_current_a(self, now: Instant) -> float:
         """Return the read-back of the current at this instant, without noise."""
-        return self._read_a.of(self._limited(self._wanted_a(now)))
+        return self._read_back_a(self._wanted_a(now))
 
     def read_mean_current_a(self, now: Instant) -> float:
         """Return the read-back averaged over the filter's window, without noise.
@@ -119,7 +117,7 @@ class AbsOutput:
         is exact, to read less often gives the mean since the last reading.
         """
         if self._load is None:
-            return self._read_a.of(0.0)
+            return self._read_back_a(0.0)
         known, start = self._charge, now - _WINDOW_NS
         known.append((now, self._load.charge_as(now)))
         while known[1][0] <= start:
@@ -131,7 +129,7 @@ class AbsOutput:
             charge_as += (charge_after_as - charge_as) * (start - begin) / (after - begin)
             begin = start
         mean_a = (known[-1][1] - charge_as) * 1e9 / (now - begin)
-        return self._read_a.of(self._limited(self._through() * mean_a))
+        return self._read_back_a(self._through() * mean_a)
 
     def in_limit(self, now: Instant) -> bool:
         """Say whether the load wants more than the source and sink limits let through."""
@@ -143,8 +141,14 @@ class AbsOutput:
         through = self._through()
         return through * self._load.current_a(now) if self._load and through else 0.0
 
+    def _read_back_a(self, current_a: float) -> float:
+        """Return what the unit shows for a current, which its limits bound."""
+        return self._limited(current_a) * self._read_scale_a + self._read_offset_a
+
     def _through(self) -> float:
         return _THROUGH.get(self.fault, 0.0) if self.on else 0.0
 
     def _limited(self, current_a: float) -> float:
-        return max(-self.sink_a, min(self.source_a, current_a))
+        if current_a > self.source_a:
+            return self.source_a
+        return max(current_a, -self.sink_a)

@@ -8,6 +8,7 @@ import math
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -151,8 +152,7 @@ class BloomyAbsTwin:
 
     def _normals(self, kind: str, sample: int) -> list[float]:
         """Return one standard normal a channel, a pure function of seed, unit, kind and sample."""
-        device = zlib.crc32(f"{self.name}/{kind}".encode()) & 0xFFFF
-        noise_row(self._seed, device, sample, self._row)
+        noise_row(self._seed, _device_number(self.name, kind), sample, self._row)
         row: list[float] = self._row.tolist()
         return row
 
@@ -352,6 +352,12 @@ class BloomyAbsTwin:
     def _clear_alarms(self, _: Channels) -> None:
         """Clear what is recoverable; the outputs stay off until they are switched on again."""
         self._alarm &= ~wire.RECOVERABLE
+
+
+@cache
+def _device_number(name: str, kind: str) -> int:
+    """Return the number under which the noise generator knows one kind of reading of a unit."""
+    return zlib.crc32(f"{name}/{kind}".encode()) & 0xFFFF
 
 
 def _spell(value: Any) -> str:

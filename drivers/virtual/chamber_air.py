@@ -25,15 +25,15 @@ class ChamberDesign:
 
     dead_time_s: int = 30
     tau_air_s: float = 180.0
-    tau_couple_s: float = 2400.0
+    tau_couple_s: float = 1200.0
     tau_wall_s: float = 1200.0
-    tau_room_s: float = 14_400.0
+    tau_room_s: float = 7_200.0
     tau_sensor_s: float = 15.0
     heating_k_per_s: float = 5.0 / 60.0
     cooling_k_per_s: float = 5.0 / 60.0
     cooling_below_zero_k_per_s: float = 2.5 / 60.0
-    gain: float = 3.0
-    integral_s: float = 150.0
+    gain: float = 4.0
+    integral_s: float = 120.0
     room_degc: float = 23.0
     door_s: float = 120.0
 

@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 
 ERROR_TEXT = {
@@ -78,14 +79,14 @@ class Number:
 
     def parse(self, text: str) -> float:
         """Return the number; -222 outside the range, which INF and NAN always are."""
+        if "_" in text:  # float() reads Python's digit separators, which SCPI does not have
+            raise ScpiError(-121)
         try:
             value = float(text)
         except ValueError:
             value = self._spelled(text.strip().upper())
         if not self.low <= value <= self.high:
             raise ScpiError(-222)
-        if "_" in text:  # float() reads Python's digit separators, which SCPI does not have
-            raise ScpiError(-121)
         return value
 
     def _spelled(self, text: str) -> float:
@@ -205,6 +206,7 @@ _LIST = re.compile(r"\(\s*@([\d\s:,]*)\)")
 _ITEM = re.compile(r"\s*(\d{1,9})\s*(?::\s*(\d{1,9})\s*)?")
 
 
+@lru_cache(maxsize=256)
 def parse_channels(text: str, count: int) -> tuple[int, ...]:
     """Return the channels of ``(@1,3:5)`` in the order given; 1 to ``count`` exist.
 
