@@ -9,55 +9,22 @@ from typing import Any
 
 import numpy as np
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from hil.physics import board
+from hil.profile.forms import filled
+from hil.profile.problems import read
+from hil.profile.tree import load_table
 
 ROOT = Path(__file__).parents[2]
-SUFFIXES = [
-    "_ppm_per_k",
-    "_k_per_w",
-    "_ppm",
-    "_ohm",
-    "_farad",
-    "_degc",
-    "_ratio",
-    "_ns",
-    "_hz",
-    "_ah",
-    "_v",
-    "_a",
-    "_k",
-    "_s",
-]
-UNITS = {
-    "V": 1.0, "mV": 1e-3, "A": 1.0, "mA": 1e-3, "uA": 1e-6, "ohm": 1.0, "mohm": 1e-3,
-    "kohm": 1e3, "Mohm": 1e6, "nF": 1e-9, "uF": 1e-6, "%": 0.01, "ppm": 1.0, "ppm/K": 1.0,
-    "K/W": 1.0, "K": 1.0, "degC": 1.0, "s": 1.0, "ms": 1e-3,
-}  # fmt: skip
 
 
 def design(name: str = "reference-16s", **changes: Any) -> board.BoardDesign:
-    """A board file by the rule that a key is a field without its unit (the loader's own rule)."""
-    file = yaml.safe_load((ROOT / f"profiles/boards/{name}.yaml").read_text())
-    return dataclasses.replace(board.BoardDesign(**dict(map(_field, file.items()))), **changes)
-
-
-def _field(item: tuple[str, Any]) -> tuple[str, Any]:
-    key, value = item
-    by_key = {_key(field.name): field for field in dataclasses.fields(board.BoardDesign)}
-    field = by_key[key]
-    if field.name == key:
-        return key, value
-    number, unit = value.split()
-    scaled = float(number) * UNITS[unit]
-    return field.name, round(scaled * 1e9) if field.name.endswith("_ns") else scaled
-
-
-def _key(field: str) -> str:
-    return next((field.removesuffix(end) for end in SUFFIXES if field.endswith(end)), field)
+    tree = load_table(ROOT / f"profiles/boards/{name}.yaml", name)
+    read_: board.BoardDesign = read(TypeAdapter(filled(board.BoardDesign)), tree)
+    return dataclasses.replace(read_, **changes)
 
 
 @pytest.mark.parametrize(
@@ -65,11 +32,6 @@ def _key(field: str) -> str:
 )
 def test_board_files_are_complete_designs(path: Path) -> None:
     assert design(path.stem).model == path.stem
-
-
-def test_keys_without_their_unit_stay_distinct() -> None:
-    names = [field.name for field in dataclasses.fields(board.BoardDesign)]
-    assert len({_key(name) for name in names}) == len(names)
 
 
 @pytest.mark.parametrize(
