@@ -132,9 +132,13 @@ class CellReadings(NamedTuple):
 
 
 class CellEmulator(Device, Protocol):
-    """A unit of emulated cells, with auxiliary analog outputs where its SPEC has them."""
+    """A unit of emulated cells, with auxiliary analog outputs where its SPEC has them.
+
+    ``FAULTS`` names the faults that the instrument itself can put on a channel.
+    """
 
     SPEC: ClassVar[EmulatorSpec]
+    FAULTS: ClassVar[tuple[str, ...]]
 
     async def apply(self, voltage_v: Sequence[float], aux_v: Mapping[int, float]) -> None:
         """Set all cell voltages and the named auxiliary outputs in one message.
@@ -146,7 +150,7 @@ class CellEmulator(Device, Protocol):
         """Read back all cells. Raises DeviceError."""
 
     async def set_fault(self, channel: int, fault: str) -> None:
-        """Put ``none``, ``open``, ``short`` or ``polarity`` on one channel. Raises DeviceError."""
+        """Put ``none`` or one of ``FAULTS`` on one channel. Raises DeviceError."""
 
 
 class ChamberReading(NamedTuple):

@@ -17,7 +17,7 @@ from hil.physics.parameters import PackParameters, PackSpread
 from hil.physics.plant import Plant
 from hil.profile import Bench, Profile
 from hil.profile.conditions import QUANTITIES
-from hil.verdict.deviations import BoardWatch, Tolerances
+from hil.verdict.deviations import BoardWatch, Explains, Tolerances
 from hil.verdict.registry import Uncertainties
 
 ROOM_DEGC = 25.0
@@ -25,6 +25,9 @@ ROOM_DEGC = 25.0
 
 TYPICAL_CELL_V = 3.3
 """Where accuracies with a gain term are read: an LFP cell on its plateau."""
+
+NTC_ACCURACY_K = Accuracy(0.6)
+"""1 % error of B (0.4 K at 60 degC), self-heating 0.14 K and resolution: physics.md section 2."""
 
 MOVED_V = 0.005
 """What a cell may move between two looks without the board being wrong about it."""
@@ -92,12 +95,17 @@ def make_interlock(profile: Profile, bench: Bench, rig: Rig, layout: Layout) -> 
 def make_watch(bench: Bench, rig: Rig, layout: Layout, tick_ns: Duration) -> BoardWatch:
     """Watch the board within its declared accuracy and that of the emulators.
 
-    A reading may be off by the board's offset, gain and noise (3 sigma), by the emulators' set and
-    read errors, and by what a cell moves in one board cycle; the latencies are the board's cycle
-    and the bench's tick.
+    A reading may be off by the board's offset, gain, drift and noise (3 sigma), by the drop along
+    unmuted leads, by the emulators' set and read errors, and by what a cell moves in one board
+    cycle; the latencies are the board's cycle and the bench's tick.
     """
     design, u = bench.board, uncertainties(rig)
-    board_v = design.offset_v + 1e-6 * design.gain_ppm * TYPICAL_CELL_V + 3 * design.noise_v
+    hot_k = design.over_temperature_degc - ROOM_DEGC
+    ppm = design.gain_ppm + design.drift_ppm_per_k * hot_k
+    board_v = design.offset_v + 1e-6 * ppm * TYPICAL_CELL_V + 3 * design.noise_v
+    if not design.mute:
+        # Own bleed and both neighbours': own reading falls by 2 I Rw, theirs rise by I Rw each.
+        board_v += 3 * TYPICAL_CELL_V / design.bleed_ohm * max(bench.wiring.lead_ohm)
     emulators_v = u.set_v.at(TYPICAL_CELL_V) + u.read_v.at(TYPICAL_CELL_V)
     latency = 2 * max(design.cycle_ns, tick_ns)
     tolerances = Tolerances(
@@ -105,6 +113,11 @@ def make_watch(bench: Bench, rig: Rig, layout: Layout, tick_ns: Duration) -> Boa
         silent_after=SILENT_CYCLES * design.cycle_ns,
         obey_window=latency + SECOND,
         leak_window=latency + SECOND,
+        explained=(
+            Explains("open-wire", -1, 1),
+            Explains("top-lead-open", 0, 0),
+            Explains("front-end-silent", 0, design.cells_per_front_end - 1),
+        ),
     )
     ntc_cells = {wire.ntc: wire.cell for wire in bench.wiring.ntcs}
     return BoardWatch(layout, tolerances, ntc_cells)
@@ -122,6 +135,7 @@ def uncertainties(rig: Rig) -> Uncertainties:
         set_v=worst(lambda spec: spec.set_accuracy_v),
         read_v=worst(lambda spec: spec.read_accuracy_v),
         read_a=worst(lambda spec: spec.read_accuracy_a),
+        pcb_k=NTC_ACCURACY_K,
     )
 
 
@@ -146,6 +160,8 @@ def uncertainty_of(rig: Rig) -> Callable[[str, float], float]:
                 return math.sqrt(rig.stack.cells) * u.set_v.at(value / rig.stack.cells)
             case "chamber.temperature":
                 return chamber.at(value)
+            case "board.temperature":
+                return u.pcb_k.at(value)
             case _:
                 return 0.0
 
@@ -169,5 +185,8 @@ def run_started(
         tick=tick,
         resolved=f"[{profile.resolved_text()},{bench.resolved_text()}]",
         signals=tuple((signal.name, signal.unit, signal.width) for signal in layout.signals),
-        constants={"plant.capacity_ah": tuple(plant.capacity_ah.tolist())},
+        constants={
+            "plant.capacity_ah": tuple(plant.capacity_ah.tolist()),
+            "pack.nominal_ah": (profile.cell_parameters.capacity_ah,),
+        },
     )

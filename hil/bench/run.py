@@ -208,11 +208,15 @@ class Run:
     def inject(self, step: Inject, *, active: bool) -> None:
         """Put a fault in or out: by the emulators' own command, else through a back door."""
         self.emit(Injected(self.now, step.target, step.fault, step.cell, active))
-        if step.target in self._rig.backdoors:
+        own = self._rig.emulators.get(step.target)
+        if own is None:
             self._rig.backdoors[step.target].inject(step.fault, step.cell, active=active)
+            return
+        channel = self._rig.stack.channel_of(step.cell)[1] if step.cell else 0
+        if step.fault in own.FAULTS:
+            self._faults_to_set.append((own.name, channel, step.fault if active else "none"))
         else:
-            unit, channel = self._rig.stack.channel_of(step.cell)
-            self._faults_to_set.append((unit, channel, step.fault if active else "none"))
+            self._rig.backdoors[step.target].inject(step.fault, channel, active=active)
 
     async def _set_faults(self) -> None:
         for unit, channel, fault in self._faults_to_set:

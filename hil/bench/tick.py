@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from hil.balancing.strategy import AnyStrategy, Observation
+from hil.balancing.strategy import AnyStrategy, Bools, Floats, Observation
 from hil.bench.demand import Demand, current_for
 from hil.bench.interlock import Interlock
 from hil.bench.rig import Rig
 from hil.core.errors import DeviceError
-from hil.core.instants import MILLISECOND, Instant, to_seconds
+from hil.core.instants import MILLISECOND, SECOND, Instant, to_seconds
 from hil.core.records import BadMeasurement, BoardFaultChanged, Record, Tick, Tripped
 from hil.core.signals import Layout
 from hil.physics.plant import Plant
@@ -25,6 +25,10 @@ from hil.ports import BoardFault, BoardReport, CellReadings, ChamberReading, Clo
 from hil.verdict.deviations import BoardWatch
 
 Job = tuple[str, Coroutine[Any, Any, Any]]
+
+
+GIVEN_UP_AFTER = 3 * SECOND
+"""How long a device may fail before the bench goes safe."""
 
 
 class ChamberOrder:
@@ -80,7 +84,9 @@ class Ticker:
         self._state = parts.strategy.initial(cells)
         self._next_decision: Instant = 0
         self._plant_at: Instant | None = None
-        self._started = self._now = parts.clock.now()
+        self._started = self._now = self._sensed_at = parts.clock.now()
+        self._lost_since: dict[str, Instant] = {}
+        self._lost_at: dict[str, Instant] = {}
 
     async def preset(self) -> None:
         """Send the cells' first voltages while all outputs are still off.
@@ -119,6 +125,7 @@ class Ticker:
         self._truth(step, cell_v, cell_degc)
         await self._together(self._readings())
         self._fill_board()
+        self._forget_recovered()
 
     def judge_and_decide(self, now: Instant) -> None:
         """Check the limits, watch the board, let the strategy decide, and record the row.
@@ -214,9 +221,13 @@ class Ticker:
 
     async def _sense_board(self) -> None:
         self.report = await self._rig.board.sense()
+        self._sensed_at = self._clock.now()
 
     def _fill_board(self) -> None:
-        """Lay out the newest report; one that did not come leaves the last one, growing older."""
+        """Lay out the newest report; one that did not come leaves the last one, growing older.
+
+        Its age is that at which it was taken: a slow instrument beside it makes it no older.
+        """
         report, row, at = self.report, self.row, self._at
         if report is None:
             return
@@ -226,7 +237,8 @@ class Ticker:
         row[at["board.pcb_degc"].start] = report.pcb_degc
         row[at["board.current_a"].start] = report.current_a
         heard = self._started if report.cells_at is None else report.cells_at
-        row[at["board.age_s"].start] = to_seconds(self._clock.now() - heard)
+        taken = self._sensed_at if self._sensed_at >= self._now else self._clock.now()
+        row[at["board.age_s"].start] = to_seconds(taken - heard)
 
     async def _together(self, jobs: list[Job]) -> None:
         """Run all devices' parts of the tick at once; a device error is a bad measurement.
@@ -237,10 +249,29 @@ class Ticker:
         outcomes = await asyncio.gather(*(job for _, job in jobs), return_exceptions=True)
         for (name, _), outcome in zip(jobs, outcomes, strict=True):
             if isinstance(outcome, DeviceError):
-                kind = type(outcome).__name__
-                self._emit(BadMeasurement(self._now, name, kind, outcome.message))
+                self._lost(name, outcome)
             elif isinstance(outcome, BaseException):
                 raise outcome
+
+    def _lost(self, name: str, error: DeviceError) -> None:
+        """Record a device that did not do its part; trip if it stays away.
+
+        Raises InterlockTrip: outputs that nobody can read back may not stay on.
+        """
+        self._emit(BadMeasurement(self._now, name, type(error).__name__, error.message))
+        self._lost_at[name] = self._now
+        since = self._lost_since.setdefault(name, self._now)
+        if self._now - since > GIVEN_UP_AFTER:
+            rule, lost_s = f"{name} answers", to_seconds(self._now - since)
+            limit_s = to_seconds(GIVEN_UP_AFTER)
+            self._parts.interlock.trip(
+                Tripped(self._now, rule, name, lost_s, limit_s, "s", blames_board=False)
+            )
+
+    def _forget_recovered(self) -> None:
+        """Forget a device's trouble as soon as a whole tick passed without any."""
+        for name in [name for name in self._lost_since if self._lost_at[name] != self._now]:
+            del self._lost_since[name]
 
     def _ambient_degc(self) -> float:
         """Return the air around the plant's cells: the profile's, else what the chamber reads."""
@@ -267,6 +298,14 @@ class Ticker:
         self._state, decision = strategy.step(self._state, self._observe(now))
         self._duty = decision.duty.tolist()
 
+    def _trusted(self, cell_v: Floats) -> Bools:
+        """Return where a reading is evidence: known, and on no lead that the board calls open."""
+        valid = ~np.isnan(cell_v)
+        for fault, cell in self.faults:
+            if fault == "open-wire":
+                valid[max(0, cell - 2) : cell] = False  # the lead is shared with the cell below
+        return valid
+
     def _observe(self, now: Instant) -> Observation:
         row, at = self.row, self._at
         cell_v = np.array(row[at["board.cell_v"]])
@@ -277,5 +316,5 @@ class Ticker:
             ntc_degc=np.array(row[at["board.ntc_degc"]]),
             pcb_degc=np.asarray(row[at["board.pcb_degc"].start]),
             age_s=np.asarray(row[at["board.age_s"].start]),
-            valid=~np.isnan(cell_v),
+            valid=self._trusted(cell_v),
         )
