@@ -1,5 +1,10 @@
 """A virtual Bloomy ABS: eight emulated cells behind the unit's own command set.
 
+Commands, replies and alarms follow the vendor's published driver. Assumed, since nothing public
+says so, and to be checked on a real unit: read-back is taken at the power stage, before the fault
+relay; a positive current leaves the unit; a unit held in an alarm refuses to switch on with -221;
+the part number in ``*IDN?`` holds "ABS"; compound queries are answered in one line.
+
 Not modelled: the battery models that can run on the unit (``MOD:``, answered with -113), the
 sag of the voltage in current limit, and the slower control (10 Hz) with the noise filter on.
 """
@@ -14,6 +19,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from drivers.virtual.abs_output import AbsOutput, Trim
+from drivers.virtual.abs_side_channels import SideChannels
 from drivers.virtual.terminals import CellLoad
 from drivers.wire import bloomy_abs as wire
 from drivers.wire.scpi import Channels, Command, ScpiDevice
@@ -33,7 +39,11 @@ _DROP_ALL = wire.SOFT_INTERLOCK | wire.FAN_4 | wire.HARDWARE_FAULT
 
 @dataclass(frozen=True, slots=True)
 class AbsOptions:
-    """The keys that a bench file may give a virtual unit."""
+    """The keys that a bench file may give a virtual unit.
+
+    ``calibrated`` is what ``CAL:DATE?`` answers, an ISO date; ``reply_ns`` the time from the end
+    of a question to the start of its answer.
+    """
 
     serial: str = "V-0001"
     calibrated: str = "2026-01-15"
@@ -60,6 +70,7 @@ class BloomyAbsTwin:
         self._broken_fans: set[int] = set()
         self._deaf_until: Instant = 0
         self._outputs = self._trimmed_outputs()
+        self._side = SideChannels()
         self._reset_registers()
         identity = f"{wire.MAKER},ABS,{self._options.serial},1.2.1"
         self._scpi = ScpiDevice(self._commands(), identity, reset=self._reboot)
@@ -94,7 +105,7 @@ class BloomyAbsTwin:
 
     def aux_v(self, number: int) -> float:
         """Return the voltage of auxiliary analog output ``number``, from 1."""
-        return self._aux[number - 1]
+        return self._side.analog_v(number)
 
     # --- Injectable --------------------------------------------------------------------------
 
@@ -163,8 +174,7 @@ class BloomyAbsTwin:
             output.before_change(now)
             output.reset_registers()
             output.switch(now, on=False)
-        self._aux = [0.0] * SPEC.aux_outputs
-        self._digital = [False] * wire.DIGITAL_OUTPUTS
+        self._side.reset()
         self._filter = False
         self._address = ("192.168.1.10", "255.255.255.0")
         self._alarm = sum(self._broken_fans)
@@ -210,30 +220,9 @@ class BloomyAbsTwin:
             Command(":MEASure#:VOLTage:AVG", None, self._mean_voltages, (), n),
             Command(":MEASure#:CURRent", None, self._currents, (), n),
             Command(":MEASure#:CURRent:AVG", None, self._mean_currents, (), n),
-            *self._auxiliary_commands(),
+            *self._side.commands(),
             *self._system_commands(),
         ]
-
-    def _auxiliary_commands(self) -> list[Command]:
-        """Return the side channels; the inputs are not wired to anything and read zero.
-
-        The vendor's driver says SOUR:AUX:OUT and so on; AUX:AOUT and its like are taken as well.
-        """
-        volts, high = (Number(SPEC.aux_v.low, SPEC.aux_v.high, 0.0, "V"),), (Boolean(),)
-        rows: list[Command] = []
-        for analog_out, digital_out, analog_in, digital_in in (
-            (":SOURce:AUX:OUT#", ":SOURce:DAUX:OUT#", ":MEASure:AUX:IN#", ":MEASure:DAUX:IN#"),
-            (":AUX:AOUT#", ":AUX:DOUT#", ":AUX:AIN#", ":AUX:DIN#"),
-        ):
-            rows += [
-                Command(analog_out, self._set_aux, self._read_aux, volts, SPEC.aux_outputs),
-                Command(
-                    digital_out, self._set_digital, self._read_digital, high, wire.DIGITAL_OUTPUTS
-                ),
-                Command(analog_in, None, _zeros("0.0000"), (), wire.AUX_INPUTS),
-                Command(digital_in, None, _zeros("0"), (), wire.DIGITAL_INPUTS),
-            ]
-        return rows
 
     def _system_commands(self) -> list[Command]:
         """Return alarms, interlock, calibration and addresses."""
@@ -269,6 +258,7 @@ class BloomyAbsTwin:
         return write
 
     def _set_voltage(self, channels: Channels, value_v: float) -> None:
+        """Program voltages; an output that is off takes its own when it is switched on."""
         now = self._clock.now()
         for channel in channels:
             self._outputs[channel - 1].set_voltage(value_v, now)
@@ -286,12 +276,16 @@ class BloomyAbsTwin:
             output.switch(self._clock.now(), on=on)
 
     def _set_fault(self, channels: Channels, fault: str) -> None:
+        """Move fault relays, which act at once."""
         for output in self._at(channels):
             output.set_fault(fault, self._clock.now())
 
     def _modes(self, channels: Channels) -> str:
+        """Say for each output whether it holds its voltage or its current limit."""
         now = self._clock.now()
         return ",".join("ILIM" if output.in_limit(now) else "CV" for output in self._at(channels))
+
+    # The 50/60 Hz filter lengthens the window of the averages; see ``_mean_currents``.
 
     def _set_filter(self, _: Channels, on: bool) -> None:  # noqa: FBT001 - a parsed parameter
         self._filter = on
@@ -306,7 +300,11 @@ class BloomyAbsTwin:
         sigma: float,
         read: Callable[[AbsOutput, Instant], float],
     ) -> str:
-        """Read outputs and add the noise of the next sample."""
+        """Read outputs and add the noise of the next sample.
+
+        Every query is a sample of all channels, whichever are asked for, so that a channel's
+        noise does not depend on how its neighbours are read.
+        """
         now = self._clock.now()
         self._samples[kind] += 1
         noise = self._normals(kind, self._samples[kind])
@@ -331,21 +329,6 @@ class BloomyAbsTwin:
         read = AbsOutput.read_mean_current_a if self._filter else AbsOutput.read_current_a
         return self._measure(channels, "curr", _NOISE_A * _QUIETER, read)
 
-    def _set_aux(self, channels: Channels, value_v: float) -> None:
-        steps = round(value_v / SPEC.aux_resolution_v)
-        for channel in channels:
-            self._aux[channel - 1] = steps * SPEC.aux_resolution_v
-
-    def _read_aux(self, channels: Channels) -> str:
-        return ",".join(_spell(self._aux[channel - 1]) for channel in channels)
-
-    def _set_digital(self, channels: Channels, high: bool) -> None:  # noqa: FBT001 - parsed
-        for channel in channels:
-            self._digital[channel - 1] = high
-
-    def _read_digital(self, channels: Channels) -> str:
-        return ",".join(_spell(self._digital[channel - 1]) for channel in channels)
-
     def _set_address(self, _: Channels, address: str, mask: str) -> None:
         self._address = (address, mask)
 
@@ -365,8 +348,3 @@ def _spell(value: Any) -> str:
     if isinstance(value, bool):
         return "1" if value else "0"
     return f"{value:.4f}" if isinstance(value, float) else str(value)
-
-
-def _zeros(zero: str) -> Callable[[Channels], str]:
-    """Return the query of an input that is not wired."""
-    return lambda channels: ",".join(zero for _ in channels)

@@ -1,6 +1,9 @@
 """A virtual Watlow F4T in front of a chamber that heats, cools, lags and overshoots.
 
-The chamber has no humidity loop and no cascade, and no programs are stored on the controller.
+Headers and their short forms follow the controller's manual. The chamber has no humidity loop and
+no cascade, and no programs are stored on the controller. Assumed, and to be checked on a real one:
+a broken sensor reads as SCPI's NaN; ``ERROR?`` also covers a tripped compressor; STOP is taken
+while no program runs; as delivered the controller speaks degF, which is why a client has to say C.
 """
 
 import zlib
@@ -25,7 +28,11 @@ _FASTEST_PER_MIN = 100.0  # what the ramp register takes; the machine may be slo
 
 @dataclass(frozen=True, slots=True)
 class F4tOptions:
-    """The keys that a bench file may give a virtual chamber."""
+    """The keys that a bench file may give a virtual chamber.
+
+    ``fahrenheit_only`` is old firmware that refuses degC; ``reply_ns`` the time from the end of a
+    question to the start of its answer.
+    """
 
     serial: str = "V-0001"
     room_degc: float = 23.0
@@ -182,6 +189,7 @@ class WatlowF4TTwin:
         """Return setting and query of a register that is what it says."""
 
         def write(_: Channels, value: Any) -> None:
+            # Every change first settles the second it falls into, then hands over all registers.
             self._air.order(self._clock.now())
             setattr(self, register, value)
             self._condition()
@@ -197,12 +205,14 @@ class WatlowF4TTwin:
         return (value - 32.0) / 1.8 if self._fahrenheit else value
 
     def _process_value(self, _: Channels) -> str:
+        """Return the sensor's reading with its calibration error and noise; asking moves no air."""
         if self._air.sensor_broken:
             return "9.91E37"
         noise_k = _NOISE_K * self._normal()
         return self._shown(self._air.sensed_degc(self._clock.now()) + self._offset_k + noise_k)
 
     def _set_point(self, _: Channels, value: float) -> None:
+        """Take a set-point in the controller's unit; the margin absorbs the conversion."""
         degc = self._meant(value)
         if not SPEC.set_degc.low - 1e-6 <= degc <= SPEC.set_degc.high + 1e-6:
             raise ScpiError(-222)
@@ -214,6 +224,7 @@ class WatlowF4TTwin:
         return self._shown(self._set_degc)
 
     def _loop_error(self, _: Channels) -> str:
+        """Return what the controller calls the state of the loop; an open door is none."""
         return "ERROR" if self._air.sensor_broken or self._air.compressor_tripped else "NONE"
 
     def _set_idle(self, _: Channels, value: float) -> None:
@@ -223,6 +234,7 @@ class WatlowF4TTwin:
         return self._shown(self._idle_degc)
 
     def _set_rate(self, _: Channels, value: float) -> None:
+        """Take a ramp in the controller's unit a minute or hour, as the ramp scale says."""
         rate = value / 1.8 if self._fahrenheit else value
         if not 0.0 < rate <= _FASTEST_PER_MIN:
             raise ScpiError(-222)
@@ -243,8 +255,10 @@ class WatlowF4TTwin:
         return "F" if self._fahrenheit else "C"
 
     def _switch(self, channels: Channels, on: bool) -> None:  # noqa: FBT001 - a parsed parameter
+        """Switch event outputs, one of which lets the machine run."""
         self._air.order(self._clock.now())
         for channel in channels:
+            # A welded contactor feeds back as closed, whatever it is told.
             held = self._refuses_off and channel == wire.CONDITIONING_OUTPUT
             self._outputs[channel - 1] = on or (held and self._outputs[channel - 1])
         self._condition()

@@ -46,6 +46,7 @@ The vendor gives 10 ms by default, a changed window with the filter and a contro
 with it; that the samples then come at 10 Hz too is inferred [A].
 """
 
+# Counts of the side channels, from the vendor's headers.
 AUX_INPUTS, DIGITAL_OUTPUTS, DIGITAL_INPUTS = 8, 4, 4
 
 SOFT_INTERLOCK = 0x000001
@@ -70,6 +71,7 @@ FAULT_READ_BACK = {
     "short": "SHORTCIRCUIT",
     "polarity": "POLARITY",
 }
+"""What ``OUTPn:FAUL?`` answers for each of them: never the word that was sent."""
 
 ALL = format_channels(range(1, SPEC.channels + 1))
 
@@ -125,6 +127,7 @@ def parse_flags(reply: str) -> list[bool]:
 
 READ_OUTPUTS = f":OUTP? {ALL}"
 READ_AUX = f":SOUR:AUX:OUT? {ALL}"
+# One line for the whole unit: switching channels one by one could let a diode of the stack conduct.
 SAFE = f":OUTP 0,{ALL};:SOUR:AUX:OUT 0,{ALL}"
 READ_LIMITS = f":SOUR:CURR:SRC? {ALL};:SOUR:CURR:SNK? {ALL};:CONF:MEAS:FILT?"
 
