@@ -22,19 +22,13 @@ from hil.physics.noise import noise_row
 from hil.physics.parameters import PackParameters
 
 Overrides: TypeAlias = Mapping[int, Mapping[str, float]]
-"""By cell (from 1): ``soc`` sets its initial charge, ``capacity_ratio``, ``resistance_ratio`` and
-``leakage_ratio`` multiply what was drawn for it."""
+"""By cell (from 1), in place of what the spread drew: ``soc_ratio`` is its initial charge,
+``capacity_ratio``, ``resistance_ratio`` and ``leakage_ratio`` are ratios of the cell type's own."""
 
 # The population's own place in the noise: no other device may draw from it. Never change these,
 # or every seed means another pack.
 POPULATION_DEVICE = 0xCE11
 _CAPACITY_DRAW, _RESISTANCE_DRAW, _LEAKAGE_DRAW, _SOC_DRAW = range(4)
-
-_OVERRIDES = {
-    "capacity_ratio": CAPACITY_AH,
-    "resistance_ratio": RESISTANCE_RATIO,
-    "leakage_ratio": LEAKAGE_A,
-}
 
 
 def _normals(seed: int, draw: int, cells: int) -> Floats:
@@ -71,24 +65,29 @@ def draw_cells(pack: PackParameters, seed: int) -> tuple[Floats, Floats]:
     return cells, state
 
 
-def apply_overrides(overrides: Overrides, cells: Floats, state: Floats) -> None:
-    """Put what was asked for single cells into the drawn population.
+def apply_overrides(
+    pack: PackParameters, overrides: Overrides, cells: Floats, state: Floats
+) -> None:
+    """Put what was asked for single cells in place of what was drawn.
 
-    Raises ValueError for a cell the pack does not have, an unknown name or a ratio not above zero.
+    Raises ValueError for a cell the pack does not have, an unknown name or a ratio out of range.
     """
+    places = {
+        "soc_ratio": (state[SOC], 1.0),
+        "capacity_ratio": (cells[CAPACITY_AH], pack.cell.capacity_ah),
+        "resistance_ratio": (cells[RESISTANCE_RATIO], 1.0),
+        "leakage_ratio": (cells[LEAKAGE_A], pack.cell.leakage_a),
+    }
     for number, changes in overrides.items():
-        if not 1 <= number <= cells.shape[1]:
-            raise ValueError(f"cell {number}: the pack has cells 1 to {cells.shape[1]}")
-        for name, value in changes.items():
-            if name == "soc":
-                state[SOC, number - 1] = value
-            elif name not in _OVERRIDES:
-                known = ", ".join(("soc", *_OVERRIDES))
-                raise ValueError(f"cell {number}: no override {name!r}; known: {known}")
-            elif not value > 0.0 and name != "leakage_ratio":
-                raise ValueError(f"cell {number}: {name} {value} is not above zero")
-            else:
-                cells[_OVERRIDES[name], number - 1] *= value
+        if not 1 <= number <= pack.cells:
+            raise ValueError(f"cell {number}: the pack has cells 1 to {pack.cells}")
+        for name, ratio in changes.items():
+            if name not in places:
+                raise ValueError(f"cell {number}: no override {name!r}; known: {', '.join(places)}")
+            row, nominal = places[name]
+            if not (ratio > 0.0 or (ratio == 0.0 and name in ("soc_ratio", "leakage_ratio"))):
+                raise ValueError(f"cell {number}: {name} {ratio} is not above zero")
+            row[number - 1] = nominal * ratio
 
 
 class ThermalNetwork:

@@ -5,7 +5,7 @@ that ``PackParameters`` declares. Arrays are in the order of the cells, (cells,)
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -33,7 +33,7 @@ from hil.physics.cell import (
     refresh_terminals,
     tabulate,
 )
-from hil.physics.pack import ThermalNetwork, apply_overrides, draw_cells
+from hil.physics.pack import Overrides, ThermalNetwork, apply_overrides, draw_cells
 from hil.physics.parameters import PackParameters
 
 
@@ -73,7 +73,7 @@ class Plant:
         self,
         pack: PackParameters,
         seed: int,
-        overrides: Mapping[int, Mapping[str, float]] | None = None,
+        overrides: Overrides | None = None,
     ) -> None:
         """Draw the pack of ``seed``, at rest and in thermal equilibrium at its initial temperature.
 
@@ -83,8 +83,8 @@ class Plant:
         self.cells = pack.cells
         self.pack = pack
         cells, state = draw_cells(pack, seed)
-        apply_overrides(overrides or {}, cells, state)
-        degc = np.full(pack.cells + 1, pack.initial_temperature_degc)
+        apply_overrides(pack, overrides or {}, cells, state)
+        degc = np.full(pack.cells + 1, float(pack.initial_temperature_degc))
         degc[:-1] += cells[OFFSET_K]
         self._stack = Stack(
             state,
@@ -92,9 +92,9 @@ class Plant:
             np.empty((FAST_PER_A + 1, pack.cells)),
             cells,
             *tabulate(pack.cell),
-            pack.cell.tau1_s,
-            pack.cell.tau2_s,
-            pack.cell.hysteresis_span_ratio,
+            float(pack.cell.tau1_s),
+            float(pack.cell.tau2_s),
+            float(pack.cell.hysteresis_span_ratio),
         )
         refresh_terminals(self._stack)
         self._terminals = self._stack.terminals
@@ -166,8 +166,8 @@ class Plant:
         """Return the charge current (A, <= 0) that holds a voltage: constant-voltage charging.
 
         With it the mean cell voltage is ``mean_v`` or the highest cell is at ``cell_max_v``,
-        whichever comes first, unless ``max_charge_a`` (a magnitude) is reached before. 0 when the
-        pack is above either without current: this never discharges.
+        whichever comes first, unless ``max_charge_a`` (a magnitude, may be infinite) is reached
+        before. 0 when the pack is above either without current: this never discharges.
         """
         wanted_a = -abs(float(max_charge_a))
         return self._limited(wanted_a, mean_v=mean_v, max_v=cell_max_v, min_v=-math.inf)
@@ -193,7 +193,8 @@ class Plant:
     def _limited(self, wanted_a: float, *, mean_v: float, max_v: float, min_v: float) -> float:
         """Return the current nearest to ``wanted_a`` that keeps the limits."""
         limits = (float(mean_v), float(max_v), float(min_v))
-        return float(limited_current(self._terminals, self._bleed_a, wanted_a, *limits))
+        # + 0.0 turns the -0.0 of "no charge" into 0.0, so that records show one zero.
+        return float(limited_current(self._terminals, self._bleed_a, wanted_a, *limits)) + 0.0
 
     # --- what only the plant knows -----------------------------------------------------------
 
