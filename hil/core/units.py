@@ -91,6 +91,8 @@ KINDS: dict[str, Kind] = {
 }
 """Every unit that numbers have inside the bench."""
 
+# Compound suffixes read as they are spoken: j_per_kg_k is J/(kg K), ohm_ah is ohm times Ah. A name
+# takes the longest suffix that fits, so entropic_v_per_k is V/K and not a difference in K.
 SUFFIXES: dict[str, str] = {
     "v": "V",
     "a": "A",
@@ -152,7 +154,10 @@ def unit_of(name: str) -> str:
 
 
 def kind_of(unit: str) -> Kind:
-    """Return how to speak of a unit, also of one that has no entry of its own."""
+    """Return how to speak of a unit, also of one that has no entry of its own.
+
+    A third party's metric may come in a unit that nobody here thought of; it can still be read.
+    """
     return KINDS.get(unit) or Kind(f"a quantity in {unit}", f"1 {unit}", (unit,))
 
 
@@ -176,7 +181,7 @@ def parse_duration(text: str) -> Duration:
         return (3600 * hours + 60 * minutes + seconds) * SECOND
     exact = _exact(text, "s") * SECOND
     if not 0 <= exact <= _LONGEST or 0 < exact < 1:
-        raise UnitError(f"found '{text}', expected a duration from 1 ns to 292 years, or 0 s")
+        raise UnitError(f"found '{text[:60]}', expected a duration from 1 ns to 292 years, or 0 s")
     return round(exact)
 
 
@@ -194,7 +199,11 @@ def split(text: str) -> tuple[str, str]:
 
 @lru_cache(maxsize=4096)
 def _exact(text: str, unit: str) -> Decimal:
-    """Return the number without rounding twice: ``99.9 %`` is 0.999, not 0.9990000000000001."""
+    """Return the number without rounding twice: ``99.9 %`` is 0.999, not 0.9990000000000001.
+
+    Texts repeat (every cell of a table, every load of a study), so both the number and the unit
+    are remembered. Raises UnitError.
+    """
     number, written = split(text)
     if not number:
         raise _refusal(text, unit, "")
@@ -213,7 +222,10 @@ def _exact(text: str, unit: str) -> Decimal:
 
 @cache
 def _registry() -> "UnitRegistry[float]":
-    """Build the registry at the first quantity: Pint costs 0.15-0.3 s to import."""
+    """Build the registry at the first quantity: Pint costs 0.15-0.3 s to import.
+
+    ``None`` keeps Pint from reading its own definitions, another 0.2-0.35 s.
+    """
     from pint import UnitRegistry  # noqa: PLC0415 - `hil --help` needs no units
 
     registry: UnitRegistry[float] = UnitRegistry(None)
@@ -223,7 +235,11 @@ def _registry() -> "UnitRegistry[float]":
 
 @lru_cache(maxsize=1024)
 def _scale(written: str, unit: str) -> Decimal | None:
-    """Return what one ``written`` is in ``unit``; None when it is not of that dimension."""
+    """Return what one ``written`` is in ``unit``; None when it is not of that dimension.
+
+    The pattern stands before Pint, whose parser takes any arithmetic: a unit is products and
+    quotients of names, no powers and no numbers but a leading 1.
+    """
     from pint import PintError  # noqa: PLC0415 - see _registry
 
     plain = written.translate(_SIGNS).replace("%", "percent").replace(" ", "")
@@ -242,7 +258,11 @@ def _scale(written: str, unit: str) -> Decimal | None:
 
 
 def _suggestion(number: str, written: str, unit: str) -> str:
-    """Return ``did you mean 50 mV?`` when one spelling of the expected unit is near."""
+    """Return ``did you mean 50 mV?`` when one spelling of the expected unit is near.
+
+    Case first (``mv``, ``KW``): it is the commonest slip, and difflib would rank ``m`` and ``M``
+    as any other letter. Only spellings of the right dimension are offered.
+    """
     spellings = kind_of(unit).spellings
     alike = [one for one in spellings if one.casefold() == written.casefold()]
     # difference for temperature and back is the commonest slip: right number, wrong word
@@ -259,5 +279,6 @@ def _suggestion(number: str, written: str, unit: str) -> str:
 def _refusal(text: str, unit: str, hint: str) -> UnitError:
     """Say what was found, what was expected with an example, and what may have been meant."""
     kind = kind_of(unit)
-    line = f"found '{text}', expected {kind.noun} such as {kind.example}"
+    shown = " ".join(text.split())[:60]
+    line = f"found '{shown}', expected {kind.noun} such as {kind.example}"
     return UnitError(f"{line}; {hint}" if hint else line)

@@ -1,4 +1,22 @@
-"""Profiles and benches: what the YAML files say, checked, in units that names end with."""
+"""Profiles and benches: what the YAML files say, checked, in units that names end with.
+
+From text to a profile, one module a stage:
+
+=================  ==========================================================================
+``tree``           YAML to texts, tables and lists that know their line and column
+``overrides``      on that tree: ``include``, ``--set``, ``${parameters}``
+``forms``          frozen dataclasses as pydantic models: the key is the name without its unit
+``entries``        what is written in a shape of its own: steps, limits, expectations
+``readers``        texts with a grammar: conditions, criteria, series (``conditions, series``)
+``problems``       pydantic's errors to one line each, at the place in the file
+``load, bench``    the stages in order, for a profile and for a bench
+``check``          what can be known before hardware is touched (``scene, check_bench``)
+``schema``         the same forms as JSON Schema, for editors
+``resolved``       the result as canonical JSON, for the record of a run
+=================  ==========================================================================
+
+To add a step: a frozen dataclass in ``model``, a branch in ``entries``. To add a key: a field.
+"""
 
 from hil.profile.bench import Bench, DeviceConfig, LinkConfig, load_bench, read_options
 from hil.profile.check import Findings, check_profile

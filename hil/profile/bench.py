@@ -1,6 +1,19 @@
 """Bench files: which devices there are, behind which links, and how they are wired to the board.
 
 A real bench and its virtual twin differ in ``clock`` and in the devices' ``link`` only.
+
+::
+
+    devices:
+      emulator-1: {driver: bloomy-abs, link: {kind: memory}, virtual: {serial: V-0001}}
+    stack: [emulator-1: 1-8]                              # cells 1 to 8, from the negative end
+    wiring:
+      leads: 60 mohm                                      # each sense lead, or a list of N + 1
+      ntcs: {1: {cell: 6, by: emulator-1 aux 1}}          # NTC 1 of the board feels cell 6
+      shunt: {by: emulator-1 aux 8, centre: 0 V, ratio: 100}
+
+What a driver, a link or a twin takes beside that is its own business: it declares a frozen
+dataclass (``OPTIONS``), and ``read_options`` reads the keys by it, with the same messages.
 """
 
 import re
@@ -20,7 +33,7 @@ from hil.physics.board import BoardDesign
 from hil.profile.conditions import nearest
 from hil.profile.entries import LIMITS
 from hil.profile.files import find, shown
-from hil.profile.forms import DURATION, Form, field_names, filled, key_of, make, quantity
+from hil.profile.forms import PERIOD, Form, field_names, filled, key_of, make, quantity
 from hil.profile.model import Limit, nearest_mark
 from hil.profile.overrides import apply_overrides, for_bench
 from hil.profile.problems import in_order, read
@@ -77,6 +90,7 @@ class Bench:
 
 
 def _link(value: Any) -> LinkConfig:
+    """Split ``kind`` from the keys that only the link itself understands."""
     if not isinstance(value, Table) or not isinstance(value.get("kind"), str):
         raise ValueError("expected a mapping with 'kind', such as {kind: memory}")  # noqa: TRY004 - pydantic collects ValueErrors
     options = Table(value.mark)
@@ -139,6 +153,7 @@ STACK: Any = Annotated[
 
 
 def _aux(value: Any) -> Channel:
+    """Read ``emulator-1 aux 3``: an auxiliary output of a device."""
     match = re.fullmatch(r"(\S+) aux (\d{1,3})", str(value))
     if match is None:
         raise ValueError(f"found '{value}', expected an output such as emulator-1 aux 3")
@@ -206,7 +221,7 @@ BenchForm = create_model(
     bench=(str, FormField(description="name of the bench")),
     about=(str, ""),
     clock=(CLOCK, ...),
-    tick=(DURATION, FormField(SECOND, gt=0)),
+    tick=(PERIOD, SECOND),
     board=(filled(BoardDesign), ...),
     devices=(dict[str, DEVICE], ...),
     stack=(list[STACK], FormField(min_length=1)),
@@ -227,9 +242,9 @@ def load_bench(
     """
     path = find(str(path_or_name), "benches", root)
     tree = load_table(path, shown(path))
-    _name_design(tree)
+    _name_design(tree)  # so that ``board.cycle`` has a table to go into
     apply_overrides(tree, for_bench(overrides))
-    _name_design(tree)
+    _name_design(tree)  # and again, for ``board=NAME``
     design = _put_design_in(tree, root)
     form = read(TypeAdapter(BenchForm), tree)
     marks = dict(walk(tree))
@@ -262,7 +277,11 @@ def _name_design(tree: Table) -> None:
 
 
 def _put_design_in(tree: Table, root: Path | None) -> str:
-    """Replace ``board`` by its design file with the bench's own keys on top; return its name."""
+    """Replace ``board`` by its design file with the bench's own keys on top; return its name.
+
+    Done on the tree, before anything is read, so that a mistake is told at its own file and line,
+    and an override of one key is checked with all the others of the board.
+    """
     board = tree.get("board")
     if not isinstance(board, Table) or not isinstance(board.get("design"), Text):
         return ""
@@ -277,6 +296,7 @@ def _put_design_in(tree: Table, root: Path | None) -> str:
 
 
 def _plan(form: Any) -> WiringPlan:
+    """Build the wiring plan; one lead resistance stands for all of them."""
     cells = tuple(channel for channels in form.stack for channel in channels)
     wiring = form.wiring
     lead_ohm = wiring.leads * (len(cells) + 1) if len(wiring.leads) == 1 else wiring.leads
@@ -308,7 +328,10 @@ def _wiring_errors(bench: Bench) -> Iterator[ConfigError]:
 
 
 def _taken_twice(bench: Bench) -> Iterator[ConfigError]:
-    """Find outputs of devices that do not exist, and outputs that are wired to two things."""
+    """Find outputs of devices that do not exist, and outputs that are wired to two things.
+
+    Two cells on one channel would show the board one voltage twice, and nothing would look wrong.
+    """
     plan = bench.wiring
     outputs = [("stack", channel) for channel in plan.cells]
     outputs += [(f"wiring.ntcs.{wire.ntc}.by", wire.by) for wire in plan.ntcs]

@@ -1,7 +1,11 @@
 """Everything that can be known of a profile on a bench before hardware is touched.
 
-Pure: devices speak through their SPEC, names through ``Known``. Errors stop a run, warnings are
-said and the run goes on.
+Pure: devices speak through their SPEC, names through ``Known``, so a laptop without a bench gives
+the same answer as the lab. Errors stop a run, warnings are said and the run goes on.
+
+What is left to the run itself: whether the cells drawn from the spread can do what the steps ask
+(a power that pulls a weak cell down is an outcome, not a mistake), and whether the instruments that
+answer are those of the bench file.
 """
 
 import math
@@ -69,6 +73,7 @@ def profile_errors(profile: Profile) -> Iterator[ConfigError]:
 
 
 def _no_cell(profile: Profile, key: str, cell: int) -> ConfigError:
+    """Say which cells there are."""
     needed = profile.needs.cells
     return profile.wrong(key, f"no cell {cell}; the profile has cells 1 to {needed}")
 
@@ -77,6 +82,7 @@ def _no_cell(profile: Profile, key: str, cell: int) -> ConfigError:
 
 
 def _needs(scene: Scene) -> Iterator[ConfigError]:
+    """The profile's own list of needs against what the bench has."""
     needs, has = scene.profile.needs, len(scene.bench.wiring.cells)
     if needs.cells != has:
         message = f"the profile needs {needs.cells} cells, and {scene.bench.name} has {has}"
@@ -88,12 +94,17 @@ def _needs(scene: Scene) -> Iterator[ConfigError]:
 
 
 def _pack(scene: Scene) -> Iterator[ConfigError]:
+    """A gradient that the board's NTCs could not see would test something else.
+
+    The board stands in the chamber, so without emulation its NTCs all feel one temperature.
+    """
     if scene.profile.pack.gradient_k and not scene.bench.wiring.ntcs:
         message = "a gradient needs emulated NTCs, and this bench has none (wiring.ntcs)"
         yield scene.profile.wrong("pack.gradient", message)
 
 
 def _limits(scene: Scene) -> Iterator[ConfigError]:
+    """Limits that can never trip, and limits that trip at once."""
     for limit in scene.profile.limits:
         span = scene.span(limit.quantity)
         for end, value in (("min", limit.minimum), ("max", limit.maximum)):
@@ -116,6 +127,7 @@ def _effective(scene: Scene) -> Iterator[tuple[str, float, float]]:
 
 
 def _strategy(scene: Scene) -> Iterator[ConfigError]:
+    """A strategy that needs truth has none on real cells; a period of 0 never lets the tick end."""
     controller = scene.profile.controller
     if STRATEGIES[controller.strategy].needs_truth and scene.bench.clock == "wall":
         message = f"'{controller.strategy}' needs the true state of the cells: virtual benches only"
@@ -126,6 +138,7 @@ def _strategy(scene: Scene) -> Iterator[ConfigError]:
 
 
 def _steps(scene: Scene) -> Iterator[ConfigError]:
+    """Each step by its kind; steps inside a repeat once."""
     for step in all_steps(scene.profile.steps):
         key = f"{key_of_path(step.path)}.{step.kind}"
         if isinstance(step, Soak):
@@ -141,6 +154,10 @@ def _steps(scene: Scene) -> Iterator[ConfigError]:
 
 
 def _soak(scene: Scene, step: Soak, key: str) -> Iterator[ConfigError]:
+    """The set-point against the chamber and against what the profile said it needs.
+
+    A ramp faster than the chamber's would silently become the chamber's own.
+    """
     chamber = scene.chamber
     if chamber is None:
         return
@@ -163,6 +180,7 @@ def _soak(scene: Scene, step: Soak, key: str) -> Iterator[ConfigError]:
 def _drive(
     scene: Scene, step: Charge | Discharge | Hold | Follow, key: str
 ) -> Iterator[ConfigError]:
+    """Voltages that the emulators cannot show, and steps without an end."""
     names = ("voltage_v", "cell_max_v", "cell_min_v")
     for name in names:
         at = f"{key}.{name.removesuffix('_v')}"
@@ -181,6 +199,10 @@ def _drive(
         yield scene.profile.wrong(f"{key}.until", message)
 
 
+# What a step does by itself drives its condition: a charge raises voltages, a hold lets the current
+# fall. Only such a condition, or a time, is sure to come; any other may be added beside it.
+
+
 def _ends(step: Charge | Discharge | Hold, condition: Condition) -> bool:
     """Say whether a condition is sure to come true in the course of the step."""
     if isinstance(condition, After):
@@ -192,7 +214,9 @@ def _ends(step: Charge | Discharge | Hold, condition: Condition) -> bool:
 
 
 def _repeat(scene: Scene, step: Repeat) -> Iterator[ConfigError]:
-    least = step.count and sum(map(_least, step.steps))
+    """A period that one turn cannot keep."""
+    # only what is certain counts: a charge may end at once
+    least = sum(map(_least, step.steps))
     if step.every_ns is not None and least > step.every_ns:
         takes = f"one turn takes at least {clock_text(least)}"
         key = f"{key_of_path(step.path)}.every"
@@ -212,6 +236,7 @@ def _least(step: Step) -> Duration:
 
 
 def _expect(scene: Scene, step: Expect, key: str) -> Iterator[ConfigError]:
+    """An expectation that no measurement could miss, or meet."""
     span = scene.span(step.quantity)
     for end, value in (("min", step.minimum), ("max", step.maximum)):
         at = f"{key}.{step.quantity}.{end}"
@@ -219,6 +244,7 @@ def _expect(scene: Scene, step: Expect, key: str) -> Iterator[ConfigError]:
 
 
 def _inject(scene: Scene, step: Inject, key: str) -> Iterator[ConfigError]:
+    """Targets and faults by name, as the twins and drivers declare them."""
     faults = scene.known.faults
     if step.target not in faults:
         hint = nearest(step.target, faults)
@@ -234,7 +260,11 @@ def _inject(scene: Scene, step: Inject, key: str) -> Iterator[ConfigError]:
 
 
 def _hints(scene: Scene) -> Iterator[ConfigError]:
-    """Say where the bench is too coarse for what it is to judge."""
+    """Say where the bench is too coarse for what it is to judge.
+
+    Verdicts are guard-banded by U: within U of its limit a value is INCONCLUSIVE. Above a quarter
+    of the tolerance (the usual 4:1 of metrology) that eats up what the profile wants to know.
+    """
     emulators = list(scene.of(EmulatorSpec).values())
     if not emulators:
         return

@@ -1,4 +1,8 @@
-"""Does a bench file name devices that exist, and ask of them what they have?"""
+"""Does a bench file name devices that exist, and ask of them what they have?
+
+Contradictions inside the file (an output wired twice) were found when it was loaded; here it meets
+the installed drivers and their data sheets.
+"""
 
 from collections.abc import Iterator
 
@@ -13,7 +17,10 @@ NTC_SPAN_DEGC = (-40.0, 105.0)
 
 
 def bench_errors(scene: Scene) -> Iterator[ConfigError]:
-    """Names of drivers, twins and links; one board, one chamber, at least one emulator."""
+    """Names of drivers, twins and links; one board, one chamber, at least one emulator.
+
+    Virtual time runs over memory links only: bytes that come from outside have no virtual instant.
+    """
     bench, known = scene.bench, scene.known
     virtual = bench.clock == "virtual"
     for name, device in bench.devices.items():
@@ -31,12 +38,14 @@ def bench_errors(scene: Scene) -> Iterator[ConfigError]:
         if virtual and driver in known.drivers and driver not in known.twins:
             hint = nearest(driver, known.twins)
             yield scene.bench.wrong(f"{key}.driver", f"'{driver}' has no virtual twin{hint}")
+    # With an unknown driver a missing role is only its shadow.
     if len(scene.specs) == len(bench.devices):
         yield from _roles(scene)
     yield from _channels(scene)
 
 
 def _roles(scene: Scene) -> Iterator[ConfigError]:
+    """Each role as often as a bench has it, told by the kind of its data sheet."""
     roles = (
         ("board", BoardSpec, 1),
         ("chamber", ChamberSpec, 1),
@@ -70,8 +79,13 @@ def _channels(scene: Scene) -> Iterator[ConfigError]:
 
 
 def _outputs(scene: Scene) -> Iterator[ConfigError]:
-    """Auxiliary outputs that there are not, or that cannot show what they stand for."""
+    """Auxiliary outputs that there are not, or that cannot show what they stand for.
+
+    An output that clips would show the board a temperature or a current that never was.
+    """
     plan, board, emulators = scene.bench.wiring, scene.bench.board, scene.of(EmulatorSpec)
+    # The coldest NTC gives the highest voltage; the shunt must reach past the over-current trip,
+    # else a test of that trip would stop at the output's end and blame the board.
     ntc_v = tuple(ntc_divider_v(board, degc) for degc in NTC_SPAN_DEGC)
     outputs = [(f"wiring.ntcs.{wire.ntc}.by", wire.by, ntc_v) for wire in plan.ntcs]
     if plan.shunt is not None:

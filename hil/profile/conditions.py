@@ -16,7 +16,10 @@ from hil.core.instants import Duration
 
 
 class Quantity(NamedTuple):
-    """Something that the bench measures; ``each`` says that there is one value a cell (or NTC)."""
+    """Something that the bench measures; ``each`` says that there is one value a cell (or NTC).
+
+    ``unit`` is the one that limits are kept in; a profile may write any of its dimension.
+    """
 
     unit: str
     each: bool
@@ -113,6 +116,11 @@ def parse_criterion(text: str, metrics: Mapping[str, str]) -> Criterion:
 
 
 def _split(text: str, example: str) -> tuple[str | None, str, Comparison, str]:
+    """Return quantifier, name, comparison and value of a comparison. Raises ValueError.
+
+    ``==`` and ``!=`` are told apart from a text that is no comparison at all: measured values are
+    never equal, so somebody who writes them needs another hint.
+    """
     match = _COMPARISON.fullmatch(text.strip())
     if match is None:
         raise ValueError(f"found '{text}', expected a comparison such as {example}")
@@ -123,6 +131,7 @@ def _split(text: str, example: str) -> tuple[str | None, str, Comparison, str]:
 
 
 def _limit(text: str, unit: str) -> float:
+    """Read the right-hand side; pydantic collects ValueErrors, so a UnitError becomes one."""
     try:
         return units.parse(text, unit)
     except UnitError as error:

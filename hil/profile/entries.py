@@ -3,6 +3,11 @@
 A step is one entry of a list, named by its first key: ``- soak: {...}``, ``- rest: 1 h``,
 ``- repeat: 7`` with its own steps. Everything here is a pydantic type, so that the checks and the
 JSON Schema come from one place.
+
+Steps are a union with a branch a kind, chosen by the key before anything inside is read: so a slip
+in a ``hold`` is told as one of ``hold``, and not once for each kind that it is not. Branches are
+named ``kind:...`` to keep them apart from keys in pydantic's locations (see ``problems``). Repeat
+holds steps itself, which is why it is a class with a forward reference and the others are not.
 """
 
 from collections.abc import Callable
@@ -22,7 +27,7 @@ from pydantic_core import PydanticCustomError
 
 from hil.balancing import STRATEGIES
 from hil.profile.conditions import QUANTITIES
-from hil.profile.forms import DURATION, Form, filled, form_fields, make, quantity
+from hil.profile.forms import DURATION, PERIOD, Form, filled, form_fields, make, quantity
 from hil.profile.model import (
     Charge,
     Controller,
@@ -55,6 +60,7 @@ def bounds_of(unit: str) -> Any:
 
 
 def _bounds(form: Any) -> tuple[float | None, float | None]:
+    """Return (min, max), one of them None if open. Raises ValueError for none and for a gap."""
     low, high = form.min, form.max
     if low is None and high is None:
         raise ValueError("expected min, max, or both")
@@ -79,6 +85,7 @@ def _bounded(form: BaseModel) -> list[tuple[str, float | None, float | None]]:
 
 
 def _limits(form: BaseModel) -> tuple[Limit, ...]:
+    """Return the limits in the order of QUANTITIES, so that equal files give equal records."""
     return tuple(Limit(*one) for one in _bounded(form))
 
 
@@ -97,6 +104,10 @@ class FaultFields(Form):
 
 
 def _expect(form: Any) -> Expect | ExpectFault:
+    """Return the expectation of a value now, or of a fault within a time.
+
+    One quantity an entry: each expectation is judged, and reported, under its own name.
+    """
     bounded = _bounded(form)
     if (form.board is not None) + len(bounded) != 1:
         raise ValueError("expected exactly one quantity (gap: {max: 60 mV}), or board: FAULT")
@@ -125,6 +136,7 @@ def _entry(kind: str, build: Callable[[Any], Step], **body: Any) -> Any:
 
 
 def _body(kind: str, type_: Any) -> Any:
+    """Return the branch of a step whose key holds all there is to it."""
     return _entry(kind, lambda form: getattr(form, kind), **{kind: (type_, ...)})
 
 
@@ -132,11 +144,12 @@ class RepeatFields(Form):
     """``- repeat: 7`` with ``every`` and ``steps`` beside it."""
 
     repeat: int = FormField(ge=1, le=100_000)
-    every: DURATION | None = FormField(None, gt=0)
+    every: PERIOD | None = None
     steps: "list[STEP]" = FormField(min_length=1)
 
 
 def _repeat(form: Any) -> Repeat:
+    """Build a repeat from the three keys of its entry."""
     return Repeat(count=form.repeat, every_ns=form.every, steps=tuple(form.steps))
 
 
@@ -163,6 +176,7 @@ def _text(entry: Table) -> str:
 
 
 def _flat(node: Any) -> str:
+    """Return a node in words: lists are alternatives, as in ``until``."""
     if isinstance(node, dict):
         return ", ".join(f"{key} {_flat(value)}" for key, value in node.items())
     return " or ".join(map(_flat, node)) if isinstance(node, list) else str(node)
@@ -206,7 +220,10 @@ def key_of_path(path: str) -> str:
 
 
 def _controller(name: str, cls: type[Any]) -> Any:
-    """Return the branch of one strategy: its parameters stand beside mode and strategy."""
+    """Return the branch of one strategy: its parameters stand beside mode and strategy.
+
+    A strategy that is registered tomorrow is in the schema and in ``hil check`` with no line here.
+    """
     form = create_model(
         f"{name}-controller",
         __base__=Form,
@@ -253,7 +270,7 @@ ProfileForm = create_model(
     limits=(LIMITS, ()),
     steps=(list[STEP], FormField(min_length=1)),
     verdict=(list[CriterionText], FormField(min_length=1)),
-    tick=(DURATION | None, FormField(None, gt=0)),
+    tick=(PERIOD | None, None),
     parameters=(dict[str, str], FormField(default_factory=dict)),
     requirements=(list[str], FormField(default_factory=list)),
 )

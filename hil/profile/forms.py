@@ -4,6 +4,11 @@ The key is the field's name without its unit, the unit says how the value is rea
 float`` takes ``start: 50 mV``). ``form_of`` turns a dataclass into a pydantic model by that one
 rule, so profiles, boards, cells and strategies all get the same checks, messages and JSON Schema,
 and physics need not know that YAML exists.
+
+``BoardDesign.filter_capacitance_farad`` is written ``filter_capacitance: 100 nF``; fields whose
+stems are equal keep their whole names (``gate_v``, ``gate_a``); a tuple of numbers may share one
+unit; dataclasses nest; what has a default may be left out. Bounds stand beside the type as
+``Annotated[float, Gt(0)]``, or the dataclass refuses in ``__post_init__``.
 """
 
 import re
@@ -22,6 +27,7 @@ from typing import (
     get_type_hints,
 )
 
+from annotated_types import Gt
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -172,7 +178,10 @@ def quantity(unit: str) -> Any:
 
 
 def _reader(read: Callable[[str], T]) -> Callable[[Any], T]:
-    """Return ``read`` for pydantic: only texts get in, only ValueErrors come out."""
+    """Return ``read`` for pydantic: only texts get in, only ValueErrors come out.
+
+    A custom error keeps pydantic from putting ``Value error,`` before the message.
+    """
 
     def validate(value: Any) -> T:
         if not isinstance(value, str):
@@ -200,6 +209,10 @@ DURATION = Annotated[
 ]
 
 
+PERIOD = Annotated[DURATION, Gt(0)]
+"""A duration above zero. (A bound in ``Field`` would be overruled by the validator above.)"""
+
+
 def shape_of(value: Any) -> dict[str, Any]:
     """Say what kind of node was found, as the context of an error."""
     shapes = {dict: "a mapping", list: "a list"}
@@ -209,6 +222,7 @@ def shape_of(value: Any) -> dict[str, Any]:
 
 
 def _default(field: "Field[Any]") -> Mapping[str, Any]:
+    """Return the default of a dataclass field as arguments of pydantic's; empty for none."""
     if field.default is not MISSING:
         return {"default": field.default}
     if field.default_factory is not MISSING:
@@ -217,6 +231,7 @@ def _default(field: "Field[Any]") -> Mapping[str, Any]:
 
 
 def _optional(hint: Any, unit: str) -> Any:
+    """Return the type of ``X | None``: None only by leaving the key out, never by a text."""
     inner = [one for one in get_args(hint) if one is not type(None)]
     if len(inner) != 1:
         raise TypeError(f"no way to read a field of type {hint}")
@@ -251,7 +266,10 @@ def _sequence(item: Any, unit: str) -> Any:
 
 
 def _with_unit(value: Any) -> Any:
-    """Write the shared unit behind each number; anything else is left to the list's own checks."""
+    """Write the shared unit behind each number; anything else is left to the list's own checks.
+
+    So ``{unit: mV, values: [30, x]}`` fails as the text ``x mV`` does, with no second set of rules.
+    """
     if not isinstance(value, dict):
         return value
     unit, values = value.get("unit"), value.get("values")
@@ -260,5 +278,6 @@ def _with_unit(value: Any) -> Any:
         or not isinstance(unit, str)
         or not isinstance(values, list)
     ):
-        raise PydanticCustomError("shape", "expected a list, or {{unit: V, values: [...]}}", {})
+        example = "{unit: V, values: [...]}"
+        raise PydanticCustomError("shape", "expected a list, or {example}", {"example": example})
     return [f"{one} {unit}" if isinstance(one, str) else one for one in values]

@@ -1,4 +1,10 @@
-"""Profiles from files: find, read, put includes, overrides and parameters in, check, build."""
+"""Profiles from files, stage by stage.
+
+The order matters. Includes come first, so that an override can reach a step that another file
+brought in; overrides come before parameters, so that ``--set parameters.climate=50 degC`` changes
+every place that uses it; and both work on the tree, before anything is read, so that what the user
+set on the command line passes the same checks as what the file says.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,6 +37,8 @@ def load_profile(
     include_steps(tree, lambda name: _included(name, root))
     apply_overrides(tree, for_profile(overrides))
     tree = fill_parameters(tree)
+    # The profile and the cell file it names are read whatever is wrong with the other: a user
+    # wants all mistakes at once, not the next one after each repair.
     errors = []
     form, cell = None, None
     try:
@@ -58,6 +66,7 @@ def load_cell(name: str, root: Path | None = None) -> CellParameters:
 
 
 def _profile(form: Any, cell: CellParameters | None, path: Path, tree: Table) -> Profile:
+    """Put the pieces together; everything in them has been checked."""
     return Profile(
         name=form.profile,
         about=form.about,
@@ -89,12 +98,16 @@ def _cell(tree: Table, root: Path | None) -> CellParameters | None:
 
 
 def _included(name: Text, root: Path | None) -> Table:
+    """Load the file behind one ``include``, by its name or path."""
     path = find(name, "runs", root, name.mark, "include")
     return load_table(path, shown(path))
 
 
 def _input(name: str, profile: Path, root: Path | None) -> tuple[Path, str]:
-    """Look for a series beside the profile, then in ``root/inputs``. Raises ValueError."""
+    """Look for a series beside the profile, then in ``root/inputs``. Raises ValueError.
+
+    Beside the profile first: a profile that is handed over with its data means that data.
+    """
     inputs = data_root(root) / "inputs"
     for folder in (profile.parent, inputs):
         path = folder / name

@@ -2,6 +2,10 @@
 
 The YAML key of a field is its name without the unit: ``for_ns`` is written ``for: 1 h``. Profiles
 can be written in Python with the same types.
+
+Signs and reference points are those of the bench: currents and powers are magnitudes here, the
+step's name says the direction; voltages without another word are those of one cell; temperatures
+are in degrees Celsius, differences in kelvin; instants and durations are whole nanoseconds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -50,7 +54,11 @@ class Soak(Played):
 
 @dataclass(frozen=True, kw_only=True)
 class Charge(Played):
-    """Charge with a constant current or power. ``limit: board`` obeys what the board allows."""
+    """Charge with a constant current or power.
+
+    ``limit: board`` stays within the current that the board allows and stops when it forbids
+    charging, as an inverter would; ``limit: none`` does not listen, to see what the board does.
+    """
 
     kind: ClassVar[str] = "charge"
     current_a: Annotated[float, Gt(0)] | None = None
@@ -65,7 +73,7 @@ class Charge(Played):
 
 @dataclass(frozen=True, kw_only=True)
 class Discharge(Played):
-    """Discharge with a constant current or power."""
+    """Discharge with a constant current or power; ``limit`` as in ``Charge``."""
 
     kind: ClassVar[str] = "discharge"
     current_a: Annotated[float, Gt(0)] | None = None
@@ -140,7 +148,11 @@ class Repeat(Played):
 
 @dataclass(frozen=True, kw_only=True)
 class Expect(Played):
-    """Judge a measured quantity now; for one that every cell has, all must lie inside."""
+    """Judge a measured quantity now; for one that every cell has, all must lie inside.
+
+    Bounds are in ``unit``, ends included; ``name`` is how the report calls it: the quantity, and
+    where it was read if the profile says so.
+    """
 
     kind: ClassVar[str] = "expect"
     quantity: str
@@ -250,7 +262,12 @@ class PackConfig:
 
 @dataclass(frozen=True)
 class Profile:
-    """A test, ready to be checked against a bench and run."""
+    """A test, ready to be checked against a bench and run.
+
+    ``cell_parameters`` is the ``hil.physics.parameters.CellParameters`` that ``pack.cell`` names.
+    ``parameters`` have been filled in already and are kept for the report. ``marks`` say where each
+    dotted key stands (``steps.2.charge.current``), for errors that only a check can find.
+    """
 
     name: str
     about: str
@@ -297,5 +314,6 @@ def all_steps(steps: Sequence[Step]) -> list[Step]:
 
 
 def _one_of(first: object, second: object, names: str) -> None:
+    """Refuse two answers to one question, and none. Raises ValueError."""
     if (first is None) == (second is None):
         raise ValueError(f"expected exactly one of {names}")

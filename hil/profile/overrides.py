@@ -1,4 +1,8 @@
-"""What is done to a tree before it is read: other files' steps, ``--set key=value``, parameters."""
+"""What is done to a tree before it is read: other files' steps, ``--set key=value``, parameters.
+
+Nothing here knows what a key means. An override that makes no sense becomes a node that its form
+refuses, and since the node's mark is the override itself, the message names what the user typed.
+"""
 
 import re
 from collections.abc import Callable, Sequence
@@ -25,6 +29,7 @@ def for_bench(overrides: Sequence[str]) -> list[str]:
 
 
 def _is_for_bench(override: str) -> bool:
+    """Say whose key it is. ``bench=NAME`` is the profile's: it names the bench to run on."""
     key = override.strip().partition("=")[0]
     return key.startswith("bench.") or key.partition(".")[0].strip() in BENCH_KEYS
 
@@ -51,7 +56,11 @@ def apply_overrides(tree: Table, overrides: Sequence[str]) -> None:
 
 
 def _segments(tree: Table, key: str) -> list[str]:
-    """Split a dotted key; names that have dots themselves (``cell.voltage``) stay whole."""
+    """Split a dotted key; names that have dots themselves (``cell.voltage``) stay whole.
+
+    Longest first: a key that the file has wins over its parts, and a quantity is known even where
+    the file has none yet (``limits.cell.voltage.max`` on a profile without limits).
+    """
     parts = key.split(".")
     found: list[str] = []
     node: Any = tree
@@ -74,6 +83,10 @@ def _item(node: Any, name: str) -> Any:
 
 
 def _set(tree: Table, segments: Sequence[str], value: Node, mark: Mark) -> None:
+    """Walk to the place, making mappings on the way, and put the value there.
+
+    Lists do not grow: an index beyond the end is more likely a slip than a wish.
+    """
     if len(segments) > MAX_DEPTH:
         raise ConfigErrors([mark.error("", f"nested deeper than {MAX_DEPTH} levels")])
     node: Any = tree
@@ -107,6 +120,10 @@ def fill_parameters(tree: Table) -> Table:
 
 
 def _filled(node: Node, key: str, known: Table, errors: list[ConfigError]) -> Node:
+    """Return a copy of a node with its texts filled in; marks stay those of the file.
+
+    A copy, because an alias shares nodes and an override may have changed one place of them.
+    """
     if isinstance(node, Text):
         return _filled_text(node, key, known, errors)
     if isinstance(node, Items):
@@ -124,6 +141,8 @@ def _filled(node: Node, key: str, known: Table, errors: list[ConfigError]) -> No
 
 
 def _filled_text(text: Text, key: str, known: Table, errors: list[ConfigError]) -> Text:
+    """Replace each ``${name}`` of one text; an unknown name is noted and the rest goes on."""
+
     def value(match: re.Match[str]) -> str:
         name = match.group(1).strip()
         if isinstance(known.get(name), str):

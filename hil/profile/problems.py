@@ -1,4 +1,10 @@
-"""What pydantic found wrong, told as one line at its place in the file."""
+"""What pydantic found wrong, told as one line at its place in the file.
+
+pydantic says what (a type of error with its context) and where (the way from the root, keys and
+indices, with names of union branches in between). The tree it read still knows lines and columns,
+so the way is walked again and the words are put in the terms of the file: found, expected, and the
+nearest right name.
+"""
 
 import difflib
 import re
@@ -11,7 +17,7 @@ from pydantic_core import ErrorDetails
 from hil.core.errors import ConfigError, ConfigErrors
 from hil.profile.conditions import nearest
 from hil.profile.forms import shape_of
-from hil.profile.tree import Items, Mark, Node, Table
+from hil.profile.tree import Items, Mark, Node, Table, Text
 
 T = TypeVar("T")
 
@@ -56,6 +62,11 @@ def in_order(errors: Sequence[ConfigError]) -> list[ConfigError]:
 
 
 def _all_of(error: ValidationError, node: Node) -> list[ConfigError]:
+    """Return one error for each thing that is wrong.
+
+    A misspelt required key is two errors to pydantic, one unknown and one missing; to the user it
+    is one. Errors of other files (a series) arrive whole and keep their own places.
+    """
     found: list[ConfigError] = []
     details = error.errors(include_url=False)
     meant = {
@@ -75,12 +86,17 @@ def _meant(details: ErrorDetails, root: Node) -> str:
 
 
 def _known(details: ErrorDetails, root: Node) -> tuple[str, ...]:
+    """Return the keys that the form around an unknown one takes."""
     table = _find(root, details["loc"][:-1])[2]
     return table.known if isinstance(table, Table) else ()
 
 
 def _told(details: ErrorDetails, root: Node) -> ConfigError:
-    """Find the place of one error and say it in words."""
+    """Find the place of one error and say it in words.
+
+    Each kind has its own best place: an unknown key where it is written, a missing one where the
+    mapping begins, a wrong choice of a branch where the word stands that made it.
+    """
     context, kind = details.get("ctx", {}), details["type"]
     name = str(details["loc"][-1]) if details["loc"] else ""
     steps = [*details["loc"], *([context["key"]] if kind == "at_key" else [])]
@@ -90,6 +106,11 @@ def _told(details: ErrorDetails, root: Node) -> ConfigError:
         known = nearest(name, _known(details, root))
         return place.error(f"{key}.{name}" if key else name, f"unknown key '{name}'{known}")
     key, mark, node = _find(root, steps)
+    if name == "[key]":  # pydantic's word for the key of a mapping, not its value
+        table = _find(root, steps[:-2])[2]
+        wrong = str(steps[-2])
+        mark = table.keys_at[wrong] if isinstance(table, Table) else mark
+        node = Text(wrong, mark)
     if kind == "missing":
         return mark.error(key, f"missing key '{name}'")
     if kind == "union_tag_not_found":
@@ -118,6 +139,10 @@ def _branch(key: str, mark: Mark, node: Node, tag: str) -> tuple[str, Mark]:
 
 
 def _message(details: ErrorDetails, context: dict[str, Any], node: Node) -> str:
+    """Say found and expected, by pydantic's name for what is wrong.
+
+    A kind that is not listed here keeps pydantic's own sentence, so that nothing goes unsaid.
+    """
     kind, found = details["type"], _shown(node)
     if kind in _WANTED:
         return f"found {found}, expected {_WANTED[kind]}"
@@ -140,7 +165,10 @@ def _shown(node: Node) -> str:
 
 
 def _find(root: Node, steps: Sequence[int | str]) -> tuple[str, Mark, Node]:
-    """Follow pydantic's location through the tree; return dotted key, mark and last node met."""
+    """Follow pydantic's location through the tree; return dotted key, mark and last node met.
+
+    A scalar is marked at its value, a container at its key: that is where an editor should stand.
+    """
     node, mark, key = root, root.mark, ""
     for step in steps:
         if isinstance(node, Table) and step in node:

@@ -1,4 +1,8 @@
-"""Values of a profile that are texts with a grammar of their own: conditions, criteria, series."""
+"""Values of a profile that are texts with a grammar of their own: conditions, criteria, series.
+
+Each is an annotated type: the value that the program works with, the function that reads it, and
+the JSON Schema of what is written. ``model`` uses them as field types like any other.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -60,6 +64,11 @@ ConditionText = Annotated[
 
 
 def _read_criterion(value: Any) -> Criterion:
+    """Read ``usable_capacity >= 98 %`` in the unit of its metric.
+
+    Only metrics that are registered have a meaning; a name that no fold computes would make every
+    run INCONCLUSIVE, hours later.
+    """
     if not isinstance(value, str):
         raise ValueError("expected a comparison such as usable_capacity >= 98 %")  # noqa: TRY004 - pydantic collects ValueErrors
     return parse_criterion(str(value), {name: info.unit for name, info in METRICS.items()})
@@ -87,7 +96,11 @@ class SeriesFields(Form):
 
 
 def _read_series(value: Any, info: ValidationInfo) -> Series:
-    """Load the file through the loader's ``Resolve``; its errors keep their own file and line."""
+    """Load the file through the loader's ``Resolve``; its errors keep their own file and line.
+
+    They travel through pydantic as the context of one error, so that the rest of the profile is
+    still read and its mistakes are told in the same go.
+    """
     fields = SeriesFields.model_validate(value)
     resolve: Any = info.context  # the loader's Resolve
     try:

@@ -1,4 +1,9 @@
-"""A loaded profile or bench as canonical JSON: what a run's record keeps, and its digest covers."""
+"""A loaded profile or bench as canonical JSON: what a run's record keeps, and its digest covers.
+
+Built from the values, not from the files: comments, the order of keys and ``60 mV`` against
+``0.06 V`` change nothing, while a changed default of the program does. Sorted keys and Python's
+shortest floats make equal values equal texts on every host.
+"""
 
 import json
 from collections.abc import Mapping

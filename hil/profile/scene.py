@@ -46,7 +46,10 @@ class Scene:
 
     @cached_property
     def cell_v(self) -> Range | None:
-        """The voltages that every emulator of the stack can show."""
+        """The voltages that every emulator of the stack can show.
+
+        What lies outside on one unit lies outside for the stack: cells are not told apart.
+        """
         ranges = [spec.set_v for spec in self.of(EmulatorSpec).values()]
         if not ranges:
             return None
@@ -67,7 +70,10 @@ class Scene:
     def outside(
         self, key: str, value: float | None, span: Range | None, unit: str, whose: str
     ) -> Iterator[ConfigError]:
-        """Yield an error if ``value`` lies outside what a device can do."""
+        """Yield an error at ``key`` if ``value`` lies outside what a device can do.
+
+        Nothing is said where either is unknown: a missing device is an error of its own.
+        """
         if value is not None and span is not None and value not in span:
             has = f"{span.low:g} to {span.high:g} {unit}"
             yield self.profile.wrong(

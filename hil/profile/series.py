@@ -3,6 +3,9 @@
 The first column is the time, ``time_s`` (seconds, any start) or ``time`` (ISO 8601 or seconds);
 each other column is named with its unit (``net_w``, ``pack_a``). A row holds until the next one,
 rows are equally far apart, and positive values discharge the pack.
+
+The rules are strict because the damage is silent: a gap that is bridged, a NaN that is skipped or
+hours taken for seconds give a run that looks fine and means nothing.
 """
 
 import csv
@@ -107,6 +110,7 @@ def _column(header: list[str], shown: str, column: str) -> tuple[int, Literal["c
 
 
 def _time_ns(text: str, name: str, shown: str, line: int) -> int:
+    """Read one time. ``time_s`` is seconds by its name; ``time`` may be ISO 8601 as well."""
     try:
         seconds = float(text)
     except ValueError:
@@ -123,6 +127,7 @@ def _time_ns(text: str, name: str, shown: str, line: int) -> int:
 
 
 def _value(text: str, column: str, shown: str, line: int) -> float:
+    """Read one value. A NaN would follow through every sum of the run, so it ends here."""
     try:
         value = float(text)
     except ValueError as error:
@@ -146,4 +151,5 @@ def _check_times(times: Sequence[int], shown: str) -> None:
 
 
 def _wrong(shown: str, line: int, key: str, message: str) -> ConfigErrors:
+    """Return the error at a line of the file, to be raised."""
     return ConfigErrors([Mark(shown, line, 1).error(key, message)])

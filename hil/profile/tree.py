@@ -16,6 +16,7 @@ from hil.core.errors import ConfigError, ConfigErrors
 
 MAX_BYTES = 256 * 1024  # PyYAML reads about 50 kB/s
 MAX_DEPTH = 24
+MAX_SHOWN = 400  # characters of a message
 MAX_NODES = 20_000  # with every alias counted as if its content were written out
 
 EVENTS_OF_NO_CONTENT = (
@@ -34,8 +35,10 @@ class Mark(NamedTuple):
     column: int = 0
 
     def error(self, key: str, message: str) -> ConfigError:
-        """Return an error at this place."""
-        return ConfigError(self.file, self.line, self.column, key, message)
+        """Return an error at this place, in one line whatever the file has in it."""
+        one_line = [" ".join(text.split()) for text in (key, message)]
+        short = [text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..." for text in one_line]
+        return ConfigError(self.file, self.line, self.column, *short)
 
 
 class Text(str):
@@ -167,6 +170,7 @@ class _Builder:
         self._root: Node | None = None
 
     def document(self, text: str) -> Node | None:
+        """Return the root, None for a document without content. Raises YAMLError, ConfigErrors."""
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
             if isinstance(event, EVENTS_OF_NO_CONTENT):
                 if isinstance(event, yaml.DocumentStartEvent) and self._root is not None:
@@ -184,6 +188,7 @@ class _Builder:
         return None if empty else self._root
 
     def _scalar(self, event: yaml.ScalarEvent) -> None:
+        """Keep the text, whatever YAML would have made of it."""
         self._check(event)
         node = Text(event.value, self._mark(event))
         if event.anchor:
@@ -191,6 +196,10 @@ class _Builder:
         self._place(node, event)
 
     def _alias(self, event: yaml.AliasEvent) -> None:
+        """Put the same node in again; it is never changed, so sharing it is safe.
+
+        Its size counts each time: that is what stops a few lines from standing for a billion.
+        """
         node = self._anchors.get(event.anchor or "")
         if node is None:
             raise self._refuse(event, f"'*{event.anchor}' refers to no anchor before it")
@@ -199,6 +208,7 @@ class _Builder:
         self._place(node, event)
 
     def _begin(self, event: yaml.MappingStartEvent | yaml.SequenceStartEvent) -> None:
+        """Open a container inside the innermost one."""
         self._check(event)
         if len(self._open) >= MAX_DEPTH:
             raise self._refuse(event, f"nested deeper than {MAX_DEPTH} levels")
@@ -210,6 +220,7 @@ class _Builder:
         self._anchored.append(event.anchor)
 
     def _end(self) -> None:
+        """Close the innermost container; from here on an alias may name it."""
         node = self._open.pop()
         self._key.pop()
         anchor = self._anchored.pop()
@@ -217,6 +228,11 @@ class _Builder:
             self._anchors[anchor] = node
 
     def _place(self, node: Node, event: yaml.Event) -> None:
+        """Put a finished or just opened node where it belongs.
+
+        In a mapping nodes come in pairs: the first is kept as key until the second arrives. YAML
+        lets a later key win over an equal one, which would hide a mistake, so it is refused.
+        """
         if not self._open:
             self._root = node
             return
@@ -237,6 +253,7 @@ class _Builder:
         self._key[-1] = Text(node, self._mark(event))
 
     def _check(self, event: Any) -> None:
+        """Count one more node against the cap, and refuse tags: they ask for code or types."""
         self._nodes += 1
         if self._nodes > MAX_NODES:
             raise self._refuse(event, f"more than {MAX_NODES} values, aliases written out")
@@ -245,9 +262,11 @@ class _Builder:
             raise self._refuse(event, f"tag '{tag}': tags are not used here")
 
     def _mark(self, event: yaml.Event) -> Mark:
+        """Return where an event begins."""
         return _place_of(event.start_mark, self._origin)
 
     def _refuse(self, event: yaml.Event, message: str) -> ConfigErrors:
+        """Return the error at an event, to be raised."""
         return ConfigErrors([self._mark(event).error("", message)])
 
 

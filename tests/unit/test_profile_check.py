@@ -1,0 +1,186 @@
+"""What ``hil check`` knows before it touches hardware, on data sheets made up here."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hil.balancing import STRATEGIES
+from hil.core.instants import MILLISECOND, SECOND
+from hil.core.spec import Accuracy, BoardSpec, ChamberSpec, DeviceSpec, EmulatorSpec, Range
+from hil.profile import Findings, Known, check_profile, load_bench, load_profile
+from hil.profile.files import CHECKOUT
+
+EMULATOR = EmulatorSpec(
+    model="E8",
+    channels=8,
+    set_v=Range(0.0, 5.0),
+    set_resolution_v=1e-4,
+    set_accuracy_v=Accuracy(1e-3),
+    read_accuracy_v=Accuracy(1e-3),
+    read_accuracy_a=Accuracy(1e-3),
+    source_a=5.0,
+    sink_a=5.0,
+    settle=5 * MILLISECOND,
+    reply=5 * MILLISECOND,
+    aux_outputs=8,
+    aux_v=Range(-10.0, 10.0),
+)
+CHAMBER = ChamberSpec("C1", Range(-40.0, 85.0), 5.0, Accuracy(0.5), 50 * MILLISECOND)
+BOARD = BoardSpec("B", 32, Range(0.0, 5.0), 1e-4, 0.01, SECOND // 10, SECOND // 100)
+SPECS: dict[str, DeviceSpec] = {
+    "emulator-1": EMULATOR,
+    "emulator-2": EMULATOR,
+    "chamber": CHAMBER,
+    "board": BOARD,
+}
+DRIVERS = ("bloomy-abs", "watlow-f4t", "reference-board")
+KNOWN = Known(
+    drivers=DRIVERS,
+    twins=DRIVERS,
+    links=("memory", "memory-can", "tcp"),
+    faults={"wiring": ("open-lead",), "board": ("silent", "stuck-cell")},
+)
+RUNS = sorted(path.stem for path in (CHECKOUT / "runs").glob("*.yaml"))
+
+
+def check(
+    *overrides: str,
+    profile: str | Path = "room-baseline",
+    specs: Mapping[str, DeviceSpec] = SPECS,
+    bench: str = "virtual-16s",
+) -> Findings:
+    loaded = load_profile(profile, overrides)
+    return check_profile(loaded, load_bench(bench, overrides), specs, KNOWN)
+
+
+def lines(findings: Findings) -> list[str]:
+    return [f"{error.key}: {error.message}" for error in findings.errors]
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_shipped_profiles_fit_their_benches_without_a_warning(name: str) -> None:
+    findings = check(profile=name)
+    assert findings == Findings([], [])
+
+
+CASES = {
+    "needs.cells=32": "needs.cells: the profile needs 32 cells, and virtual-16s has 16",
+    "needs.chamber.max=120 degC": (
+        "needs.chamber.max: 120 degC is outside the range of C1, -40 to 85 degC"
+    ),
+    "steps.1.soak.chamber=60 degC": (
+        "steps.1.soak.chamber: 60 degC is outside what the profile needs, 20 to 30 degC"
+        " (needs.chamber)"
+    ),
+    "steps.1.soak.ramp=9 K/min": "steps.1.soak.ramp: 9 K/min, and C1 does 5 K/min",
+    "steps.3.hold.cell_max=5.5 V": (
+        "steps.3.hold.cell_max: 5.5 V is outside the range of the cell emulators, 0 to 5 V"
+    ),
+    "limits.cell.voltage.max=6 V": (
+        "limits.cell.voltage.max: 6 V is outside the range of the bench, 0 to 5 V"
+    ),
+    "limits.cell.voltage={min: 1 V, max: 1.5 V}": (
+        "limits.cell.voltage: the limits of profile and bench on cell.voltage leave nothing"
+        " between them"
+    ),
+    "steps.2.charge.until=[any cell.voltage >= 5.1 V]": (
+        "steps.2.charge.until.1: 5.1 V is outside the range of the bench, 0 to 5 V"
+    ),
+    "steps.2.charge.until=[current < 5 A]": (
+        "steps.2.charge.until: can go on for ever: expected a voltage it rises to, or after: TIME"
+    ),
+    "steps.2.charge.until=[any cell.voltage < 3 V]": (
+        "steps.2.charge.until: can go on for ever: expected a voltage it rises to, or after: TIME"
+    ),
+    "steps.6.discharge.until=[any cell.voltage > 3 V]": (
+        "steps.6.discharge.until: can go on for ever: expected a voltage it falls to, or after:"
+        " TIME"
+    ),
+    "steps.3.hold.until=[pack.voltage > 50 V]": (
+        "steps.3.hold.until: can go on for ever: expected a current it falls to, or after: TIME"
+    ),
+    "steps.4={repeat: 2, every: 1 h, steps: [rest: 40 min, rest: 30 min]}": (
+        "steps.4.every: 01:00:00, and one turn takes at least 01:10:00"
+    ),
+    "steps.4={inject: {target: bord, fault: silent}}": (
+        "steps.4.inject.target: 'bord' takes no faults; did you mean 'board'?"
+    ),
+    "steps.4={inject: {target: board, fault: silnt}}": (
+        "steps.4.inject.fault: board knows no fault 'silnt'; did you mean 'silent'?"
+    ),
+    "steps.5={expect: {pack.voltage: {max: 90 V}}}": (
+        "steps.5.expect.pack.voltage.max: 90 V is outside the range of the bench, 0 to 80 V"
+    ),
+    "controller.every=0 s": "controller.every: found 0 s, expected more",
+    "bench.devices.chamber.driver=watlow": (
+        "devices.chamber.driver: no driver 'watlow'; did you mean 'watlow-f4t'?"
+    ),
+    "bench.devices.chamber.link.kind=tcq": (
+        "devices.chamber.link: no link 'tcq'; did you mean 'tcp'?"
+    ),
+    "bench.devices.chamber.link.kind=tcp": (
+        "devices.chamber.link: found 'tcp', expected a memory link with clock: virtual"
+    ),
+    "bench.wiring.shunt.ratio=1000": "wiring.shunt.by: needs -60 to 60 V, and emulator-2 gives",
+    "bench.wiring.shunt.by=emulator-2 aux 9": "wiring.shunt.by: no output 9: E8 has 8",
+}
+
+
+@pytest.mark.parametrize("override", CASES)
+def test_one_wrong_value_is_found_and_only_that(override: str) -> None:
+    [line] = lines(check(override))
+    assert line.startswith(CASES[override])
+
+
+def test_errors_name_the_override_or_the_line() -> None:
+    [error] = check("needs.cells=32").errors
+    assert error.file == "--set needs.cells=32"
+    narrow = replace(EMULATOR, set_v=Range(0.0, 3.48))
+    errors = check(specs={**SPECS, "emulator-2": narrow}).errors
+    rows = load_profile("room-baseline").file.read_text().splitlines()
+    at = [rows[error.line - 1][error.column - 1 :] for error in errors]
+    assert [text.split(":")[0] for text in at] == ["max", "cell_max"]
+
+
+def test_a_gradient_needs_emulated_ntcs() -> None:
+    assert lines(check("pack.gradient=10 K")) == []
+    [line] = lines(check("pack.gradient=10 K", "bench.wiring.ntcs={}"))
+    assert (
+        line
+        == "pack.gradient: a gradient needs emulated NTCs, and this bench has none (wiring.ntcs)"
+    )
+
+
+@pytest.mark.parametrize("role", ["board", "chamber"])
+def test_a_bench_without_a_role_is_refused(role: str) -> None:
+    specs = {**SPECS, role: EMULATOR}
+    assert f"devices: a bench needs a {role}, and this one has none" in lines(check(specs=specs))
+
+
+def test_cells_on_what_is_no_emulator_or_has_no_such_channel() -> None:
+    found = lines(check(specs={**SPECS, "emulator-2": replace(EMULATOR, channels=7)}))
+    assert found == ["stack: cell 16: emulator-2 has channels 1 to 7"]
+    found = lines(check(specs={**SPECS, "emulator-2": BOARD}))
+    assert "stack: cell 9: 'emulator-2' is no cell emulator" in found
+
+
+def test_a_real_bench_takes_no_memory_link_and_no_strategy_that_needs_truth(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = lines(check("clock=wall"))
+    assert len(found) == 4
+    assert all("expected a link to a real device with clock: wall" in line for line in found)
+    monkeypatch.setattr(STRATEGIES["top-balance"], "needs_truth", True)
+    assert any("needs the true state of the cells" in line for line in lines(check("clock=wall")))
+    assert lines(check()) == []
+
+
+def test_a_bench_too_coarse_for_a_tolerance_is_said_as_a_warning() -> None:
+    coarse = {**SPECS, "emulator-1": replace(EMULATOR, set_accuracy_v=Accuracy(0.02))}
+    findings = check(specs=coarse)
+    assert findings.errors == []
+    [warning] = findings.warnings
+    assert warning.key == "steps.5.expect.gap"
+    assert warning.message.startswith("U = 28 mV is more than a quarter of 60 mV")
