@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hil.core.errors import ConfigError, ConfigErrors
@@ -103,7 +103,6 @@ VALUES = st.dictionaries(
 )
 
 
-@settings(max_examples=60)
 @given(
     key=st.sampled_from(
         [

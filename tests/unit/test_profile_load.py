@@ -13,7 +13,7 @@ from hil.core.wiring import Channel, NtcWire
 from hil.profile import load_bench, load_cell, load_profile
 from hil.profile.conditions import After, Compare
 from hil.profile.files import CHECKOUT
-from hil.profile.model import Charge, Expect, ExpectFault, Inject, Repeat, Rest, all_steps
+from hil.profile.model import Charge, Expect, ExpectFault, Inject, Limit, Repeat, Rest, all_steps
 
 RUNS = sorted(path.stem for path in (CHECKOUT / "runs").glob("*.yaml"))
 BENCHES = sorted(path.stem for path in (CHECKOUT / "benches").glob("*.yaml"))
@@ -107,6 +107,7 @@ def test_overrides_reach_the_file_they_belong_to() -> None:
         "controller={strategy: fixed-threshold, start: 40 mV}",
         "steps.2.charge.current=10 A",
         "limits.cell.voltage.max=3.60 V",
+        "limits.pack.voltage.max=58 V",
         "tick=2 s",
         "bench.tick=1 s",
         "board.cycle=1 s",
@@ -119,6 +120,7 @@ def test_overrides_reach_the_file_they_belong_to() -> None:
     assert isinstance(profile.steps[1], Charge)
     assert profile.steps[1].current_a == 10.0
     assert next(one for one in profile.limits if one.quantity == "cell.voltage").maximum == 3.60
+    assert Limit("pack.voltage", None, 58.0) in profile.limits
     assert profile.tick_ns == 2 * SECOND
     assert (bench.tick_ns, bench.board.cycle_ns) == (SECOND, SECOND)
     assert bench.devices["chamber"].virtual == {"serial": "X"}
