@@ -20,6 +20,7 @@ from hil.core.spec import BoardSpec, Range
 from hil.ports import BoardReport, Clock, FrameLink, Identity
 
 _POLL = 5 * MILLISECOND
+"""How often a wait looks for frames: short against a cycle, long against a frame's 0.27 ms."""
 _PATIENCE_CYCLES = 5
 """The board answers at the end of a cycle; more than a few of them is no answer."""
 
@@ -92,7 +93,7 @@ class ReferenceBoard:
             raise ValueError(f"{self.name}: expected {self._options.cells} duties in 0..1: {duty}")
         counts = [round(one * wire.DUTY_COUNTS) for one in duty]
         size = wire.DUTIES_A_PAGE
-        counts += [0] * (-len(counts) % size)
+        counts += [0] * (-len(counts) % size)  # cells beyond the last one, to fill its page
         for page in range(len(counts) // size):
             alive = self._counters.take(wire.BLEED_COMMAND)
             six = tuple(counts[page * size : (page + 1) * size])
@@ -109,6 +110,7 @@ class ReferenceBoard:
         Raises LinkTimeout if it reports nothing, InstrumentFault (code: how many) if some are on.
         """
         picture, cells = self._picture, self._options.cells
+        # what the board said before it had this command does not count as read-back
         self._drain()
         picture.duty = [math.nan] * cells
 
@@ -132,10 +134,12 @@ class ReferenceBoard:
     # --- frames ----------------------------------------------------------------------------------
 
     def _drain(self) -> None:
+        """Take in what has arrived; never waits."""
         for frame in self._link.pending():
             self._picture.take(frame)
 
     async def _request(self, code: RequestCode) -> None:
+        """Send one request; the board answers at the end of its cycle."""
         alive = self._counters.take(wire.REQUEST)
         await self._send(wire.REQUEST, wire.encode_request(wire.Request(alive, code)))
 

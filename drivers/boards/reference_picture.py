@@ -33,11 +33,16 @@ class BoardOptions:
 
     cells: int
     ntcs: int
+    # how long the front ends of one cycle may follow each other
     cycle_ns: Duration = 100 * MILLISECOND
 
 
 class Picture:
-    """The newest complete picture of the board; takes frames in, gives reports out."""
+    """The newest complete picture of the board; takes frames in, gives reports out.
+
+    Raw frames are kept as they came, the newest of each kind: at a 100 ms cycle and a 1 s tick nine
+    of ten are overtaken before anyone looks, and checking a frame costs a third of decoding it.
+    """
 
     def __init__(self, options: BoardOptions) -> None:
         """Know nothing yet."""
@@ -50,8 +55,9 @@ class Picture:
         self._status: bytearray | None = None
         self._limits: bytearray | None = None
         self._fault_pages: dict[int, bytearray] = {}
+        # None: a page has changed since they were decoded
         self._faults: frozenset[BoardFault] | None = frozenset()
-        self._degc = [math.nan] * (1 + options.ntcs)
+        self._degc = [math.nan] * (1 + options.ntcs)  # the board's own first
         self.duty = [math.nan] * options.cells
         self.identity: list[wire.Make | wire.Firmware] = []
         self._identity = e2e.PageSet(wire.IDENTITY_PAGES)
@@ -106,13 +112,18 @@ class Picture:
             cell_sets=self._cells.count,
         )
 
+    # one taker a message that is not a cell voltage; frames are good and in order by now
+
     def _take_status(self, data: bytearray) -> None:
+        """Keep the frame: only the newest status matters."""
         self._status = data
 
     def _take_limits(self, data: bytearray) -> None:
+        """Keep the frame: only the newest limits matter."""
         self._limits = data
 
     def _take_temperatures(self, data: bytearray) -> None:
+        """Take over all temperatures at once, so that none is a second older than its neighbour."""
         frames = self._temperatures.add(data)
         if frames is not None:
             counts = [count for one in frames for count in wire.decode_temperatures(one).degc]
@@ -122,6 +133,7 @@ class Picture:
             ]
 
     def _take_bleeds(self, data: bytearray) -> None:
+        """Take over all duties at once: safe state is judged on a complete picture."""
         frames = self._bleeds.add(data)
         if frames is not None:
             counts = [count for one in frames for count in wire.decode_duties(one).duty]
@@ -132,6 +144,7 @@ class Picture:
         self.identity = []
 
     def _take_identity(self, data: bytearray) -> None:
+        """Learn who the board is, and with it how its cells are spread over front ends."""
         frames = self._identity.add(data)
         if frames is not None:
             self.identity = [wire.decode_identity(one) for one in frames]
@@ -140,12 +153,17 @@ class Picture:
                 self._cells.expect(make.cells_per_front_end)
 
     def _take_faults(self, data: bytearray) -> None:
+        """Keep the page. Pages come every second and hardly ever change: decode only if they do.
+
+        Bytes 0 and 1 are left out of the comparison, as the alive counter always changes.
+        """
         page, before = data[1] >> 4, self._fault_pages.get(data[1] >> 4)
         self._fault_pages[page] = data
         if before is None or before[2:] != data[2:]:
             self._faults = None
 
     def _decode_faults(self) -> frozenset[BoardFault]:
+        """Name every fault that the newest pages show."""
         faults: set[BoardFault] = set()
         for data in self._fault_pages.values():
             message = wire.decode_faults(data)
@@ -188,6 +206,7 @@ class _CellSets:
         sizes = [min(self.per_front_end, cells - start) for start in starts]
         self._sizes = sizes
         self._pages = [e2e.PageSet(wire.pages(size, wire.CELLS_A_PAGE)) for size in sizes]
+        # sets of the front ends heard so far in this cycle, and when the first was complete
         self._round: list[list[bytearray]] = []
         self._round_s = 0.0
         self._newest: list[list[bytearray]] = []
@@ -202,6 +221,8 @@ class _CellSets:
             return
         if front_end == 0:
             self._round, self._round_s = [], at_s
+        # a front end whose own frames are whole may still belong to the next cycle: then the
+        # first one is at least a cycle old
         is_next = len(self._round) == front_end
         if not is_next or at_s - self._round_s >= to_seconds(self._options.cycle_ns):
             self._round = []
@@ -224,6 +245,7 @@ class _CellSets:
 
 
 def _counts(frames: list[bytearray]) -> list[int]:
+    """Return the cells of one front end, the last page's fillers included."""
     return [count for frame in frames for count in wire.decode_cell_voltages(frame).cells]
 
 
@@ -244,8 +266,10 @@ def _cell_faults(message: wire.CellFaults) -> set[BoardFault]:
 
 
 def _instant(at_s: float | None) -> Instant | None:
+    """Return python-can's time stamp as an instant; a float of seconds keeps 4 ns for a year."""
     return None if at_s is None else from_seconds(at_s)
 
 
 def _limit_a(count: int | None) -> float:
+    """Return a limit in A, NaN before the first one came."""
     return math.nan if count is None else count * wire.LIMIT_AMPERE_PER_COUNT

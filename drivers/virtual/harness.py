@@ -25,6 +25,7 @@ class _CellTap:
     """One cell's terminals as the emulator sees them (``CellLoad``); index from 0."""
 
     def __init__(self, harness: "BoardHarness", index: int) -> None:
+        """Stand for one cell of the harness."""
         self._harness = harness
         self._index = index
 
@@ -68,11 +69,13 @@ class BoardHarness:
         self.filtered_v = np.zeros(cells)
         self.charge_as = np.zeros(cells)
         self._tau_s = design.filter_tau_s
+        # all bleed times count from the start of the board's cycle
         self._on_until_s = np.zeros(cells)
         self._cycle_start: Instant = 0
-        self._at: Instant = 0
+        self._at: Instant = 0  # everything is accounted for up to here
         self._moving_until: Instant = _SLEW
         self._currents = np.zeros(cells)
+        # an emulator asks for its cells one by one: answers are kept with the instant they are of
         self._currents_of: tuple[Instant, list[float]] = (-1, [])
         self._charges_of: tuple[Instant, list[float]] = (-1, [])
         self._sources: list[tuple[CellSource, int]] = []
@@ -84,7 +87,10 @@ class BoardHarness:
     # --- what the board does ---------------------------------------------------------------------
 
     def start_cycle(self, now: Instant, on_until_s: Sequence[float]) -> None:
-        """Begin a board cycle at ``now``: cell k bleeds for its first ``on_until_s[k]`` seconds."""
+        """Begin a board cycle at ``now``: cell k bleeds for its first ``on_until_s[k]`` seconds.
+
+        Infinity is a bleed that nothing switches off.
+        """
         self.advance(now)
         self._cycle_start = now
         self._on_until_s[:] = on_until_s
@@ -95,6 +101,8 @@ class BoardHarness:
         if now <= self._at:
             return
         if self._at < self._moving_until:
+            # at most one look while outputs slew, and one when they have settled: after that they
+            # stand still until the next change is announced
             self._read_sources(now)
         start = self._cycle_start
         physics.advance(
@@ -156,7 +164,7 @@ class BoardHarness:
         leads = len(self._whole_leads_ohm)
         if fault not in self.FAULTS or not 1 <= cell <= leads:
             raise ValueError(f"harness: no fault {fault!r} on {cell}; open-lead takes 1 to {leads}")
-        self.advance(now)
+        self.advance(now)  # up to now the lead was what it was
         whole_ohm = self._whole_leads_ohm[cell - 1]
         self.ladder.lead_ohm[cell - 1] = physics.OPEN_OHM if active else whole_ohm
         self._currents_of = (-1, [])

@@ -73,6 +73,8 @@ class ReferenceBoardTwin:
         self._counts = [0] * design.cells
         self._duty = [0] * design.cells
         self._flags = 0
+        # faults put in from outside: readings that stand still (None until the next sample shows
+        # at what), bleeds that nothing switches off, a procedure that is skipped
         self._frozen: dict[int, int | None] = {}
         self._stuck_bleeds: set[int] = set()
         self._blind = False
@@ -127,6 +129,7 @@ class ReferenceBoardTwin:
             (silent.add if active else silent.discard)(front_end)
 
     def _index(self, cell: int) -> int:
+        """Return the index of a cell counted from 1. Raises ValueError."""
         if not 1 <= cell <= self._design.cells:
             raise ValueError(f"{self.name}: no cell {cell}; it has 1 to {self._design.cells}")
         return cell - 1
@@ -136,10 +139,12 @@ class ReferenceBoardTwin:
     def _cycle(self, start: Instant) -> None:
         """End cycle ``cycles`` + 1 of the board that started at ``start``, and begin the next."""
         self.cycles += 1
+        # a product, not a sum: cycles of years must not drift
         now = start + self.cycles * self._design.cycle_ns
         self._clock.call_at(now + self._design.cycle_ns, self._cycle, start)
         is_slow = (self.cycles - 1) % self._slow_every == 0
 
+        # sample first: what follows may change the bleeds, and with them the readings
         self._harness.advance(now)
         current_a = self._sampling.current_a(self.cycles)
         self._sample_cells()
@@ -168,6 +173,7 @@ class ReferenceBoardTwin:
         """Convert all cells; a front end that is silent leaves its cells as they were."""
         counts = self._sampling.cell_counts(self.cycles)
         for index, frozen in self._frozen.items():
+            # self._counts still holds the previous cycle
             held = self._counts[index] if frozen is None else frozen
             self._frozen[index] = counts[index] = held
         for front_end in self._protections.silent_front_ends:
@@ -176,6 +182,7 @@ class ReferenceBoardTwin:
         self._counts = counts
 
     def _group(self, front_end: int) -> slice:
+        """Return where the cells of a front end (from 0) stand."""
         size = self._design.cells_per_front_end
         return slice(front_end * size, (front_end + 1) * size)
 
@@ -193,6 +200,7 @@ class ReferenceBoardTwin:
             return False
         if max(self._counts) * wire.VOLT_PER_COUNT < _CONNECTED_V:
             return False
+        # the pull lasts a few milliseconds of 100 uA: its charge is left out of the cells' account
         before = protections.open_leads
         found = self._harness.open_leads(design.pull_a, design.open_wire_threshold_v)
         protections.open_leads = found
@@ -200,6 +208,7 @@ class ReferenceBoardTwin:
 
     def _bleed(self, now: Instant, *, report: bool) -> None:
         """Decide the bleeds of the cycle that begins now, and say so if they changed."""
+        # a copy: the command stays what the host asked for, and counts again when the cause is gone
         duty = list(self._commands.duty)
         if not self._protections.may_bleed():
             duty = [0] * len(duty)
@@ -217,6 +226,7 @@ class ReferenceBoardTwin:
     def _send_cells(self, current_a: float, now: Instant) -> None:
         """Send the cells of this cycle and the state of the board."""
         counts = self._counts
+        # protections went on with the last readings; the host is told that they are not known
         for front_end in self._protections.silent_front_ends:
             group = self._group(front_end)
             counts = counts.copy()

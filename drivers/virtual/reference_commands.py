@@ -18,9 +18,9 @@ class Commands:
         self._cells, self._timeout = cells, timeout
         self._receiver = e2e.Receiver(wire.TO_BOARD)
         self._pages = e2e.PageSet(wire.pages(cells, wire.DUTIES_A_PAGE))
-        self._heard_at: Instant = 0
+        self._heard_at: Instant = 0  # the last complete set of duties
         self._bad_until: Instant = 0
-        self._invalid = 0
+        self._invalid = 0  # sealed well, but asking for what does not exist
         self._lost = False
         self.duty: Sequence[int] = [0] * cells
         self.requests: set[int] = set()
@@ -35,6 +35,7 @@ class Commands:
         identifier = frame.arbitration_id
         if frame.is_extended_id or not self._receiver.listens_to(identifier):
             return
+        # anything that fails on the way shows in the count, whatever it was
         before = self.rejected
         if self._receiver.accept(identifier, frame.data):
             if identifier == wire.REQUEST:
@@ -45,7 +46,10 @@ class Commands:
             self._bad_until = now + self._timeout
 
     def watch(self, now: Instant) -> None:
-        """Stop bleeding when no command has come for too long."""
+        """Stop bleeding when no command has come for too long.
+
+        A host that never asked for a bleed owes the board nothing.
+        """
         if any(self.duty) and now - self._heard_at > self._timeout:
             self.duty = [0] * self._cells
             self._lost = True
@@ -73,7 +77,7 @@ class Commands:
         if frames is None:
             return
         duty = [count for frame in frames for count in wire.decode_duties(frame).duty]
-        del duty[self._cells :]
+        del duty[self._cells :]  # what fills the last page
         if max(duty) > wire.DUTY_COUNTS:
             self._invalid += 1
             return

@@ -17,15 +17,18 @@ class Threshold:
 
     def __init__(self, trip: float, release: float, delay: Duration) -> None:
         """A ``release`` below ``trip`` watches for too much, one above it for too little."""
+        # too little is too much of the negative: one rule for both
         self._sign = 1 if release <= trip else -1
         self._trip, self._release = self._sign * trip, self._sign * release
         self._worst = max if self._sign > 0 else min
         self._delay = delay
+        # since when an index has wanted to change its state without a break
         self._since: dict[int, Instant] = {}
         self.active: set[int] = set()
 
     def update(self, values: Sequence[float], now: Instant) -> bool:
         """Look at the newest values; return whether ``active`` changed."""
+        # a healthy board goes no further: one comparison instead of one a cell
         if not self.active and not self._since and not self._beyond(values):
             return False
         changed = False
@@ -93,6 +96,8 @@ class Protections:
 
     def flags(self) -> int:
         """Return the board-wide fault bits, those of the commands left out."""
+        # a pause of the bleeds is no fault of the pack, yet the host must know why its duty is not
+        # obeyed
         bits = bool(self._over_temperature.active) << BoardFlag.OVER_TEMPERATURE
         bits |= bool(self._under_temperature.active) << BoardFlag.UNDER_TEMPERATURE
         bits |= bool(self._over_current.active) << BoardFlag.OVER_CURRENT

@@ -37,16 +37,20 @@ class Sampling:
         self._device = _device(f"{name}/cells")
         self._chain = physics.make_chain(design, seed, self._device)
         self.harness = BoardHarness(design, self._chain, wiring, twins)
+        # an ADC may count in other steps than the 0.1 mV of the wire
         self._scale = design.resolution_v / wire.VOLT_PER_COUNT
         self._counts = np.zeros(design.cells, np.int64)
+        # mean bleed power and the charge it was reckoned from, both since the last warm_up
         self._power_w = np.zeros(design.cells)
         self._charged_as = np.zeros(design.cells)
 
+        # the board sits in the chamber: what it feels is the air, not the controller's reading
         chambers = [twin for twin in twins.values() if hasattr(twin, "air_degc")]
         self._air_degc: Callable[[Instant], float] = (
             chambers[0].air_degc if chambers else lambda _: ROOM_DEGC
         )
         self._ntcs = {ntc.ntc: (twins[ntc.by.device].aux_v, ntc.by.number) for ntc in wiring.ntcs}
+        # unknown until the first look: the board has been in this air long before its supply came
         self.pcb_degc: float | None = None
         self._heated_at: Instant = 0
 
@@ -80,6 +84,7 @@ class Sampling:
         """Read the shunt input; an input that nobody drives has no voltage across it."""
         design, true_a = self._design, 0.0
         if self._shunt is not None and self._shunt_v is not None:
+            # back through the level shifter that the bench put before the shunt input
             out_v = self._shunt_v(self._shunt.by.number)
             true_a = (out_v - self._shunt.centre_v) / self._shunt.ratio / design.shunt_ohm
         physics.noise_row(self._seed, self._current_device, sample, self._row)
@@ -96,7 +101,11 @@ class Sampling:
         ]
 
     def warm_up(self, now: Instant) -> float:
-        """Let board and bleed resistors follow air and bleed heat; return the board's degC."""
+        """Let board and bleed resistors follow air and bleed heat; return the board's degC.
+
+        Called once a second: the board's time constant is minutes. The power is charge times
+        source voltage, so the little that the leads dissipate counts as the board's.
+        """
         design, harness = self._design, self.harness
         air_degc = self._air_degc(now)
         if self.pcb_degc is None:
@@ -121,10 +130,14 @@ class Sampling:
         return self.pcb_degc
 
     def _uniform(self, draw: int) -> float:
+        """Return one value in (-1, 1) for the current channel."""
         physics.uniform_row(self._seed, self._current_device, draw, self._row)
         return 2 * float(self._row[0]) - 1
 
 
 def _device(text: str) -> int:
-    """Return the number under which a part of this board draws its noise."""
+    """Return the number under which a part of this board draws its noise.
+
+    Not Python's hash, which differs from one process to the next.
+    """
     return zlib.crc32(text.encode()) & 0xFFFF

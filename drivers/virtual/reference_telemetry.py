@@ -18,6 +18,7 @@ class Telemetry:
         self._design = design
         self._counters = e2e.Counters()
         self._send: Callable[[Message], None] | None = None
+        # faults of the bus driver: put in from outside, unknown to the rest of the board
         self.silent = False
         self.corrupt = False
         group = design.cells_per_front_end
@@ -28,7 +29,11 @@ class Telemetry:
         self._send = send
 
     def cell_voltages(self, counts: Sequence[int]) -> None:
-        """Send all cells in counts of 0.1 mV, front end by front end."""
+        """Send all cells in counts of 0.1 mV, front end by front end.
+
+        All pages of a cycle leave together, with counters in a row: that is how a host knows that
+        they belong together.
+        """
         for front_end, group in enumerate(self._groups):
             identifier = wire.CELL_VOLTAGES + front_end
             pages = _pages(counts[group], wire.CELLS_A_PAGE, wire.UNKNOWN_VOLTAGE)
@@ -49,6 +54,7 @@ class Telemetry:
     ) -> None:
         """Send the state of the board."""
         alive = self._counters.take(wire.PACK_STATUS)
+        # 24 bits hold 8388 A: no shunt on a board like this comes near
         milliamps = round(current_a / wire.AMPERE_PER_COUNT)
         message = wire.PackStatus(alive, milliamps, state, charge_allowed, discharge_allowed, cycle)
         self._put(wire.PACK_STATUS, wire.encode_pack_status(message))
@@ -91,6 +97,7 @@ class Telemetry:
         alive = self._counters.take(wire.FAULTS)
         message = wire.FaultFlags(alive, flags, min(rejected, 0xFFFF))
         self._put(wire.FAULTS, wire.encode_fault_flags(message))
+        # lead k is the lower one of cell k; the one above the last cell is a flag of the board
         open_wire = {index for index, is_open in enumerate(open_leads) if is_open}
         for page in range(wire.pages(self._design.cells, wire.CELLS_A_FAULT_PAGE)):
             cells = range(16 * page, min(16 * page + 16, self._design.cells))
@@ -103,7 +110,7 @@ class Telemetry:
             self._put(wire.FAULTS, wire.encode_cell_faults(faults))
 
     def identity(self, serial: int, firmware: tuple[int, int, int]) -> None:
-        """Say who this is."""
+        """Say who this is, and how many cells and NTCs it has."""
         design, take = self._design, self._counters.take
         make = wire.Make(take(wire.IDENTITY), serial, design.cells, design.cells_per_front_end)
         self._put(wire.IDENTITY, wire.encode_make(make))
@@ -115,11 +122,12 @@ class Telemetry:
         if self.silent or self._send is None:
             return
         if self.corrupt:
+            # any other check would do; this one is wrong for every frame
             frame[0] ^= 0xFF
         self._send(Message(arbitration_id=identifier, is_extended_id=False, data=frame))
 
 
 def _pages(values: Sequence[int], a_page: int, filler: int) -> list[tuple[int, ...]]:
-    """Cut values into pages, the last one filled up."""
+    """Cut values into pages, the last one filled up: frames are always eight bytes long."""
     full = (*values, *[filler] * (-len(values) % a_page))
     return [full[k : k + a_page] for k in range(0, len(full), a_page)]

@@ -21,6 +21,7 @@ _POLYNOMIAL = 0x1D
 
 
 def _crc_of_byte(byte: int) -> int:
+    """Return one entry of the table: the byte, divided bit by bit."""
     for _ in range(8):
         byte = (byte << 1) ^ (_POLYNOMIAL if byte & 0x80 else 0)
         byte &= 0xFF
@@ -104,6 +105,7 @@ class Receiver:
         return False
 
     def _intact(self, identifier: int, frame: Sequence[int]) -> bool:
+        """Say whether length, check and counter are those of a frame at all."""
         return (
             len(frame) == FRAME_BYTES
             and frame_crc(self._start[identifier], frame) == frame[0]

@@ -54,7 +54,9 @@ class BoardDesign:
     cells_per_front_end: int
     cycle_ns: int
 
-    # bleed path and filter
+    # Bleed path and filter. ``rth`` is from the resistor to the board, which itself pauses all
+    # bleeds at ``bleed_pause``; ``input`` is what an input draws; ``settle`` is how long before
+    # sampling the bleeds are muted, if at all.
     bleed_ohm: float
     bleed_tolerance_ratio: float
     bleed_tcr_ppm_per_k: float
@@ -68,7 +70,8 @@ class BoardDesign:
     mute: bool
     settle_ns: int
 
-    # sampling chain
+    # Sampling chain, as seen from the cell: errors of a reading in V, ppm of it, ppm a kelvin of
+    # the board away from 25 degC.
     offset_v: float
     gain_ppm: float
     drift_ppm_per_k: float
@@ -76,7 +79,7 @@ class BoardDesign:
     noise_v: float
     resolution_v: float
 
-    # printed circuit board, NTC inputs, shunt input
+    # Printed circuit board (first order to the air), NTC dividers (pull-up to the supply), shunt.
     pcb_rth_k_per_w: float
     pcb_tau_s: float
     ntcs: int
@@ -89,7 +92,8 @@ class BoardDesign:
     current_gain_ppm: float
     current_noise_a: float
 
-    # protections and limits
+    # Protections and limits: currents are magnitudes, ``cold_charge_limit`` holds between
+    # ``no_charge_below`` and ``cold_charge_below``.
     over_voltage_v: float
     over_voltage_release_v: float
     under_voltage_v: float
@@ -108,7 +112,7 @@ class BoardDesign:
     no_charge_below_degc: float
     command_timeout_ns: int
 
-    # open-wire procedure
+    # Open-wire procedure: every so many cycles, a reading that a pull moves by more is open.
     open_wire_every: int
     open_wire_threshold_v: float
     pull_a: float
@@ -133,6 +137,7 @@ class BoardDesign:
                 raise ValueError(f"{field}: found {getattr(self, field)}, expected more than 0")
 
     def _within(self, field: str, low: int, high: int) -> None:
+        """Refuse a count outside what wire and board can carry."""
         found = getattr(self, field)
         if not low <= found <= high:
             raise ValueError(f"{field}: found {found}, expected {low} to {high}")
@@ -230,6 +235,7 @@ def sample_cells(
     noise = np.empty(n)
     noise_row(seed, device, sample, noise)
     warm_k = pcb_degc - REFERENCE_DEGC
+    # floor(x + 0.5) instead of round(): the same in Python and in compiled code
     top = math.floor(ADC_MAX_V / resolution_v + 0.5)
     for k in range(n):
         scale = 1.0 + 1e-6 * (chain.gain_ppm[k] + chain.drift_ppm_per_k[k] * warm_k)

@@ -264,12 +264,13 @@ def test_the_board_pauses_its_bleeds_when_it_is_too_hot() -> None:
     on_bench(main, load_design(cycle_ns=1_000_000_000))
 
 
-def test_bleed_heat_warms_the_board() -> None:
+@pytest.mark.parametrize("cycle_s", [1, 2])
+def test_bleed_heat_warms_the_board(cycle_s: int) -> None:
     async def main(bench: BoardBench) -> float:
         all_on = {f"c{k + 1}": 1.0 for k in range(16)}
         return (await bench.bleed(6000, **all_on)).pcb_degc
 
-    design = load_design(cycle_ns=1_000_000_000, bleed_tcr_ppm_per_k=0.0)
+    design = load_design(cycle_ns=cycle_s * SECOND, bleed_tcr_ppm_per_k=0.0)
     # 16 · 3.3² / 68 ohm · 2 K/W over 25 degC; the lead drop and 0.1 % of muting take a little
     assert on_bench(main, design) == pytest.approx(25 + 16 * 3.3**2 / 68 * 2, abs=0.2)
 

@@ -27,6 +27,9 @@ def design(name: str = "reference-16s", **changes: Any) -> board.BoardDesign:
     return dataclasses.replace(read_, **changes)
 
 
+REFERENCE = design()
+
+
 @pytest.mark.parametrize(
     "path", sorted((ROOT / "profiles/boards").glob("*.yaml")), ids=lambda p: p.stem
 )
@@ -117,8 +120,8 @@ def test_board_heats_by_resistance_times_power_with_one_time_constant() -> None:
 
 @given(st.floats(-40, 120))
 def test_ntc_divider_goes_both_ways(degc: float) -> None:
-    volt = board.ntc_divider_v(design(), degc)
-    assert board.ntc_degc(design(), volt) == pytest.approx(degc, abs=1e-9)
+    volt = board.ntc_divider_v(REFERENCE, degc)
+    assert board.ntc_degc(REFERENCE, volt) == pytest.approx(degc, abs=1e-9)
 
 
 def test_ntc_divider_is_half_the_supply_at_25_degc() -> None:
