@@ -7,6 +7,7 @@ sees its effect on the emulated cells and on its emulated shunt. Positive curren
 import math
 from typing import Literal, NamedTuple
 
+from hil.core.errors import BenchError
 from hil.physics.plant import Plant
 from hil.ports import BoardReport
 
@@ -33,15 +34,25 @@ REST = Demand()
 
 
 def current_for(demand: Demand, plant: Plant, report: BoardReport | None) -> float:
-    """Return the pack current in A that answers ``demand`` within every limit, + in discharge."""
+    """Return the pack current in A that answers ``demand`` within every limit, + in discharge.
+
+    Raises BenchError for a power that the pack cannot give.
+    """
     discharge_a, charge_a = _allowed(demand, report)
     if demand.mode == "hold":
         return plant.current_for_cell_voltage(demand.value, demand.cell_max_v, charge_a)
-    wished_a = plant.current_for_power(demand.value) if demand.mode == "power" else demand.value
+    wished_a = _for_power(demand.value, plant) if demand.mode == "power" else demand.value
     limited_a = max(-charge_a, min(discharge_a, wished_a))
     if limited_a and (math.isfinite(demand.cell_min_v) or math.isfinite(demand.cell_max_v)):
         return plant.current_within(limited_a, demand.cell_min_v, demand.cell_max_v)
     return limited_a
+
+
+def _for_power(power_w: float, plant: Plant) -> float:
+    try:
+        return plant.current_for_power(power_w)
+    except ValueError as error:
+        raise BenchError(f"power {power_w:g} W: {error}") from error
 
 
 def _allowed(demand: Demand, report: BoardReport | None) -> tuple[float, float]:

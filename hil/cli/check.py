@@ -11,7 +11,7 @@ def check(
     profile: str,
     *,
     bench: str | None = None,
-    set_: Annotated[tuple[str, ...], Parameter(name="--set")] = (),
+    set_: Annotated[tuple[str, ...], Parameter(name="--set", negative=())] = (),
 ) -> None:
     """Check a profile against a bench without touching a device.
 

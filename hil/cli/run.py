@@ -22,7 +22,7 @@ def run(
     profile: str,
     *,
     bench: str | None = None,
-    set_: Annotated[tuple[str, ...], Parameter(name="--set")] = (),
+    set_: Annotated[tuple[str, ...], Parameter(name="--set", negative=())] = (),
     seed: int = 1,
     until: str | None = None,
     runs_dir: Path = Path("runs"),

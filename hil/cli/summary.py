@@ -10,12 +10,17 @@ from rich.table import Table
 from hil.app import Outcome, Request
 
 COLOURS = {"PASS": "green", "FAIL": "red", "INCONCLUSIVE": "yellow", "ABORTED": "magenta"}
+WIDTH_OF_A_FILE = 140
+"""Where there is no terminal to fit into, tables need not break their lines."""
+
 OPEN = {True: "pass", False: "FAIL", None: "open"}
 
 
 def show(outcome: Outcome, request: Request) -> None:
     """Print the summary of a run to stdout."""
     console = Console(highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        console.width = WIDTH_OF_A_FILE
     body = outcome.summary
     verdict = body["verdict"]
     console.print(f"[bold {COLOURS[verdict]}]{verdict}[/]  {body['profile']}: {body['ended']}")
@@ -61,9 +66,12 @@ def _expectations(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _metrics(console: Console, metrics: Mapping[str, Mapping[str, Any]]) -> None:
-    known = {name: m for name, m in metrics.items() if m["value"] is not None}
-    text = "   ".join(f"{name} {_number(m['value'], m['unit'])}" for name, m in known.items())
-    console.print(f"[dim]{text}[/]")
+    table = Table("metric", "value", "± (k=2)", "where", box=None, pad_edge=False)
+    for name, one in metrics.items():
+        if one["value"] is not None:
+            spread = _number(one["uncertainty"], one["unit"])
+            table.add_row(name, _number(one["value"], one["unit"]), spread, one["where"])
+    console.print(table)
 
 
 def _number(value: float | None, unit: str) -> str:
