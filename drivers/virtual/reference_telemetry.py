@@ -98,13 +98,13 @@ class Telemetry:
         message = wire.FaultFlags(alive, flags, min(rejected, 0xFFFF))
         self._put(wire.FAULTS, wire.encode_fault_flags(message))
         # lead k is the lower one of cell k; the one above the last cell is a flag of the board
-        open_wire = {index for index, is_open in enumerate(open_leads) if is_open}
+        open_wire = {index for index in range(self._design.cells) if open_leads[index]}
         for page in range(wire.pages(self._design.cells, wire.CELLS_A_FAULT_PAGE)):
-            cells = range(16 * page, min(16 * page + 16, self._design.cells))
-            masks = (
-                sum(1 << cell - cells.start for cell in cells if cell in kind)
+            first = page * wire.CELLS_A_FAULT_PAGE
+            masks = [
+                sum(1 << cell for cell in kind) >> first & 0xFFFF
                 for kind in (over_voltage, under_voltage, open_wire)
-            )
+            ]
             alive = self._counters.take(wire.FAULTS)
             faults = wire.CellFaults(alive, page + 1, *masks)
             self._put(wire.FAULTS, wire.encode_cell_faults(faults))
