@@ -14,7 +14,7 @@ from hil import __version__
 from hil.cli.check import check
 from hil.cli.run import run
 from hil.cli.runs import runs
-from hil.core.errors import BenchError, ConfigError, ConfigErrors
+from hil.core.errors import BenchError, ConfigError, ConfigErrors, UnitError
 
 USAGE, BAD_INPUT, ENVIRONMENT, BUG = 64, 65, 69, 70
 
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _code(
             app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
         )
-    except CycloptsError as error:
+    except (CycloptsError, UnitError) as error:
         return _complain(f"hil: {error}  (try: hil --help)", USAGE)
     except (ConfigError, ConfigErrors) as error:
         return _complain(str(error), BAD_INPUT)

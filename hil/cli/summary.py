@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hil.app import Outcome, Request
+from hil.core.instants import to_seconds
 
 COLOURS = {"PASS": "green", "FAIL": "red", "INCONCLUSIVE": "yellow", "ABORTED": "magenta"}
 WIDTH_OF_A_FILE = 140
@@ -44,6 +45,8 @@ def command(request: Request) -> str:
         words += ["--bench", request.bench]
     for override in request.overrides:
         words += ["--set", override]
+    if request.until is not None:
+        words += ["--until", f"{to_seconds(request.until):g} s"]
     return shlex.join([*words, "--seed", str(request.seed)])
 
 

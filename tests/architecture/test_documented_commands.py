@@ -33,7 +33,7 @@ def commands(text: str) -> list[str]:
         lines = block.replace("\\\n", " ").splitlines()
         if language == "console":
             lines = [line[2:] for line in lines if line.startswith("$ ")]
-        found += [shlex.join(shlex.split(line, comments=True)) for line in lines]
+        found += [" ".join(line.partition(" #")[0].split()) for line in lines]
     return [line for line in found if line]
 
 
@@ -49,7 +49,7 @@ def run(command: str, folder: Path) -> None:
     environment = {key: value for key, value in os.environ.items() if "COVERAGE" not in key}
     environment["PATH"] = f"{BIN}:{os.environ['PATH']}"
     result = subprocess.run(  # noqa: S603 - commands of our own documents
-        [BIN / "hil", *shlex.split(command)[1:]],
+        ["/bin/bash", "-c", f"set -euo pipefail; {command}"],
         cwd=folder,
         env=environment,
         capture_output=True,

@@ -1,0 +1,118 @@
+"""The command line: one line an error, an exit code that means something, no trace-back."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from hil.app import Request
+from hil.cli import BAD_INPUT, BUG, ENVIRONMENT, USAGE, main
+from hil.cli.summary import command
+from hil.core.instants import HOUR
+
+QUICK = """\
+profile: quick
+about: three seconds
+needs: {cells: 16}
+controller: {strategy: none}
+pack: {cell: lfp-100ah, soc: 60 %}
+verdict: [max_cell_voltage <= 3.60 V]
+steps: [{rest: 3 s}]
+"""
+
+
+@pytest.fixture
+def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in an empty folder with one quick profile."""
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "quick.yaml"
+    path.write_text(QUICK, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["run"], USAGE, "requires an argument"),
+        (["run", "x", "--sede", "3"], USAGE, "Did you mean --seed"),
+        (["rum"], USAGE, "rum"),
+        (["run", "quick.yaml", "--until", "soon"], USAGE, "soon"),
+        (["run", "no-such-profile"], BAD_INPUT, "no profile 'no-such-profile'"),
+        (["run", "quick.yaml", "--bench", "virtual-17s"], BAD_INPUT, "virtual-17s"),
+        (["run", "quick.yaml", "--set", "pack.soc=half"], BAD_INPUT, "half"),
+        (["run", "quick.yaml", "--set", "pack.sock=1 %"], BAD_INPUT, "sock"),
+        (["check", "quick.yaml", "--set", "bench.devices.chamber.driver=f4"], BAD_INPUT, "f4"),
+        (["runs", "show", "last"], ENVIRONMENT, "no such run"),
+        (["run", "quick.yaml", "--runs-dir", "quick.yaml"], ENVIRONMENT, "cannot make a folder"),
+    ],
+)
+def test_what_is_wrong_gets_one_line_and_a_code_from_64(
+    arguments: list[str], code: int, says: str, quick: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == code
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert says in printed.err
+    assert printed.err.count("\n") == 1
+    assert "Traceback" not in printed.err
+    assert not (quick.parent / "runs").exists(), "an error in the files leaves no folder"
+
+
+def test_a_bug_is_shown_whole_and_told_apart(
+    quick: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def bug(*_arguments: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("hil.app.check_profile", bug)
+    assert main(["check", str(quick)]) == BUG
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_run_is_listed_shown_and_exported(
+    quick: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", str(quick), "--json"]) == 0
+    body = json.loads(capsys.readouterr().out)
+
+    assert main(["runs", "list"]) == 0
+    assert body["run"] in capsys.readouterr().out
+    assert main(["runs", "list", "--json"]) == 0
+    assert [run["digest"] for run in json.loads(capsys.readouterr().out)] == [body["digest"]]
+    assert main(["runs", "show", "last"]) == 0
+    assert json.loads(capsys.readouterr().out)["digest"] == body["digest"]
+
+
+def test_an_export_has_decimals_for_people_and_hex_for_the_digest(
+    quick: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    main(["run", str(quick), "--json"])
+    capfdbinary.readouterr()
+    assert main(["runs", "export", "last"]) == 0
+    people = [json.loads(line) for line in capfdbinary.readouterr().out.splitlines()]
+    assert main(["runs", "export", "last", "--canonical"]) == 0
+    canonical = [json.loads(line) for line in capfdbinary.readouterr().out.splitlines()]
+    [tick, *_] = [line for line in people if line["kind"] == "tick"]
+    [exact, *_] = [line for line in canonical if line["kind"] == "tick"]
+    assert [float.fromhex(text) for text in exact["values"] if text != "nan"] == [
+        value for value in tick["values"] if value is not None
+    ]
+
+
+def test_the_summary_for_people_names_the_verdict_first_and_how_to_repeat(
+    quick: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", str(quick), "--seed", "3"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("PASS  quick")
+    assert lines[-1].startswith("repeat  hil run ")
+    assert lines[-1].endswith("quick.yaml --seed 3")
+    assert any(re.fullmatch(r"digest  [0-9a-f]{64}", line) for line in lines)
+
+
+def test_the_command_that_repeats_a_run_carries_everything_that_decides_it() -> None:
+    request = Request("day", "bench.yaml", ("pack.soc=50 %",), seed=4, until=HOUR)
+    assert command(request) == (
+        "hil run day --bench bench.yaml --set 'pack.soc=50 %' --until '3600 s' --seed 4"
+    )
