@@ -92,6 +92,17 @@ def test_a_cell_above_its_limit_trips_the_bench_and_says_whose_limit(
     read_back(run)
 
 
+def test_a_chamber_that_cannot_be_armed_ends_safe_and_says_why(
+    play: Play, profile: Profile
+) -> None:
+    run = play(profile("  - rest: 5 s\n"), "bench.devices.chamber.virtual.fahrenheit_only=true")
+    [failed] = run.of("bench-failed")
+    assert "chamber" in failed["message"]
+    assert run.verdict == "INCONCLUSIVE"
+    assert run.of("tick") == []
+    read_back(run)
+
+
 def test_an_emulator_that_falls_silent_is_a_bad_measurement_and_no_verdict_on_the_board(
     play: Play, profile: Profile
 ) -> None:

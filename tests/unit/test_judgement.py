@@ -7,6 +7,7 @@ import pytest
 
 from hil.core.records import (
     BadMeasurement,
+    BenchFailed,
     BoardFaultChanged,
     Deviation,
     ExpectationJudged,
@@ -105,6 +106,7 @@ SAFE = SafeStateReached(9, "emulator-1", "outputs off", "outputs off", ok=True)
         (tripped(blames_board=False), Verdict.ABORTED),
         (tripped(blames_board=True), Verdict.FAIL),
         (STOP, Verdict.ABORTED),
+        (BenchFailed(9, "LinkTimeout", "chamber: no answer"), Verdict.INCONCLUSIVE),
         (UNSAFE, Verdict.ABORTED),
         (SAFE, Verdict.PASS),
         (Overrun(9, 10, 1), Verdict.PASS),
