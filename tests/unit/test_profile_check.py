@@ -179,7 +179,7 @@ def test_a_real_bench_takes_no_memory_link_and_no_strategy_that_needs_truth(
 
 def test_a_bench_too_coarse_for_a_tolerance_is_said_as_a_warning() -> None:
     coarse = {**SPECS, "emulator-1": replace(EMULATOR, set_accuracy_v=Accuracy(0.02))}
-    findings = check(specs=coarse)
+    findings = check("steps.5.expect.gap.max=60 mV", specs=coarse)
     assert findings.errors == []
     [warning] = findings.warnings
     assert warning.key == "steps.5.expect.gap"
