@@ -82,14 +82,13 @@ def expected(sends: list[Sent]) -> list[tuple[Instant, Message]]:
     return delivered
 
 
-@given(
-    st.lists(
-        st.builds(
-            Sent, st.integers(0, 20).map(lambda n: n * 40_001), st.integers(0, 3), messages()
-        ),
-        max_size=25,
-    )
-)
+def sends(step: int) -> st.SearchStrategy[list[Sent]]:
+    """Return frames to send from four nodes at multiples of ``step`` nanoseconds."""
+    instants = st.integers(0, 20).map(lambda n: n * step)
+    return st.lists(st.builds(Sent, instants, st.integers(0, 3), messages()), max_size=25)
+
+
+@given(sends(40_001))
 def test_frames_come_in_arbitration_order_none_lost_none_doubled_never_two_at_once(
     sends: list[Sent],
 ) -> None:
@@ -108,10 +107,36 @@ def test_frames_come_in_arbitration_order_none_lost_none_doubled_never_two_at_on
         return heard
 
     heard = run_virtual(main)
-    # A send at the very instant at which a frame ends may miss that arbitration; 40,001 ns keeps
-    # the instants apart, since every frame takes a multiple of 2,000 ns.
+    # 40,001 ns keeps sends and ends apart, since every frame takes a multiple of 2,000 ns.
     assert [(at, id(frame)) for at, frame in heard] == [
         (at, id(frame)) for at, frame in expected(sends)
+    ]
+
+
+@given(sends(40_000), st.sets(st.integers(0, 400).map(lambda n: n * 3_000)), st.integers(0, 2))
+def test_who_looks_late_sees_what_happened_at_its_instant(
+    sends: list[Sent], looks: set[Instant], listeners: int
+) -> None:
+    """A send at the very instant at which a frame ends takes part: nobody has a timer there."""
+
+    async def main(clock: Clock) -> list[tuple[float, Message]]:
+        bus = MemoryBus(clock)
+        nodes = [bus.attach(f"node {n}", lambda _frame: None, polls=True) for n in range(4)]
+        seen: list[tuple[float, Message]] = []
+        bus.attach("poller", lambda frame: seen.append((frame.timestamp, frame)), polls=True)
+        for _ in range(listeners):  # with one, every frame has its timer as well
+            bus.attach("listener", lambda _frame: None)
+        for sent in sends:
+            clock.call_at(sent.at, nodes[sent.node].send, sent.frame)
+        for look in looks:
+            clock.call_at(look, bus.settle)
+        await clock.sleep_until(SECOND)
+        assert bus.frames == len(sends)
+        return seen
+
+    seen = run_virtual(main)
+    assert [(at_s, id(frame)) for at_s, frame in seen] == [
+        (at / SECOND, id(frame)) for at, frame in expected(sends)
     ]
 
 
