@@ -7,6 +7,7 @@ ours.
 
 import importlib.metadata
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,7 +19,7 @@ from hil.bench.rig import Rig
 from hil.bench.session import Progress, Session
 from hil.bench.stop import StopLadder
 from hil.bench.wall_time import monotonic_ns, run_wall, utc_now_text
-from hil.core.errors import ConfigErrors, EnvironmentProblem
+from hil.core.errors import ConfigError, ConfigErrors, EnvironmentProblem
 from hil.core.instants import Duration
 from hil.core.spec import BoardSpec, ChamberSpec, DeviceSpec, EmulatorSpec
 from hil.ports import Clock, Injectable, LabPlan, LinkKind
@@ -93,23 +94,76 @@ def prepare(request: Request) -> Prepared:
 
     Raises ConfigErrors with every error found.
     """
-    profile = load_profile(request.profile, request.overrides)
-    bench = load_bench(request.bench or profile.bench, request.overrides)
-    known = Known(
+    profile, bench = _both(request)
+    findings = check_profile(profile, bench, _specs(bench), _known(bench))
+    errors = [*findings.errors, *_key_errors(bench)]
+    if errors:
+        raise ConfigErrors(errors)
+    return Prepared(profile, bench, tuple(map(str, findings.warnings)))
+
+
+def _both(request: Request) -> tuple[Profile, Bench]:
+    """Load profile and bench; with a bench on the command line, errors of both come together."""
+    errors: list[ConfigError] = []
+    profile = bench = None
+    try:
+        profile = load_profile(request.profile, request.overrides)
+    except ConfigErrors as found:
+        errors += found.errors
+    name = request.bench or (profile.bench if profile else None)
+    try:
+        bench = load_bench(name, request.overrides) if name else None
+    except ConfigErrors as found:
+        errors += found.errors
+    if profile is None or bench is None:
+        raise ConfigErrors(errors)
+    return profile, bench
+
+
+def _known(bench: Bench) -> Known:
+    return Known(
         drivers=frozenset(installed("drivers")),
         twins=frozenset(installed("twins")),
         links=frozenset(installed("links")),
         faults=_faults(bench),
     )
-    specs = {
+
+
+def _specs(bench: Bench) -> dict[str, DeviceSpec]:
+    """Return the data sheets of the devices whose driver is installed."""
+    return {
         name: resolve("drivers", device.driver).SPEC
         for name, device in bench.devices.items()
-        if device.driver in known.drivers
+        if device.driver in installed("drivers")
     }
-    findings = check_profile(profile, bench, specs, known)
-    if findings.errors:
-        raise ConfigErrors(findings.errors)
-    return Prepared(profile, bench, tuple(map(str, findings.warnings)))
+
+
+def _key_errors(bench: Bench) -> list[ConfigError]:
+    """Read every key that a driver, twin or link declares for itself; return what is wrong."""
+    errors: list[ConfigError] = []
+    for device in bench.devices.values():
+        written = (
+            ("drivers", device.driver, device.options),
+            ("twins", device.driver, device.virtual),
+            ("links", device.link.kind, device.link.options),
+        )
+        for group, name, keys in written:
+            if name in installed(group):
+                try:
+                    _keys(resolve(group, name), keys)
+                except ConfigErrors as found:
+                    errors += found.errors
+    return errors
+
+
+@dataclass(frozen=True)
+class NoKeys:
+    """A driver, twin or link without keys of its own."""
+
+
+def _keys(owner: Any, written: Mapping[str, Any]) -> dict[str, Any]:
+    """Read a bench file's keys by what ``owner`` declares. Raises ConfigErrors at their place."""
+    return read_options(getattr(owner, "OPTIONS", NoKeys), written)
 
 
 def _faults(bench: Bench) -> dict[str, frozenset[str]]:
@@ -134,26 +188,18 @@ ROLES: tuple[type[DeviceSpec], ...] = (EmulatorSpec, ChamberSpec, BoardSpec)
 
 
 def build(bench: Bench, seed: int, clock: Clock, wire: WireHash) -> Rig:
-    """Build links, drivers and, behind memory links, twins. Does no I/O."""
-    twins: dict[str, Any] = {}
+    """Build links, drivers and, behind memory links, twins. Does no I/O.
+
+    Raises ConfigErrors for a key whose value a device refuses.
+    """
+    specs = _specs(bench)
+    plan = LabPlan(seed, bench.wiring, bench.board, {})
     devices: dict[str, Any] = {}
-    plan = LabPlan(seed, bench.wiring, bench.board, twins)
-    specs = {name: resolve("drivers", device.driver).SPEC for name, device in bench.devices.items()}
     for name in sorted(specs, key=lambda name: ROLES.index(type(specs[name]))):
-        device = bench.devices[name]
-        kind: LinkKind = resolve("links", device.link.kind)
-        driver = resolve("drivers", device.driver)
-        if kind.needs_twin:
-            twin = resolve("twins", device.driver)
-            twins[name] = twin(name, clock, plan, _keys(twin, device.virtual))
-        link_options = read_options(kind.options, device.link.options)
-        tap = wire.frame_tap(name) if kind.carries == "frames" else wire.byte_tap(name)
-        link = kind.make(name, clock, link_options, twin=twins.get(name), tap=tap)
-        options = _keys(driver, device.options)
-        if isinstance(driver.SPEC, BoardSpec):
-            board = bench.board
-            options |= {"cells": board.cells, "ntcs": board.ntcs, "cycle_ns": board.cycle_ns}
-        devices[name] = driver(name, link, clock, options)
+        try:
+            devices[name] = _device(name, bench, plan, clock, wire)
+        except ValueError as error:
+            raise ConfigErrors([bench.wrong(f"devices.{name}", str(error))]) from error
     of_role = {role: [n for n in bench.devices if type(specs[n]) is role] for role in ROLES}
     return Rig(
         emulators={name: devices[name] for name in of_role[EmulatorSpec]},
@@ -161,18 +207,27 @@ def build(bench: Bench, seed: int, clock: Clock, wire: WireHash) -> Rig:
         board=devices[of_role[BoardSpec][0]],
         stack=make_stack(bench),
         board_cycle_ns=bench.board.cycle_ns,
-        backdoors=backdoors(twins),
+        backdoors=backdoors(plan.twins),
     )
 
 
-@dataclass(frozen=True)
-class NoKeys:
-    """A driver or twin without keys of its own."""
-
-
-def _keys(owner: Any, written: Mapping[str, Any]) -> dict[str, Any]:
-    """Read a bench file's keys for a driver or twin. Raises ConfigErrors at their place."""
-    return read_options(getattr(owner, "OPTIONS", NoKeys), written)
+def _device(name: str, bench: Bench, plan: LabPlan, clock: Clock, wire: WireHash) -> Any:
+    """Build one device with its link and, where the link ends in this process, its twin."""
+    device = bench.devices[name]
+    kind: LinkKind = resolve("links", device.link.kind)
+    driver = resolve("drivers", device.driver)
+    if kind.needs_twin:
+        twin = resolve("twins", device.driver)
+        plan.twins[name] = twin(name, clock, plan, _keys(twin, device.virtual))
+    tap = wire.frame_tap(name) if kind.carries == "frames" else wire.byte_tap(name)
+    link = kind.make(
+        name, clock, _keys(kind, device.link.options), twin=plan.twins.get(name), tap=tap
+    )
+    options = _keys(driver, device.options)
+    if isinstance(driver.SPEC, BoardSpec):
+        board = bench.board
+        options |= {"cells": board.cells, "ntcs": board.ntcs, "cycle_ns": board.cycle_ns}
+    return driver(name, link, clock, options)
 
 
 def backdoors(twins: Mapping[str, Any]) -> dict[str, Injectable]:
@@ -195,21 +250,28 @@ def run_profile(request: Request, stop: StopLadder, progress: Progress) -> Outco
     """
     begun_ns = monotonic_ns()
     prepared = prepare(request)
+    profile, bench, seed = prepared.profile, prepared.bench, request.seed
+    session = Session(profile, bench, seed, request.until, stop, progress)
+
+    async def main(clock: Clock) -> Outcome:
+        rig = build(bench, seed, clock, session.wire)
+        folder = _new_run(request, prepared)
+        with closing(Journal(folder)) as journal:
+            await session.play(clock, rig, journal)
+        summary = {"run": folder.name, "folder": str(folder), **session.summary()}
+        summary["startup_s"] = (monotonic_ns() - begun_ns) / 1e9 - summary["wall_s"]
+        catalogue.write_json(folder, catalogue.SUMMARY, summary)
+        return Outcome(summary, session.judgement.verdict.exit_code)
+
+    return run_virtual(main) if bench.clock == "virtual" else run_wall(main)
+
+
+def _new_run(request: Request, prepared: Prepared) -> Path:
+    """Make the run's folder with its manifest; from here on there is a record."""
     stem = f"{utc_now_text()[:19].replace('-', '').replace(':', '')}Z"
     folder = catalogue.new_folder(request.runs, f"{stem}-{prepared.profile.name}-s{request.seed}")
     catalogue.write_json(folder, catalogue.MANIFEST, _manifest(request, prepared, folder.name))
-    journal = Journal(folder)
-    runner = run_virtual if prepared.bench.clock == "virtual" else run_wall
-    profile, bench, seed = prepared.profile, prepared.bench, request.seed
-    session = Session(profile, bench, seed, request.until, journal, stop, progress)
-    try:
-        runner(lambda clock: session.play(clock, build(bench, seed, clock, session.wire)))
-    finally:
-        journal.close()
-    summary = {"run": folder.name, "folder": str(folder), **session.summary()}
-    summary["startup_s"] = (monotonic_ns() - begun_ns) / 1e9 - summary["wall_s"]
-    catalogue.write_json(folder, catalogue.SUMMARY, summary)
-    return Outcome(summary, session.judgement.verdict.exit_code)
+    return folder
 
 
 def _manifest(request: Request, prepared: Prepared, run: str) -> dict[str, Any]:

@@ -259,7 +259,7 @@ class LabPlan:
     seed: int
     wiring: WiringPlan
     board: Any
-    twins: Mapping[str, Any]
+    twins: dict[str, Any]
 
 
 # --- what the entry points hil.drivers, hil.twins and hil.links name ---------------------------
@@ -308,11 +308,11 @@ class LinkFactory(Protocol):
 class LinkKind:
     """What an entry point of ``hil.links`` names.
 
-    ``options`` is the dataclass of the bench file's keys; ``needs_twin`` says that the other end
+    ``OPTIONS`` is the dataclass of the bench file's keys; ``needs_twin`` says that the other end
     is a twin in this process, so that the bench is virtual; ``carries`` what crosses it.
     """
 
-    options: type
+    OPTIONS: type
     needs_twin: bool
     carries: Literal["bytes", "frames"]
     make: LinkFactory

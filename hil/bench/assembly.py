@@ -143,29 +143,22 @@ def uncertainty_of(rig: Rig) -> Callable[[str, float], float]:
     """Return the expanded uncertainty of a quantity's reading.
 
     Truth of the plant reaches the board through the emulators, so its cell voltages carry the
-    emulators' set accuracy; a gap is a difference of two of them.
+    emulators' set accuracy; a gap is a difference of two of them. What is not listed is known
+    exactly: the board's own readings are what is judged, not what judges.
     """
-    u = uncertainties(rig)
-    chamber = rig.chamber.SPEC.read_accuracy_k
+    u, cells = uncertainties(rig), rig.stack.cells
+    table: dict[str, Callable[[float], float]] = {
+        "cell.voltage": u.read_v.at,
+        "gap": lambda _gap_v: math.sqrt(2.0) * u.set_v.at(TYPICAL_CELL_V),
+        "pack.voltage": lambda pack_v: math.sqrt(cells) * u.set_v.at(pack_v / cells),
+        "chamber.temperature": rig.chamber.SPEC.read_accuracy_k.at,
+        "board.temperature": u.pcb_k.at,
+    }
+    return lambda quantity, value: table.get(quantity, _exact)(value)
 
-    def of(quantity: str, value: float) -> float:
-        if math.isnan(value):
-            return math.nan
-        match quantity:
-            case "cell.voltage":
-                return u.read_v.at(value)
-            case "gap":
-                return math.sqrt(2.0) * u.set_v.at(TYPICAL_CELL_V)
-            case "pack.voltage":
-                return math.sqrt(rig.stack.cells) * u.set_v.at(value / rig.stack.cells)
-            case "chamber.temperature":
-                return chamber.at(value)
-            case "board.temperature":
-                return u.pcb_k.at(value)
-            case _:
-                return 0.0
 
-    return of
+def _exact(value: float) -> float:
+    return math.nan if math.isnan(value) else 0.0
 
 
 def run_started(

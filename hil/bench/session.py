@@ -13,6 +13,7 @@ from hil.bench.run import Plan, Run
 from hil.bench.stop import StopLadder
 from hil.bench.tick import Parts
 from hil.bench.wall_time import monotonic_ns
+from hil.core.errors import ConfigErrors
 from hil.core.instants import MILLISECOND, Duration, Instant, to_seconds
 from hil.core.records import Deviation, ExpectationJudged, Record, RunEnded
 from hil.core.signals import Layout
@@ -53,24 +54,26 @@ class Session:
         bench: Bench,
         seed: int,
         until: Duration | None,
-        journal: Journal,
         stop: StopLadder,
         progress: Progress,
     ) -> None:
-        """Listen to the journal with everything that folds over it."""
+        """Draw the pack. Raises ConfigErrors for one that cannot be."""
         self._profile, self._bench, self._seed = profile, bench, seed
         self._until, self._stop, self._progress = until, stop, progress
-        self._journal = journal
         self._judge = Judge()
         self._expectations: list[ExpectationJudged] = []
         self._deviations: list[Deviation] = []
         self.wire = WireHash()
         self.tick: Duration = profile.tick_ns or bench.tick_ns
+        try:
+            self._plant = assembly.make_plant(profile, seed)
+        except ValueError as error:
+            raise ConfigErrors([profile.wrong("pack", str(error))]) from error
 
-    async def play(self, clock: Clock, rig: Rig) -> None:
-        """Run to the end and record the verdict."""
-        profile, bench = self._profile, self._bench
-        plant = assembly.make_plant(profile, self._seed)
+    async def play(self, clock: Clock, rig: Rig, journal: Journal) -> None:
+        """Run to the end and record the verdict; everything that folds listens to the journal."""
+        profile, bench, plant = self._profile, self._bench, self._plant
+        self._journal = journal
         layout = assembly.make_layout(bench)
         metrics = Metrics(assembly.uncertainties(rig))
         for listener in (metrics.feed, self._judge.feed, self._keep):
