@@ -1,6 +1,7 @@
 """What has arrived on a link and waits to be taken: the receiving half that all links share."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 from hil.core.errors import LinkLost
@@ -48,15 +49,23 @@ class Mailbox(Generic[T]):
 
     def put(self, item: T, size: int = 1) -> None:
         """Add an item; nobody misses it when the box is shut."""
-        if self._shut_because is not None:
-            return
-        self._room -= size
-        if self._room < 0:
-            self.shut(f"more than {self._capacity} bytes or frames arrived and were not taken")
-            return
-        self._items.append(item)
-        if self._waiter is not None:
+        if self._has_room(size):
+            self._items.append(item)
             self._wake()
+
+    def put_all(self, items: Sequence[T]) -> None:
+        """Add items of size 1."""
+        if self._has_room(len(items)):
+            self._items.extend(items)
+            self._wake()
+
+    def _has_room(self, size: int) -> bool:
+        """Take room for what comes; False when the box is shut, or shuts for want of room."""
+        if self._shut_because is None:
+            self._room -= size
+            if self._room < 0:
+                self.shut(f"more than {self._capacity} bytes or frames arrived and were not taken")
+        return self._shut_because is None
 
     def take(self) -> list[T]:
         """Return what waits, possibly nothing. Raises LinkLost."""

@@ -280,7 +280,9 @@ class MemoryFrameLink:
         self._tap = tap
         self._mailbox: Mailbox[Message] = Mailbox(name, _RECEIVE_FRAMES)
         self._is_mute = False
-        self._host = bus.attach(name, self._arrive, polls=True)
+        # what the bus has brought since the host last looked; one more than the host may miss
+        self._arrived: deque[Message] = deque(maxlen=_RECEIVE_FRAMES + 1)
+        self._host = bus.attach(name, self._arrived.append, polls=True)
         if twin is not None:
             twin.attach(bus.attach(f"{name} (twin)", twin.receive).send)
 
@@ -288,7 +290,7 @@ class MemoryFrameLink:
         """Join the bus. Raises LinkLost while the cable is cut."""
         if not self._host.plugged:
             raise LinkLost(self._name, "the cable is cut")
-        self.bus.settle()
+        self._take_in()
         self._mailbox.open()
 
     async def send(self, frame: Message) -> None:
@@ -300,27 +302,30 @@ class MemoryFrameLink:
 
     async def receive(self) -> list[Message]:
         """Wait for at least one frame and return all that have arrived. Raises LinkLost."""
-        self.bus.settle()
+        self._take_in()
+        self._host.receive = self._arrive_now
         self.bus.set_polling(self._host, polls=False)
         try:
             return await self._mailbox.wait()
         finally:
+            self._host.receive = self._arrived.append
             self.bus.set_polling(self._host, polls=True)
 
     def pending(self) -> list[Message]:
         """Take what has arrived without waiting; do not change the frames. Raises LinkLost."""
-        self.bus.settle()
+        self._take_in()
         return self._mailbox.take()
 
     async def close(self) -> None:
         """Stop listening; frames that were queued are still sent, as by a real adapter."""
-        self.bus.settle()
+        self._take_in()
         self._mailbox.shut("the link is closed")
 
     # --- faults, for tests and injections --------------------------------------------------------
 
     def cut(self) -> None:
         """Pull the host's plug: what waits is lost and the host learns of it."""
+        self._take_in()
         self._host.unplug()
         self._mailbox.shut("the cable is cut")
 
@@ -330,22 +335,38 @@ class MemoryFrameLink:
 
     def mute(self, *, active: bool = True) -> None:
         """Silence all others: nothing they send arrives. No error shows."""
-        self.bus.settle()
+        self._take_in()
         self._is_mute = active
 
-    def _arrive(self, frame: Message) -> None:
-        """Keep a frame from another node."""
-        if self._is_mute or not self._mailbox.is_open:
-            return
-        if self._tap is not None:
-            self._tap(_tap_bytes(b"<", frame))
-        self._mailbox.put(frame)
+    # --- arrival ---------------------------------------------------------------------------------
+
+    def _take_in(self) -> None:
+        """Let the bus catch up and keep what has arrived, if the host listens."""
+        self.bus.settle()
+        if self._arrived:
+            frames = list(self._arrived)
+            self._arrived.clear()
+            if self._is_mute or not self._mailbox.is_open:
+                return
+            if self._tap is not None:
+                for frame in frames:
+                    self._tap(_tap_bytes(b"<", frame))
+            self._mailbox.put_all(frames)
+
+    def _arrive_now(self, frame: Message) -> None:
+        """Wake the host, which waits for a frame."""
+        self._arrived.append(frame)
+        self._take_in()
 
 
 def _tap_bytes(way: bytes, frame: Message) -> bytes:
     """Write a frame as way, identifier (4 bytes, big-endian, flags as SocketCAN), dlc, data."""
-    flags = _TAP_EXTENDED * frame.is_extended_id | _TAP_REMOTE * frame.is_remote_frame
-    return _TAP_HEAD.pack(way, frame.arbitration_id | flags, frame.dlc) + frame.data
+    identifier = frame.arbitration_id
+    if frame.is_extended_id:
+        identifier |= _TAP_EXTENDED
+    if frame.is_remote_frame:
+        identifier |= _TAP_REMOTE
+    return _TAP_HEAD.pack(way, identifier, frame.dlc) + frame.data
 
 
 def memory_frame_link(
