@@ -7,6 +7,7 @@ wants to see the picture.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from can import Message
 
@@ -61,7 +62,7 @@ class Picture:
         self.duty = [math.nan] * options.cells
         self.identity: list[wire.Make | wire.Firmware] = []
         self._identity = e2e.PageSet(wire.IDENTITY_PAGES)
-        self._takers: dict[int, Callable[[bytearray], None]] = {
+        self._takers: dict[int, Callable[[bytearray, float], None]] = {
             wire.FAULTS: self._take_faults,
             wire.PACK_STATUS: self._take_status,
             wire.TEMPERATURES: self._take_temperatures,
@@ -69,6 +70,8 @@ class Picture:
             wire.BLEED_STATE: self._take_bleeds,
             wire.IDENTITY: self._take_identity,
         }
+        for front_end in range(wire.MAX_FRONT_ENDS):
+            self._takers[wire.CELL_VOLTAGES + front_end] = partial(self._cells.take, front_end)
 
     @property
     def cell_sets(self) -> int:
@@ -78,16 +81,12 @@ class Picture:
     def take(self, frame: Message) -> None:
         """Take one frame; others' frames are none of ours, bad ones are counted and dropped."""
         identifier, data = frame.arbitration_id, frame.data
-        if frame.is_extended_id or not self._receiver.listens_to(identifier):
-            return
-        if not self._receiver.accept(identifier, data):
-            return
-        self._heard_s = frame.timestamp
         taker = self._takers.get(identifier)
-        if taker is not None:
-            taker(data)
-        else:
-            self._cells.take(identifier - wire.CELL_VOLTAGES, data, frame.timestamp)
+        if taker is None or frame.is_extended_id:
+            return
+        if self._receiver.accept(identifier, data):
+            self._heard_s = at_s = frame.timestamp
+            taker(data, at_s)
 
     def report(self) -> BoardReport:
         """Decode what is newest. NaN where nothing is known."""
@@ -112,17 +111,17 @@ class Picture:
             cell_sets=self._cells.count,
         )
 
-    # one taker a message that is not a cell voltage; frames are good and in order by now
+    # one taker a message; frames are good and in order by now
 
-    def _take_status(self, data: bytearray) -> None:
+    def _take_status(self, data: bytearray, _at_s: float) -> None:
         """Keep the frame: only the newest status matters."""
         self._status = data
 
-    def _take_limits(self, data: bytearray) -> None:
+    def _take_limits(self, data: bytearray, _at_s: float) -> None:
         """Keep the frame: only the newest limits matter."""
         self._limits = data
 
-    def _take_temperatures(self, data: bytearray) -> None:
+    def _take_temperatures(self, data: bytearray, _at_s: float) -> None:
         """Take over all temperatures at once, so that none is a second older than its neighbour."""
         frames = self._temperatures.add(data)
         if frames is not None:
@@ -132,7 +131,7 @@ class Picture:
                 for count in counts[: len(self._degc)]
             ]
 
-    def _take_bleeds(self, data: bytearray) -> None:
+    def _take_bleeds(self, data: bytearray, _at_s: float) -> None:
         """Take over all duties at once: safe state is judged on a complete picture."""
         frames = self._bleeds.add(data)
         if frames is not None:
@@ -143,7 +142,7 @@ class Picture:
         """Only what comes from now on answers who the board is."""
         self.identity = []
 
-    def _take_identity(self, data: bytearray) -> None:
+    def _take_identity(self, data: bytearray, _at_s: float) -> None:
         """Learn who the board is, and with it how its cells are spread over front ends."""
         frames = self._identity.add(data)
         if frames is not None:
@@ -152,7 +151,7 @@ class Picture:
             if isinstance(make, wire.Make):
                 self._cells.expect(make.cells_per_front_end)
 
-    def _take_faults(self, data: bytearray) -> None:
+    def _take_faults(self, data: bytearray, _at_s: float) -> None:
         """Keep the page. Pages come every second and hardly ever change: decode only if they do.
 
         Bytes 0 and 1 are left out of the comparison, as the alive counter always changes.

@@ -21,8 +21,12 @@ class Telemetry:
         # faults of the bus driver: put in from outside, unknown to the rest of the board
         self.silent = False
         self.corrupt = False
-        group = design.cells_per_front_end
-        self._groups = [slice(k * group, (k + 1) * group) for k in range(design.front_ends)]
+        # of each front end: where its cells stand, and what fills its last page
+        self._groups: list[tuple[int, int, list[int]]] = []
+        for start in range(0, design.cells, design.cells_per_front_end):
+            end = min(start + design.cells_per_front_end, design.cells)
+            filler = [wire.UNKNOWN_VOLTAGE] * (-(end - start) % wire.CELLS_A_PAGE)
+            self._groups.append((start, end, filler))
 
     def attach(self, send: Callable[[Message], None]) -> None:
         """Take the way onto the bus."""
@@ -34,13 +38,13 @@ class Telemetry:
         All pages of a cycle leave together, with counters in a row: that is how a host knows that
         they belong together.
         """
-        for front_end, group in enumerate(self._groups):
+        take = self._counters.take
+        for front_end, (start, end, filler) in enumerate(self._groups):
             identifier = wire.CELL_VOLTAGES + front_end
-            pages = _pages(counts[group], wire.CELLS_A_PAGE, wire.UNKNOWN_VOLTAGE)
-            for page, (first, second, third) in enumerate(pages):
-                alive = self._counters.take(identifier)
-                cells = (first, second, third)
-                frame = wire.encode_cell_voltages(front_end, alive, page, cells)
+            values = iter((*counts[start:end], *filler))
+            pages = zip(values, values, values, strict=True)  # CELLS_A_PAGE by CELLS_A_PAGE
+            for page, cells in enumerate(pages):
+                frame = wire.encode_cell_voltages(front_end, take(identifier), page, cells)
                 self._put(identifier, frame)
 
     def pack_status(
@@ -124,7 +128,9 @@ class Telemetry:
         if self.corrupt:
             # any other check would do; this one is wrong for every frame
             frame[0] ^= 0xFF
-        self._send(Message(arbitration_id=identifier, is_extended_id=False, data=frame))
+        # by position (time stamp, identifier, 29 bit, remote, error, channel, length, data):
+        # keywords take half as long again, and this runs for every frame
+        self._send(Message(0.0, identifier, False, False, False, None, len(frame), frame))  # noqa: FBT003 - python-can's order
 
 
 def _pages(values: Sequence[int], a_page: int, filler: int) -> list[tuple[int, ...]]:

@@ -7,8 +7,19 @@ Polynomial: SAE J1850, 1Dh; start and final value 0, as profile 1 has it.
 """
 
 from collections.abc import Mapping, Sequence
+from struct import Struct
 
-__all__ = ["ALIVE_COUNTS", "Counters", "PageSet", "Receiver", "crc8", "next_alive", "seal", "start"]
+__all__ = [
+    "ALIVE_COUNTS",
+    "Counters",
+    "PageSet",
+    "Receiver",
+    "crc8",
+    "next_alive",
+    "seal",
+    "seal_words",
+    "start",
+]
 
 ALIVE_COUNTS = 15
 """Profile 1 counts 0 to 14; 15 stands for "invalid"."""
@@ -30,6 +41,10 @@ def _crc_of_byte(byte: int) -> int:
 
 # a tuple, because CPython looks things up in it faster than in bytes
 _TABLE = tuple(_crc_of_byte(byte) for byte in range(256))
+# Two bytes in one look-up, the low one first: a sender has its values as words, and sealing them
+# so takes a third of the time of packing first and reading the bytes again.
+_WORD_TABLE = bytes(_TABLE[_TABLE[word & 0xFF] ^ word >> 8] for word in range(1 << 16))
+_FRAME = Struct("<BBHHH")
 
 
 def crc8(data: Sequence[int], value: int = 0) -> int:
@@ -57,6 +72,16 @@ def seal(start_value: int, frame: bytes) -> bytearray:
     sealed = bytearray(frame)
     sealed[0] = frame_crc(start_value, frame)
     return sealed
+
+
+def seal_words(start_value: int, head: int, first: int, second: int, third: int) -> bytearray:
+    """Return the sealed frame of byte 1 and three unsigned 16-bit words, low byte first.
+
+    Raises IndexError or struct.error for what does not fit.
+    """
+    t = _WORD_TABLE
+    crc = t[t[t[_TABLE[start_value ^ head] ^ first] ^ second] ^ third]
+    return bytearray(_FRAME.pack(crc, head, first, second, third))
 
 
 def next_alive(alive: int) -> int:
@@ -97,22 +122,16 @@ class Receiver:
         After a counter that does not fit, counting goes on from it: one frame is dropped, and the
         receiver is in step again.
         """
-        if self._intact(identifier, frame):
+        start_value = self._start[identifier]
+        if len(frame) == FRAME_BYTES and frame_crc(start_value, frame) == frame[0]:
             alive = frame[1] & 0x0F
-            before = self._alive.get(identifier)
-            self._alive[identifier] = alive
-            if before is None or 0 < (alive - before) % ALIVE_COUNTS <= MAX_STEP:
-                return True
+            if alive < ALIVE_COUNTS:
+                before = self._alive.get(identifier)
+                self._alive[identifier] = alive
+                if before is None or 0 < (alive - before) % ALIVE_COUNTS <= MAX_STEP:
+                    return True
         self.rejected += 1
         return False
-
-    def _intact(self, identifier: int, frame: Sequence[int]) -> bool:
-        """Say whether length, check and counter are those of a frame at all."""
-        return (
-            len(frame) == FRAME_BYTES
-            and frame_crc(self._start[identifier], frame) == frame[0]
-            and frame[1] & 0x0F < ALIVE_COUNTS
-        )
 
 
 class PageSet:

@@ -30,6 +30,7 @@ DUTIES_A_PAGE = 6
 CELLS_A_FAULT_PAGE = 16
 IDENTITY_PAGES = 2
 MAX_CELLS = 64
+MAX_FRONT_ENDS = 4
 
 BLEED_COMMAND = 0x0C0
 REQUEST = 0x0D0
@@ -48,7 +49,7 @@ TO_HOST = {
     identifier: 0xB000 + identifier
     for identifier in (
         FAULTS,
-        *range(CELL_VOLTAGES, CELL_VOLTAGES + 4),
+        *range(CELL_VOLTAGES, CELL_VOLTAGES + MAX_FRONT_ENDS),
         PACK_STATUS,
         TEMPERATURES,
         LIMITS,
@@ -115,8 +116,7 @@ def encode_cell_voltages(
     front_end: int, alive: int, page: int, cells: tuple[int, int, int]
 ) -> bytearray:
     """``front_end`` counts from 0."""
-    frame = _THREE_U16.pack(alive | page << 4, *cells)
-    return e2e.seal(_START[CELL_VOLTAGES + front_end], frame)
+    return e2e.seal_words(_START[CELL_VOLTAGES + front_end], alive | page << 4, *cells)
 
 
 def decode_cell_voltages(frame: Frame) -> CellVoltages:
@@ -140,7 +140,8 @@ class Temperatures(NamedTuple):
 
 def encode_temperatures(alive: int, page: int, degc: tuple[int, int, int]) -> bytearray:
     """``degc`` in counts of 0.1 degC."""
-    return e2e.seal(_START[TEMPERATURES], _THREE_S16.pack(alive | page << 4, *degc))
+    first, second, third = (count & 0xFFFF for count in degc)
+    return e2e.seal_words(_START[TEMPERATURES], alive | page << 4, first, second, third)
 
 
 def decode_temperatures(frame: Frame) -> Temperatures:
@@ -196,10 +197,9 @@ class PackStatus(NamedTuple):
 
 def encode_pack_status(message: PackStatus) -> bytearray:
     """``current_ma`` keeps 24 bits, ``cycle`` 16."""
-    bits = message.current_ma & 0xFFFFFF
-    bits |= message.state << 24
-    bits |= message.charge_allowed << 28 | message.discharge_allowed << 29
-    return e2e.seal(_START[PACK_STATUS], _STATUS.pack(message.alive, bits, message.cycle & 0xFFFF))
+    alive, current_ma, state, charge_allowed, discharge_allowed, cycle = message
+    high = current_ma >> 16 & 0xFF | state << 8 | charge_allowed << 12 | discharge_allowed << 13
+    return e2e.seal_words(_START[PACK_STATUS], alive, current_ma & 0xFFFF, high, cycle & 0xFFFF)
 
 
 def decode_pack_status(frame: Frame) -> PackStatus:
@@ -223,7 +223,7 @@ class Limits(NamedTuple):
 
 def encode_limits(message: Limits) -> bytearray:
     """Both limits keep 16 bits."""
-    return e2e.seal(_START[LIMITS], _LIMITS.pack(*message))
+    return e2e.seal_words(_START[LIMITS], message.alive, message.charge, message.discharge, 0)
 
 
 def decode_limits(frame: Frame) -> Limits:
@@ -257,13 +257,14 @@ class CellFaults(NamedTuple):
 
 def encode_fault_flags(message: FaultFlags) -> bytearray:
     """The whole board's faults."""
-    return e2e.seal(_START[FAULTS], _FLAGS.pack(*message))
+    alive, flags, rejected = message
+    return e2e.seal_words(_START[FAULTS], alive, flags, 0, rejected)
 
 
 def encode_cell_faults(message: CellFaults) -> bytearray:
     """The faults of 16 cells."""
     alive, page, *masks = message
-    return e2e.seal(_START[FAULTS], _THREE_U16.pack(alive | page << 4, *masks))
+    return e2e.seal_words(_START[FAULTS], alive | page << 4, *masks)
 
 
 def decode_faults(frame: Frame) -> FaultFlags | CellFaults:
