@@ -35,6 +35,7 @@ from hil.profile import (
 from hil.results import catalogue
 from hil.results.journal import Journal
 from hil.results.manifest import host, versions
+from hil.results.runlog import RunLog
 from hil.results.wire_hash import WireHash
 
 
@@ -256,7 +257,8 @@ def run_profile(request: Request, stop: StopLadder, progress: Progress) -> Outco
     async def main(clock: Clock) -> Outcome:
         rig = build(bench, seed, clock, session.wire)
         folder = _new_run(request, prepared)
-        with closing(Journal(folder)) as journal:
+        with closing(Journal(folder)) as journal, closing(RunLog(folder)) as log:
+            journal.listen(log.feed)
             await session.play(clock, rig, journal)
         summary = {"run": folder.name, "folder": str(folder), **session.summary()}
         summary["startup_s"] = (monotonic_ns() - begun_ns) / 1e9 - summary["wall_s"]

@@ -29,7 +29,7 @@ def shown(stream: TextIO, *, quiet: bool) -> Iterator[Told]:
 
 def _figures(status: Status) -> str:
     return (
-        f"{status.path}  {status.chamber_degc:.1f} degC  {status.current_a:+.1f} A  "
+        f"{status.path}  {status.chamber_degc:.1f} degC  {status.current_a + 0.0:+.1f} A  "
         f"cells {status.lowest_v:.3f} to {status.highest_v:.3f} V  bleeding {status.bleeding}"
     )
 

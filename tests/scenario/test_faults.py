@@ -1,5 +1,6 @@
 """Faults in the wiring and in the board: found, named, and blamed on the right one."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -67,6 +68,16 @@ def test_a_healthy_board_shows_no_deviation_while_it_charges_bleeds_and_rests(
     assert run.of("deviation") == []
     assert run.verdict == "PASS"
     assert run.summary["metrics"]["bled_charge"]["value"] > 0.001
+
+
+def test_the_log_keeps_everything_but_ticks_and_warns_of_what_matters(play: Play) -> None:
+    run = play(PROFILES / "silent-board.yaml")
+    log = Path(run.summary["folder"]) / "run.log"
+    lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    events = [line["event"] for line in lines]
+    assert events == [record["kind"] for record in run.records if record["kind"] != "tick"]
+    warned = {line["event"] for line in lines if line["level"] == "warning"}
+    assert warned == {"deviation", "tripped", "safe-state-reached"}
 
 
 def test_an_emulator_that_does_not_switch_off_is_not_taken_for_safe(

@@ -1,0 +1,66 @@
+"""The log of a run: every record but the ticks, as JSON lines in its folder and on the console.
+
+The console shows what its level lets through (``hil run --verbose`` shows all); the file keeps
+everything, so that nobody has to repeat a run to read what happened.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from hil.core.errors import EnvironmentProblem
+from hil.core.instants import to_seconds
+from hil.core.records import (
+    BadMeasurement,
+    BenchFailed,
+    Deviation,
+    ExpectationJudged,
+    Overrun,
+    Record,
+    SafeStateReached,
+    StopRequested,
+    Tick,
+    Tripped,
+)
+
+FILE = "run.log"
+WARNINGS = (BadMeasurement, BenchFailed, Deviation, Overrun, StopRequested, Tripped)
+LEFT_OUT = frozenset({"at", "resolved", "signals", "constants"})
+"""``at`` is written in seconds; the others are long, and stand in the journal."""
+
+
+class RunLog:
+    """A listener of the journal that logs each record."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open the file. Raises EnvironmentProblem if it cannot be written."""
+        try:
+            self._file = (folder / FILE).open("w", encoding="utf-8")
+        except OSError as error:
+            raise EnvironmentProblem(f"{folder.name}: cannot write {FILE}: {error}") from error
+        to_file = structlog.wrap_logger(
+            structlog.PrintLogger(self._file),
+            processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer()],
+        )
+        self._loggers: tuple[Any, ...] = (to_file, structlog.get_logger())
+
+    def feed(self, record: Record) -> None:
+        """Log one record; ticks are many and stand in the journal."""
+        if isinstance(record, Tick):
+            return
+        named = {name: getattr(record, name) for name in record.__slots__ if name not in LEFT_OUT}
+        for logger in self._loggers:
+            say = logger.warning if _matters(record) else logger.info
+            say(record.kind, at_s=to_seconds(record.at), **named)
+
+    def close(self) -> None:
+        """Close the file; harmless when closed."""
+        self._file.close()
+
+
+def _matters(record: Record) -> bool:
+    """Say whether a person must know although nobody asked for a verbose log."""
+    failed = isinstance(record, ExpectationJudged) and record.passed is False
+    unsafe = isinstance(record, SafeStateReached) and not record.ok
+    return failed or unsafe or isinstance(record, WARNINGS)
