@@ -6,7 +6,7 @@ an emulator that reads back a current or is about to change its voltage.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -86,14 +86,14 @@ class BoardHarness:
 
     # --- what the board does ---------------------------------------------------------------------
 
-    def start_cycle(self, now: Instant, on_until_s: Sequence[float]) -> None:
+    def start_cycle(self, now: Instant, on_until_s: physics.Row) -> None:
         """Begin a board cycle at ``now``: cell k bleeds for its first ``on_until_s[k]`` seconds.
 
-        Infinity is a bleed that nothing switches off.
+        Infinity is a bleed that nothing switches off. The array is kept and must not change.
         """
         self.advance(now)
         self._cycle_start = now
-        self._on_until_s[:] = on_until_s
+        self._on_until_s = on_until_s
         self._currents_of = (-1, [])
 
     def advance(self, now: Instant) -> None:

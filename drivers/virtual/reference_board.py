@@ -10,15 +10,17 @@ sent once a second too, and at once when they change. What bleeds in truth may d
 board reports: it drives its transistors and cannot see one that is stuck.
 """
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 from can import Message
 
 from drivers.virtual.harness import BoardHarness
 from drivers.virtual.reference_commands import Commands
-from drivers.virtual.reference_protection import Protections
+from drivers.virtual.reference_protection import Outcome, Protections
 from drivers.virtual.reference_sampling import Sampling
 from drivers.virtual.reference_telemetry import Telemetry
 from drivers.wire import reference_board as wire
@@ -73,6 +75,8 @@ class ReferenceBoardTwin:
         self._counts = [0] * design.cells
         self._duty = [0] * design.cells
         self._flags = 0
+        self._on_until_s = np.zeros(design.cells)
+        self._decided_on: tuple[Sequence[int], Outcome] | None = None
         # faults put in from outside: readings that stand still (None until the next sample shows
         # at what), bleeds that nothing switches off, a procedure that is skipped
         self._frozen: dict[int, int | None] = {}
@@ -123,10 +127,10 @@ class ReferenceBoardTwin:
                 self._frozen[index] = None
         elif fault == "stuck-bleed":
             (self._stuck_bleeds.add if active else self._stuck_bleeds.discard)(index)
+            self._decided_on = None
         else:
-            silent = self._protections.silent_front_ends
             front_end = index // self._design.cells_per_front_end
-            (silent.add if active else silent.discard)(front_end)
+            self._protections.lost(front_end, silent=active)
 
     def _index(self, cell: int) -> int:
         """Return the index of a cell counted from 1. Raises ValueError."""
@@ -201,27 +205,35 @@ class ReferenceBoardTwin:
         if max(self._counts) * wire.VOLT_PER_COUNT < _CONNECTED_V:
             return False
         # the pull lasts a few milliseconds of 100 uA: its charge is left out of the cells' account
-        before = protections.open_leads
         found = self._harness.open_leads(design.pull_a, design.open_wire_threshold_v)
-        protections.open_leads = found
-        return found != before
+        return protections.found_open(found)
 
     def _bleed(self, now: Instant, *, report: bool) -> None:
         """Decide the bleeds of the cycle that begins now, and say so if they changed."""
+        asked, outcome = self._commands.duty, self._protections.outcome
+        # both are replaced when they change: nothing new means that all stays as it was
+        if self._decided_on is None or not (
+            self._decided_on[0] is asked and self._decided_on[1] is outcome
+        ):
+            self._decided_on = (asked, outcome)
+            report |= self._decide(asked, may_bleed=outcome.may_bleed)
+        if report:
+            self._telemetry.bleed_state(self._duty)
+        self._harness.start_cycle(now, self._on_until_s)
+
+    def _decide(self, asked: Sequence[int], *, may_bleed: bool) -> bool:
+        """Settle which cells bleed for how long; return whether the duties changed."""
         # a copy: the command stays what the host asked for, and counts again when the cause is gone
-        duty = list(self._commands.duty)
-        if not self._protections.may_bleed():
-            duty = [0] * len(duty)
+        duty = list(asked) if may_bleed else [0] * len(asked)
         for index in self._protections.under_voltage.active:
             duty[index] = 0
-        if report or duty != self._duty:
-            self._telemetry.bleed_state(duty)
-        self._duty = duty
+        changed, self._duty = duty != self._duty, duty
         window_s = self._design.bleed_window_s / wire.DUTY_COUNTS
         on_until_s = [count * window_s for count in duty]
         for index in self._stuck_bleeds:
-            on_until_s[index] = float("inf")
-        self._harness.start_cycle(now, on_until_s)
+            on_until_s[index] = math.inf
+        self._on_until_s = np.array(on_until_s)
+        return changed
 
     def _send_cells(self, current_a: float, now: Instant) -> None:
         """Send the cells of this cycle and the state of the board."""
@@ -235,17 +247,14 @@ class ReferenceBoardTwin:
         self._telemetry.pack_status(
             current_a,
             self._state(now),
-            charge_allowed=self._protections.charge_limit_a() > 0,
-            discharge_allowed=self._protections.discharge_limit_a() > 0,
+            charge_allowed=self._protections.outcome.charge_limit_a > 0,
+            discharge_allowed=self._protections.outcome.discharge_limit_a > 0,
             cycle=self.cycles,
         )
 
     def _state(self, now: Instant) -> State:
         """Say how the board is; until its protections had their delay it has not judged yet."""
-        protections = self._protections
-        if self._flags or protections.over_voltage.active or protections.under_voltage.active:
-            return State.FAULT
-        if any(protections.open_leads):
+        if self._flags or self._protections.outcome.has_cell_fault:
             return State.FAULT
         starting = now - (self._start or 0) <= self._design.protection_delay_ns
         return State.STARTING if starting else State.NORMAL
@@ -253,7 +262,8 @@ class ReferenceBoardTwin:
     def _send_faults(self, now: Instant, *, report: bool) -> None:
         """Send faults and limits when they are due or have changed."""
         protections = self._protections
-        flags = protections.flags() | self._commands.flags(now)
+        outcome = protections.outcome
+        flags = outcome.flags | self._commands.flags(now)
         if not report and flags == self._flags:
             return
         self._flags = flags
@@ -264,4 +274,4 @@ class ReferenceBoardTwin:
             protections.under_voltage.active,
             protections.open_leads,
         )
-        self._telemetry.limits(protections.charge_limit_a(), protections.discharge_limit_a())
+        self._telemetry.limits(outcome.charge_limit_a, outcome.discharge_limit_a)

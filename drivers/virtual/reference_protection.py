@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from drivers.wire import reference_board as wire
 from drivers.wire.reference_board import BoardFlag
@@ -29,7 +30,9 @@ class Threshold:
     def update(self, values: Sequence[float], now: Instant) -> bool:
         """Look at the newest values; return whether ``active`` changed."""
         # a healthy board goes no further: one comparison instead of one a cell
-        if not self.active and not self._since and not self._beyond(values):
+        # (a NaN in front hides the others from min and max: then every value is looked at)
+        quiet = not self.active and not self._since
+        if quiet and self._sign * self._worst(values, default=math.nan) < self._trip:
             return False
         changed = False
         for index, value in enumerate(values):
@@ -43,17 +46,26 @@ class Threshold:
                 changed = True
         return changed
 
-    def _beyond(self, values: Sequence[float]) -> bool:
-        """Say whether the worst value is beyond the trip point; the usual answer is no.
 
-        A NaN in front hides the others from min and max: then every value is looked at.
-        """
-        worst = self._worst(values, default=math.nan)
-        return not self._sign * worst < self._trip
+class Outcome(NamedTuple):
+    """What follows from all protections; limits are magnitudes in A, and 0 forbids the current.
+
+    ``flags`` are the board-wide fault bits without those of the commands, ``has_cell_fault`` says
+    whether a cell or lead has a fault of its own.
+    """
+
+    flags: int
+    charge_limit_a: float
+    discharge_limit_a: float
+    may_bleed: bool
+    has_cell_fault: bool
 
 
 class Protections:
-    """All thresholds of the board, and the faults that other parts of it report here."""
+    """All thresholds of the board, and the faults that other parts of it report here.
+
+    ``outcome`` is worked out when something changes, not in each of a million cycles.
+    """
 
     def __init__(self, design: BoardDesign) -> None:
         """Take the thresholds from the design; cells are compared in counts of 0.1 mV."""
@@ -78,12 +90,14 @@ class Protections:
         self.open_leads: list[bool] = [False] * (design.cells + 1)
         self.silent_front_ends: set[int] = set()
         self._cold_limit_a = design.charge_limit_a
+        self.outcome = self._concluded()
 
     def check_cells(self, counts: Sequence[int], current_a: float, now: Instant) -> bool:
         """Judge what is sampled every cycle; return whether a cell's fault came or went."""
         changed = self.over_voltage.update(counts, now)
         changed |= self.under_voltage.update(counts, now)
-        self._over_current.update((abs(current_a),), now)
+        if self._over_current.update((abs(current_a),), now) or changed:
+            self.outcome = self._concluded()
         return changed
 
     def check_temperatures(self, ntc_degc: Sequence[float], pcb_degc: float, now: Instant) -> None:
@@ -93,8 +107,41 @@ class Protections:
         self._under_temperature.update(ntc_degc, now)
         self._bleed_pause.update((pcb_degc,), now)
         self._cold_limit_a = cold_limit_a(self._design, min(known, default=math.nan))
+        self.outcome = self._concluded()
 
-    def flags(self) -> int:
+    def found_open(self, leads: list[bool]) -> bool:
+        """Take the result of an open-wire scan, one a lead; return whether it is a new one."""
+        changed = leads != self.open_leads
+        self.open_leads = leads
+        self.outcome = self._concluded()
+        return changed
+
+    def lost(self, front_end: int, *, silent: bool) -> None:
+        """Take note that a front end (from 0) does not answer, or does again."""
+        (self.silent_front_ends.add if silent else self.silent_front_ends.discard)(front_end)
+        self.outcome = self._concluded()
+
+    def _concluded(self) -> Outcome:
+        """Return what follows from all that is known."""
+        has_open_lead = any(self.open_leads)
+        stops = bool(
+            self.silent_front_ends
+            or self._over_temperature.active
+            or self._over_current.active
+            or has_open_lead
+        )
+        over, under = bool(self.over_voltage.active), bool(self.under_voltage.active)
+        no_charge = stops or over or self._under_temperature.active
+        paused = self.silent_front_ends or self._bleed_pause.active or has_open_lead
+        return Outcome(
+            flags=self._flags(),
+            charge_limit_a=0.0 if no_charge else self._cold_limit_a,
+            discharge_limit_a=0.0 if stops or under else self._design.discharge_limit_a,
+            may_bleed=not paused,  # it must see its cells and be cool enough
+            has_cell_fault=over or under or has_open_lead,
+        )
+
+    def _flags(self) -> int:
         """Return the board-wide fault bits, those of the commands left out."""
         # a pause of the bleeds is no fault of the pack, yet the host must know why its duty is not
         # obeyed
@@ -106,28 +153,3 @@ class Protections:
         for front_end in self.silent_front_ends:
             bits |= 1 << BoardFlag.FRONT_END_1_SILENT + front_end
         return bits
-
-    def charge_limit_a(self) -> float:
-        """Return the charge current allowed now; 0 forbids it."""
-        if self._out_of_order() or self.over_voltage.active or self._under_temperature.active:
-            return 0.0
-        return self._cold_limit_a
-
-    def discharge_limit_a(self) -> float:
-        """Return the discharge current allowed now; 0 forbids it."""
-        if self._out_of_order() or self.under_voltage.active:
-            return 0.0
-        return self._design.discharge_limit_a
-
-    def _out_of_order(self) -> bool:
-        """Say whether anything forbids current in both directions."""
-        return bool(
-            self.silent_front_ends
-            or self._over_temperature.active
-            or self._over_current.active
-            or any(self.open_leads)
-        )
-
-    def may_bleed(self) -> bool:
-        """Say whether the board may bleed at all: it must see its cells and be cool enough."""
-        return not (self.silent_front_ends or self._bleed_pause.active or any(self.open_leads))

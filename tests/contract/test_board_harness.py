@@ -67,7 +67,7 @@ def test_charges_are_those_of_a_sum_over_milliseconds(
     expected = [0.0] * CELLS
     for number, (on_ms, changes, looks) in enumerate(cycles):
         start = number * CYCLE
-        harness.start_cycle(start, [ms * 1e-3 for ms in on_ms])
+        harness.start_cycle(start, np.array(on_ms) * 1e-3)
         for ms in range(100):
             now = start + ms * MILLISECOND
             for at_ms, cell, new_v in changes:
@@ -90,7 +90,7 @@ def test_charges_are_those_of_a_sum_over_milliseconds(
 def test_looking_twice_at_one_instant_changes_nothing() -> None:
     cells = Cells()
     harness = harness_of(cells)
-    harness.start_cycle(0, [0.05] * CELLS)
+    harness.start_cycle(0, np.full(CELLS, 0.05))
     first = harness.charges_as(70 * MILLISECOND)
     assert harness.charges_as(70 * MILLISECOND) == first
     assert first == pytest.approx([0.05 * 3.3 / BLEED_OHM + 0.07 * 3.3 / INPUT_OHM] * CELLS)
