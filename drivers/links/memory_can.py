@@ -142,7 +142,7 @@ class MemoryBus:
         # so that all that is sent at that instant takes part.
         self._next: Instant = _NEVER
         self._settling = False
-        self._timer_is_set = False
+        self._timer_at: Instant = _NEVER
         self._durations = {
             extended: [
                 round(frame_bits(size, extended=extended) * SECOND / bitrate)
@@ -219,12 +219,16 @@ class MemoryBus:
             self._next = _NEVER
             return
         frame = self._frame = winner.queue.popleft()[1]
-        size = 0 if frame.is_remote_frame else frame.dlc
-        duration = self._durations[frame.is_extended_id][size]
+        duration = self._duration(frame)
         self._sender, self._unplugged = winner, winner.unplugged
         self._busy += duration
         self._end += duration
         self._next = self._end
+
+    def _duration(self, frame: Message) -> Duration:
+        """Return how long a frame occupies the bus."""
+        size = 0 if frame.is_remote_frame else frame.dlc
+        return self._durations[frame.is_extended_id][size]
 
     def _deliver(self, sender: BusNode) -> None:
         """The last bit has passed: every other node has the frame, and the next one can start.
@@ -245,17 +249,22 @@ class MemoryBus:
     # --- for nodes that do not poll --------------------------------------------------------------
 
     def _set_timer(self) -> None:
-        """See to it that ``settle`` is called at the next change, if somebody awaits a frame."""
+        """See to it that ``settle`` is called when the next frame may end, if one is awaited."""
         sending = [node for node in self._nodes if node.queue or node is self._sender]
-        if not self._timer_is_set and any(node.is_awaited for node in sending):
-            self._timer_is_set = True
-            self._clock.call_at(self._next, self._at_timer)
+        if any(node.is_awaited for node in sending):
+            at = self._end
+            if self._sender is None:  # not decided yet, but nothing can end before the shortest
+                at += min(self._duration(node.queue[0][1]) for node in sending)
+            if at < self._timer_at:
+                self._timer_at = at
+                self._clock.call_at(at, self._at_timer, at)
 
-    def _at_timer(self) -> None:
-        """Serve those who wait."""
-        self._timer_is_set = False
-        self.settle()
-        self._set_timer()
+    def _at_timer(self, at: Instant) -> None:
+        """Serve those who wait, unless an earlier timer has done so and set another one."""
+        if at == self._timer_at:
+            self._timer_at = _NEVER
+            self.settle()
+            self._set_timer()
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from hil.balancing.strategy import AnyStrategy, Bools, Floats, Observation
 from hil.bench.demand import Demand, current_for
 from hil.bench.interlock import Interlock
 from hil.bench.rig import Rig
+from hil.bench.together import together
 from hil.core.errors import DeviceError
 from hil.core.instants import MILLISECOND, SECOND, Instant, to_seconds
 from hil.core.records import BadMeasurement, BoardFaultChanged, Record, Tick, Tripped
@@ -246,7 +247,7 @@ class Ticker:
         Each driver keeps its own deadline, from its device's data. Results are looked at in the
         order of the jobs, never in the order in which they happened to end.
         """
-        outcomes = await asyncio.gather(*(job for _, job in jobs), return_exceptions=True)
+        outcomes = await together(job for _, job in jobs)
         for (name, _), outcome in zip(jobs, outcomes, strict=True):
             if isinstance(outcome, DeviceError):
                 self._lost(name, outcome)
