@@ -11,9 +11,6 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 from hil import __version__
-from hil.cli.check import check
-from hil.cli.run import run
-from hil.cli.runs import runs
 from hil.core.errors import BenchError, ConfigError, ConfigErrors, UnitError
 
 USAGE, BAD_INPUT, ENVIRONMENT, BUG = 64, 65, 69, 70
@@ -24,9 +21,10 @@ app = App(
     version=__version__,
     help_format="plaintext",
 )
-app.command(run)
-app.command(check)
-app.command(runs)
+# Named, not imported: who lists runs does not wait for the physics to be compiled.
+app.command("hil.cli.run:run", help="Play a profile on a bench and judge the board.")
+app.command("hil.cli.check:check", help="Check a profile against a bench; no device is touched.")
+app.command("hil.cli.runs:runs", help="List, show and export runs.")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

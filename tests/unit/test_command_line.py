@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -116,3 +118,12 @@ def test_the_command_that_repeats_a_run_carries_everything_that_decides_it() -> 
     assert command(request) == (
         "hil run day --bench bench.yaml --set 'pack.soc=50 %' --until '3600 s' --seed 4"
     )
+
+
+def test_listing_runs_does_not_wait_for_the_compiler() -> None:
+    """Only commands that simulate pay for it (docs/adr/0005)."""
+    code = "import sys; from hil.cli import main; main(['runs', 'list']); print('numba' in sys.modules)"
+    found = subprocess.run(  # noqa: S603 - our own interpreter
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert found.stdout.splitlines()[-1] == "False"
