@@ -122,7 +122,8 @@ def test_the_command_that_repeats_a_run_carries_everything_that_decides_it() -> 
 
 def test_listing_runs_does_not_wait_for_the_compiler() -> None:
     """Only commands that simulate pay for it (docs/adr/0005)."""
-    code = "import sys; from hil.cli import main; main(['runs', 'list']); print('numba' in sys.modules)"
+    lists = "import sys; from hil.cli import main; main(['runs', 'list'])"
+    code = f"{lists}; print('numba' in sys.modules)"
     found = subprocess.run(  # noqa: S603 - our own interpreter
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
