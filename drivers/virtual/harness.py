@@ -105,8 +105,8 @@ class BoardHarness:
             # stand still until the next change is announced
             self._read_sources(now)
         start = self._cycle_start
-        physics.advance(
-            self.ladder,
+        physics.advance_arrays(
+            *self.ladder,
             self._on_until_s,
             (self._at - start) * 1e-9,
             (now - start) * 1e-9,

@@ -69,7 +69,9 @@ class Sampling:
             self._device,
             sample,
             self.harness.filtered_v,
-            self._chain,
+            self._chain.offset_v,
+            self._chain.gain_ppm,
+            self._chain.drift_ppm_per_k,
             physics.REFERENCE_DEGC if self.pcb_degc is None else self.pcb_degc,
             design.noise_v,
             design.resolution_v,
@@ -113,11 +115,15 @@ class Sampling:
         elapsed_s = (now - self._heated_at) * 1e-9
         self._heated_at = now
         if elapsed_s > 0:
-            charge_as = harness.charge_as - self._charged_as
-            self._charged_as += charge_as
-            self._power_w = charge_as * harness.ladder.source_v / elapsed_s
+            power_w = physics.bleed_power_w(
+                harness.charge_as,
+                self._charged_as,
+                harness.ladder.source_v,
+                elapsed_s,
+                self._power_w,
+            )
             self.pcb_degc = physics.pcb_step_degc(
-                design, self.pcb_degc, air_degc, float(self._power_w.sum()), elapsed_s
+                design, self.pcb_degc, air_degc, power_w, elapsed_s
             )
         physics.bleed_resistances(
             self._chain.bleed_ohm,

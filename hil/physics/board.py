@@ -17,6 +17,7 @@ __all__ = [
     "KELVIN",
     "BoardDesign",
     "Chain",
+    "bleed_power_w",
     "bleed_resistances",
     "cold_limit_a",
     "make_chain",
@@ -198,6 +199,23 @@ def _reference_of(design: BoardDesign, spread: Row) -> Row:
 
 
 @compiled
+def bleed_power_w(
+    charge_as: Row, charged_as: Row, source_v: Row, elapsed_s: float, out_w: Row
+) -> float:
+    """Fill ``out_w`` (cells,) with the mean power since ``charged_as``; return their sum.
+
+    ``charge_as`` and ``charged_as`` (cells,) are the charges now and at the last call; the latter
+    is brought up to now.
+    """
+    total_w = 0.0
+    for k in range(out_w.shape[0]):
+        out_w[k] = (charge_as[k] - charged_as[k]) * source_v[k] / elapsed_s
+        charged_as[k] = charge_as[k]
+        total_w += out_w[k]
+    return total_w
+
+
+@compiled
 def bleed_resistances(
     nominal_ohm: Row,
     tcr_ppm_per_k: float,
@@ -216,12 +234,14 @@ def bleed_resistances(
 
 
 @compiled
-def sample_cells(
+def sample_cells(  # noqa: PLR0917 - keywords cost compiled code more than its work
     seed: int,
     device: int,
     sample: int,
     filtered_v: Row,
-    chain: Chain,
+    offset_v: Row,
+    gain_ppm: Row,
+    drift_ppm_per_k: Row,
     pcb_degc: float,
     noise_v: float,
     resolution_v: float,
@@ -229,7 +249,8 @@ def sample_cells(
 ) -> None:
     """Fill ``out`` (cells,) with ADC counts of ``resolution_v``, clamped to 0 and 5 V.
 
-    Reading = v (1 + gain + drift (Tpcb - 25)) + offset + noise, then quantised.
+    Reading = v (1 + gain + drift (Tpcb - 25)) + offset + noise, then quantised. The chain's arrays
+    come one by one: to hand a named tuple over to compiled code takes as long as the work itself.
     """
     n = out.shape[0]
     noise = np.empty(n)
@@ -238,8 +259,8 @@ def sample_cells(
     # floor(x + 0.5) instead of round(): the same in Python and in compiled code
     top = math.floor(ADC_MAX_V / resolution_v + 0.5)
     for k in range(n):
-        scale = 1.0 + 1e-6 * (chain.gain_ppm[k] + chain.drift_ppm_per_k[k] * warm_k)
-        reading_v = filtered_v[k] * scale + chain.offset_v[k] + noise_v * noise[k]
+        scale = 1.0 + 1e-6 * (gain_ppm[k] + drift_ppm_per_k[k] * warm_k)
+        reading_v = filtered_v[k] * scale + offset_v[k] + noise_v * noise[k]
         out[k] = min(max(math.floor(reading_v / resolution_v + 0.5), 0), top)
 
 

@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 
 from hil.physics.noise import compiled
 
-__all__ = ["OPEN_OHM", "Ladder", "advance", "currents_at", "find_open_leads", "pulled_voltages"]
+__all__ = [
+    "OPEN_OHM",
+    "Ladder",
+    "advance",
+    "advance_arrays",
+    "currents_at",
+    "find_open_leads",
+    "pulled_voltages",
+]
 
 Row = NDArray[np.float64]
 
@@ -159,3 +167,25 @@ def advance(
             charge_as[i] += current_a[i] * (next_s - at_s)
             filtered_v[i] = settled_v + (filtered_v[i] - settled_v) * left
         at_s = next_s
+
+
+@compiled
+def advance_arrays(  # noqa: PLR0917 - keywords cost compiled code more than its work
+    source_v: Row,
+    source_ohm: Row,
+    lead_ohm: Row,
+    bleed_ohm: Row,
+    input_ohm: Row,
+    on_until_s: Row,
+    from_s: float,
+    to_s: float,
+    filter_tau_s: float,
+    charge_as: Row,
+    filtered_v: Row,
+) -> None:
+    """Do what ``advance`` does, called with ``*ladder``.
+
+    To hand a named tuple of arrays over to compiled code takes twice as long as the work itself.
+    """
+    ladder = Ladder(source_v, source_ohm, lead_ohm, bleed_ohm, input_ohm)
+    advance(ladder, on_until_s, from_s, to_s, filter_tau_s, charge_as, filtered_v)

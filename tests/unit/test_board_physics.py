@@ -53,11 +53,21 @@ def test_impossible_designs_are_refused(changes: dict[str, Any], key: str) -> No
         design(**changes)
 
 
+def test_bleed_power_is_charge_times_voltage_since_the_last_look() -> None:
+    charge_as, before_as = np.array([3.0, 1.0, 0.5]), np.array([1.0, 1.0, 0.0])
+    source_v, out_w = np.array([3.2, 3.3, 3.4]), np.zeros(3)
+    total_w = board.bleed_power_w(charge_as, before_as, source_v, 2.0, out_w)
+    assert out_w.tolist() == pytest.approx([3.2, 0.0, 0.85])
+    assert total_w == pytest.approx(4.05)
+    assert board.bleed_power_w(charge_as, before_as, source_v, 1.0, out_w) == 0.0
+
+
 def sample(
     volts: list[float], chain: board.Chain, *, number: int = 0, degc: float = 25, noise: float = 0
 ) -> list[int]:
     out = np.zeros(len(volts), np.int64)
-    board.sample_cells(7, 1, number, np.array(volts), chain, degc, noise, 1e-4, out)
+    errors = (chain.offset_v, chain.gain_ppm, chain.drift_ppm_per_k)
+    board.sample_cells(7, 1, number, np.array(volts), *errors, degc, noise, 1e-4, out)
     return [int(value) for value in out]
 
 
@@ -142,7 +152,7 @@ def test_charge_limit_in_the_cold(degc: float, limit_a: float) -> None:
 
 SCRIPT = """
 import numpy as np
-from hil.physics.board import Chain, bleed_resistances, sample_cells
+from hil.physics.board import bleed_resistances, sample_cells
 from hil.physics.wiring import Ladder, advance, currents_at, pulled_voltages
 n = 5
 row = np.linspace(1.0, 2.0, n)
@@ -153,7 +163,7 @@ currents_at(net, row * 0.04, 0.05, current)
 pulled_voltages(net, row * 1e-4, pulled)
 bleed_resistances(net.bleed_ohm, 200.0, 85.0, 41.0, row, ohm)
 counts = np.zeros(n, np.int64)
-sample_cells(7, 3, 11, filtered, Chain(row, row, row / 100, row, row), 60.0, 1e-3, 1e-4, counts)
+sample_cells(7, 3, 11, filtered, row / 100, row, row, 60.0, 1e-3, 1e-4, counts)
 for result in (charge, filtered, current, pulled, ohm, counts):
     print(result.tobytes().hex())
 """
