@@ -11,8 +11,11 @@ from typing import NoReturn
 
 from hil.bench.quantities import Reader
 from hil.core.errors import InterlockTrip
-from hil.core.instants import Instant
+from hil.core.instants import SECOND, Instant, to_seconds
 from hil.core.records import Tripped
+
+BLIND_AFTER = 3 * SECOND
+"""How long a limited quantity may be unknown before the bench goes safe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +61,13 @@ class Interlock:
             (bound, reader.columns(bound.quantity), bound.upper, bound.value) for bound in bounds
         ]
         self.tripped: Tripped | None = None
+        self._blind_since: dict[str, Instant] = {}
 
     def check(self, at: Instant, row: Sequence[float]) -> None:
-        """Raise InterlockTrip if a value lies outside its bound.
+        """Raise InterlockTrip if a value lies outside its bound, or cannot be watched any more.
 
-        NaN trips nothing here: a value that is missing is caught by its age (``board.age``) or as
-        a bad measurement. A bound on ``current`` holds for either direction.
+        A single reading may be missing for a moment; a quantity of which nothing is known for
+        longer than ``BLIND_AFTER`` trips. A bound on ``current`` holds for either direction.
         """
         for bound, columns, upper, limit in self._checks:
             values = row[columns]
@@ -72,8 +76,22 @@ class Interlock:
             worst = max(values) if upper else min(values)
             if math.isnan(worst) or math.isnan(values[0]):
                 worst = _worst_known(values, upper=upper)
+                self._watch_blindness(at, bound, worst)
+            elif self._blind_since:
+                self._blind_since.pop(bound.quantity, None)
             if worst > limit if upper else worst < limit:
                 self._cross(at, bound, values.index(worst), worst, len(values))
+
+    def _watch_blindness(self, at: Instant, bound: Bound, worst: float) -> None:
+        """Trip when a limit has had nothing to watch for too long."""
+        if not math.isnan(worst):
+            self._blind_since.pop(bound.quantity, None)
+            return
+        blind = at - self._blind_since.setdefault(bound.quantity, at)
+        if blind > BLIND_AFTER:
+            rule, blind_s = f"time without {bound.quantity}", to_seconds(blind)
+            limit_s = to_seconds(BLIND_AFTER)
+            self.trip(Tripped(at, rule, bound.quantity, blind_s, limit_s, "s", blames_board=False))
 
     def trip(self, tripped: Tripped) -> NoReturn:
         """Keep the first cause and raise InterlockTrip."""

@@ -68,6 +68,7 @@ class Run:
         self.now: Instant = 0
         self.ticks = 0
         self.started: Instant = 0
+        self.simulated: Duration = 0
         self.wall_ns = 0
         self.complete = False
         self.reason = ""
@@ -76,7 +77,13 @@ class Run:
         """Run the profile. Returns after the safe state, whatever happened; bugs are raised."""
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - a coroutine runs in a task
-        self._stop.listen(lambda source, level: self._stopping(task, source, level))
+        # A signal's handler runs between any two bytecodes: what it asks for waits for its turn.
+        loop = asyncio.get_running_loop()
+
+        def asked(source: str, level: str) -> None:
+            loop.call_soon_threadsafe(self._stopping, task, source, level)
+
+        self._stop.listen(asked)
         try:
             await self._come_up()
             await self._timed(self._tick_through())
@@ -87,31 +94,32 @@ class Run:
                 raise
             task.uncancel()
             self.reason = f"aborted by {self._stop.source}"
-        except (BenchError, ExceptionGroup) as error:
+        except (BenchError, BaseExceptionGroup) as error:
             self._note_failure(error)
         finally:
             await self._safe.reach()
-            await asyncio.gather(*(device.close() for device in self._rig.devices()))
+            await self._let_go()
 
     # --- up and through ----------------------------------------------------------------------
 
     async def _come_up(self) -> None:
         """Connect and identify all devices in parallel; then arm, each undo registered first."""
-        devices = self._rig.devices()
-        await _all_or_group("connect", [device.connect() for device in devices])
+        rig, devices = self._rig, self._rig.devices()
+        undos = {rig.board.name: (BOARD, "all bleeds off")}
+        undos |= dict.fromkeys(rig.emulators, (CELLS, "all outputs off"))
+        undos |= {rig.chamber.name: (CHAMBER, "heating and cooling off")}
+
+        async def connect(device: Device) -> None:
+            await device.connect()
+            # From here on the device can be made safe, and may have been left on by somebody.
+            self._safe.arm(Undo(device.name, *undos[device.name], device.make_safe))
+
+        await _all_or_group("connect", [connect(device) for device in devices])
         identities = await _all_or_group("identify", [device.identify() for device in devices])
         for device, who in zip(devices, identities, strict=True):
             self.emit(DeviceIdentified(self._clock.now(), device.name, *who))
-        rig = self._rig
-        self._register(rig.board, BOARD, "all bleeds off")
-        for unit in rig.emulators.values():
-            self._register(unit, CELLS, "all outputs off")
-        self._register(rig.chamber, CHAMBER, "heating and cooling off")
-        await self._ticker.preset()
+        await _all_or_group("preset", self._ticker.preset())
         await _all_or_group("arm", [device.arm() for device in devices])
-
-    def _register(self, device: Device, order: int, meaning: str) -> None:
-        self._safe.arm(Undo(device.name, order, meaning, device.make_safe))
 
     async def _timed(self, ticks: Coroutine[Any, Any, None]) -> None:
         begun_ns = monotonic_ns()
@@ -133,18 +141,21 @@ class Run:
         slot = 0
         while True:
             await clock.sleep_until(self.started + slot * period)
-            self.now = clock.now()
-            slot += self._skip_missed(slot)
-            ticker.advance_plant(self.now)
+            woken = clock.now()
+            slot += self._skip_missed(slot, woken)
+            # Steps are timed by their slots, or microseconds of lateness would cost whole ticks.
+            self.now = self.started + slot * period
+            ticker.advance_plant(woken)
             demand = timeline.next_demand()
             if demand is None:
                 self.complete, self.reason = True, "all steps done"
                 return
             await self._set_faults()
-            await ticker.drive(self.now, timeline.step, demand)
-            ticker.judge_and_decide(self.now)
+            await ticker.drive(woken, timeline.step, demand)
+            ticker.judge_and_decide(woken)
             self.ticks += 1
             slot += 1
+            self.simulated = slot * period
             self._plan.progress(self.now - self.started, timeline.path, ticker.row)
             if self._stop.level:
                 self.reason = f"stopped by {self._stop.source}"
@@ -153,12 +164,21 @@ class Run:
                 self.reason = "cut short by --until"
                 return
 
-    def _skip_missed(self, slot: int) -> int:
-        late = self.now - (self.started + slot * self._plan.period)
+    def _skip_missed(self, slot: int, woken: Instant) -> int:
+        late = woken - (self.started + slot * self._plan.period)
         missed = late // self._plan.period
         if missed:
-            self.emit(Overrun(self.now, late, missed))
+            self.emit(Overrun(woken, late, missed))
         return missed
+
+    async def _let_go(self) -> None:
+        """Close all links; one that cannot be closed is recorded and keeps no other open."""
+        jobs = [device.close() for device in self._rig.devices()]
+        for outcome in await asyncio.gather(*jobs, return_exceptions=True):
+            if isinstance(outcome, BenchError):
+                self._note_failure(outcome)
+            elif isinstance(outcome, BaseException):
+                raise outcome
 
     # --- how it ends -------------------------------------------------------------------------
 
@@ -175,11 +195,11 @@ class Run:
             self.emit(tripped)
         self.reason = str(trip)
 
-    def _note_failure(self, error: BenchError | ExceptionGroup[Exception]) -> None:
+    def _note_failure(self, error: BenchError | BaseExceptionGroup[BaseException]) -> None:
         foreign = _not_ours(error)
         if foreign is not None:
             raise foreign
-        leaves = error.exceptions if isinstance(error, ExceptionGroup) else [error]
+        leaves = error.exceptions if isinstance(error, BaseExceptionGroup) else [error]
         for leaf in leaves:
             self.emit(BenchFailed(self._clock.now(), type(leaf).__name__, str(leaf)))
         self.reason = "; ".join(str(leaf) for leaf in leaves)
@@ -195,6 +215,11 @@ class Run:
     def row(self) -> Sequence[float]:
         """Return the newest row."""
         return self._ticker.row
+
+    @property
+    def sensed_at(self) -> Instant:
+        """Return when the board was last heard for the newest row."""
+        return self._ticker.sensed_at
 
     @property
     def faults(self) -> frozenset[BoardFault]:
@@ -221,47 +246,53 @@ class Run:
     async def _set_faults(self) -> None:
         for unit, channel, fault in self._faults_to_set:
             await self._rig.emulators[unit].set_fault(channel, fault)
+            self._ticker.distrust(unit, channel, active=fault != "none")
         self._faults_to_set.clear()
 
     def judge(self, step: Expect) -> None:
-        """Judge a value of the newest row; of several cells the worst one counts."""
+        """Judge a value of the newest row; of several cells the worst one counts.
+
+        One that was not read could be worse than all the others: then nobody can tell.
+        """
         values = self.reader.values(step.quantity, self.row)
+        unread = [k + 1 for k, value in enumerate(values) if math.isnan(value)]
         for comparison, limit in (("<=", step.maximum), (">=", step.minimum)):
             if limit is not None:
-                value = max(values) if comparison == "<=" else min(values)
-                self._judged(step.name, step.quantity, value, comparison, limit)
+                worst = max(values) if comparison == "<=" else min(values)
+                value = math.nan if unread else worst
+                where = f"not read: {unread}" if unread else self.reader.where(step.quantity)
+                u = self._plan.uncertainty_of(step.quantity, value)
+                passed = judge(value, u, comparison, limit)
+                unit = self._plan.unit_of(step.quantity)
+                self._judged(step.name, value, u, unit, comparison, limit, where, passed=passed)
+
+    def judge_fault(self, step: ExpectFault, after: Duration, by: Duration | None) -> None:
+        """Judge how long the board took to report a fault; never counts as infinite."""
+        name = f"board reports {step.fault}" + (f" on cell {step.cell}" if step.cell else "")
+        in_time = by is not None and by <= step.within_ns
+        too_late = after >= step.within_ns
+        passed = True if in_time else False if too_late else None
+        value_s = math.inf if by is None else to_seconds(by)
+        u = to_seconds((after if by is None else by) - max(after, 0))
+        limit_s, where = to_seconds(step.within_ns), "board telemetry"
+        self._judged(name, value_s, u, "s", "<=", limit_s, where, passed=passed)
 
     def _judged(
-        self, name: str, quantity: str, value: float, comparison: str, limit: float
+        self,
+        name: str,
+        value: float,
+        uncertainty: float,
+        unit: str,
+        comparison: str,
+        limit: float,
+        where: str,
+        *,
+        passed: bool | None,
     ) -> None:
-        uncertainty = self._plan.uncertainty_of(quantity, value)
-        passed = judge(value, uncertainty, comparison, limit)
-        unit, where = self._plan.unit_of(quantity), self.reader.where(quantity)
-        at = self._clock.now()
+        at, read_at = self._clock.now(), self._ticker.row_at
         self.emit(
             ExpectationJudged(
-                at, name, value, uncertainty, unit, comparison, limit, passed, self.now, where
-            )
-        )
-
-    def judge_fault(self, step: ExpectFault, since: Instant, seen_at: Instant | None) -> None:
-        """Judge how long the board took to report a fault; never counts as infinite."""
-        limit_s = to_seconds(step.within_ns)
-        value_s = math.inf if seen_at is None else to_seconds(seen_at - since)
-        passed = seen_at is not None and value_s <= limit_s
-        name = f"board reports {step.fault}" + (f" on cell {step.cell}" if step.cell else "")
-        self.emit(
-            ExpectationJudged(
-                self._clock.now(),
-                name,
-                value_s,
-                to_seconds(self._plan.period),
-                "s",
-                "<=",
-                limit_s,
-                passed,
-                self.now,
-                "board telemetry",
+                at, name, value, uncertainty, unit, comparison, limit, passed, read_at, where
             )
         )
 
@@ -272,9 +303,9 @@ async def _all_or_group(what: str, jobs: Sequence[Coroutine[Any, Any, T]]) -> li
     Raises ExceptionGroup with every error, so that one look shows all devices that failed.
     """
     outcomes = await asyncio.gather(*jobs, return_exceptions=True)
-    errors = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
+    errors = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
     if errors:
-        raise ExceptionGroup(what, errors)
+        raise BaseExceptionGroup(what, errors)
     return [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
 
 

@@ -39,6 +39,7 @@ class SafeState:
         self._undos: list[Undo] = []
         self._reached: asyncio.Task[bool] | None = None
         self._hurried = False
+        self._bugs: list[Exception] = []
 
     def arm(self, undo: Undo) -> None:
         """Register an undo; call it before the device's output goes on."""
@@ -67,6 +68,7 @@ class SafeState:
                     raise
 
     async def _all(self) -> bool:
+        """Tell every device, whatever happens on the way; a bug is raised only after the last."""
         left = sorted(self._undos, key=lambda undo: undo.order)
         good = True
         while left:
@@ -74,6 +76,8 @@ class SafeState:
             left = left[len(group) :]
             outcomes = await asyncio.gather(*(self._one(undo) for undo in group))
             good = good and all(outcomes)
+        if self._bugs:
+            raise self._bugs[0]
         return good
 
     async def _one(self, undo: Undo) -> bool:
@@ -84,7 +88,15 @@ class SafeState:
             read_back, good = f"no answer within {to_seconds(undo.within):g} s", False
         except DeviceError as error:
             read_back, good = str(error), False
-        self._recorder.emit(
-            SafeStateReached(self._clock.now(), undo.device, undo.meaning, read_back, good)
-        )
+        except Exception as error:  # noqa: BLE001 - a bug must not leave the others on; raised later
+            read_back, good = f"{type(error).__name__}: {error}", False
+            self._bugs.append(error)
+        self._note(SafeStateReached(self._clock.now(), undo.device, undo.meaning, read_back, good))
         return good
+
+    def _note(self, record: SafeStateReached) -> None:
+        """Record what was read back; a recorder that fails must not stop the way down either."""
+        try:
+            self._recorder.emit(record)
+        except Exception as error:  # noqa: BLE001 - raised when the last device has been told
+            self._bugs.append(error)

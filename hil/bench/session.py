@@ -178,7 +178,7 @@ class Session:
     def summary(self) -> dict[str, Any]:
         """Return the figures of the run under the names that ``hil run --json`` keeps."""
         run, counts = self.run, self._journal.counts
-        simulated_s = to_seconds(run.ticks * self.tick)
+        simulated_s = to_seconds(run.simulated)
         wall_s = run.wall_ns / 1e9
         return {
             "verdict": self.judgement.verdict.name,

@@ -4,7 +4,6 @@ The tick owns what changes from tick to tick: the row, the last current, the ble
 duty commanded. Everything else it is given.
 """
 
-import asyncio
 import math
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from hil.bench.demand import Demand, current_for
 from hil.bench.interlock import Interlock
 from hil.bench.rig import Rig
 from hil.bench.together import together
-from hil.core.errors import DeviceError
+from hil.core.errors import DeviceError, InstrumentFault
 from hil.core.instants import MILLISECOND, SECOND, Instant, to_seconds
 from hil.core.records import BadMeasurement, BoardFaultChanged, Record, Tick, Tripped
 from hil.core.signals import Layout
@@ -30,6 +29,11 @@ Job = tuple[str, Coroutine[Any, Any, Any]]
 
 GIVEN_UP_AFTER = 3 * SECOND
 """How long a device may fail before the bench goes safe."""
+
+
+LARGEST_CELL_V = 3.65
+UNSETTLED_V = 0.002
+"""What an output may still be away from its set-point after its settling time, on a large step."""
 
 
 class ChamberOrder:
@@ -85,19 +89,31 @@ class Ticker:
         self._state = parts.strategy.initial(cells)
         self._next_decision: Instant = 0
         self._plant_at: Instant | None = None
-        self._started = self._now = self._sensed_at = parts.clock.now()
+        self._started = self._now = self.row_at = self.sensed_at = parts.clock.now()
+        self._distrusted: set[int] = set()
+        self._match_v = {
+            name: unit.SPEC.set_accuracy_v.at(LARGEST_CELL_V)
+            + unit.SPEC.read_accuracy_v.at(LARGEST_CELL_V)
+            + UNSETTLED_V
+            for name, unit in parts.rig.emulators.items()
+        }
         self._lost_since: dict[str, Instant] = {}
         self._lost_at: dict[str, Instant] = {}
 
-    async def preset(self) -> None:
-        """Send the cells' first voltages while all outputs are still off.
-
-        Raises ExceptionGroup of DeviceError.
-        """
+    def preset(self) -> list[Coroutine[Any, Any, Any]]:
+        """Return the jobs that send the first set-points while all outputs are still off."""
         cell_v: list[float] = self._plant.voltage_at(0.0).tolist()
         cell_degc: list[float] = self._plant.cell_degc.tolist()
         self._refuse_out_of_range(cell_v)
-        await asyncio.gather(*(job for _, job in self._settings(cell_v, cell_degc)))
+        return [job for _, job in self._settings(cell_v, cell_degc)]
+
+    def distrust(self, unit: str, channel: int, *, active: bool) -> None:
+        """Leave out a channel on which the bench itself has put a fault.
+
+        Its read-back is taken before the fault relay: what the board sees there, nobody reads.
+        """
+        cell = self._rig.stack.units[unit][channel - 1]
+        (self._distrusted.add if active else self._distrusted.discard)(cell)
 
     def advance_plant(self, now: Instant) -> None:
         """Bring the plant from the last tick to now, with what flowed in between.
@@ -116,7 +132,7 @@ class Ticker:
 
         Raises InterlockTrip before a set-point outside the devices' range is sent.
         """
-        self._now = now
+        self._now = self.row_at = now
         self._current_a = current_for(demand, self._plant, self.report)
         cell_v: list[float] = self._plant.voltage_at(self._current_a).tolist()
         cell_degc: list[float] = self._plant.cell_degc.tolist()
@@ -201,11 +217,28 @@ class Ticker:
             self.row[read_v + k] = reading.voltage_v[channel]
             self.row[read_a + k] = reading.current_a[channel]
             self._bled_as[k] += reading.current_a[channel] * elapsed_s
+        for k in self._distrusted.intersection(self._rig.stack.units[name]):
+            self.row[read_v + k] = math.nan
+        self._refuse_unbelievable(name, reading)
+
+    def _refuse_unbelievable(self, name: str, reading: CellReadings) -> None:
+        """Raise InstrumentFault for a unit in alarm or one whose outputs are not what was set."""
+        if reading.alarm:
+            raise InstrumentFault(name, f"in alarm 0x{reading.alarm:06x}", reading.alarm)
+        set_v, read_v = self._at["emulator.set_v"].start, self._at["emulator.read_v"].start
+        for k in self._rig.stack.units[name]:
+            off_v = self.row[read_v + k] - self.row[set_v + k]
+            if abs(off_v) > self._match_v[name]:
+                text = f"cell {k + 1}: set {self.row[set_v + k]:.4f} V"
+                raise InstrumentFault(name, f"{text}, read back {self.row[read_v + k]:.4f} V", 0)
 
     async def _sense_chamber(self) -> None:
         reading: ChamberReading = await self._rig.chamber.sense()
         self.row[self._at["chamber.air_degc"].start] = reading.air_degc
         self.row[self._at["chamber.set_degc"].start] = reading.set_degc
+        if reading.alarm or math.isnan(reading.air_degc):
+            found = reading.alarm or "no air temperature"
+            raise InstrumentFault(self._rig.chamber.name, f"reports {found}", 0)
 
     def _truth(self, step: int, cell_v: list[float], cell_degc: list[float]) -> None:
         """Fill in what the plant knows, and blank what is about to be read."""
@@ -222,7 +255,7 @@ class Ticker:
 
     async def _sense_board(self) -> None:
         self.report = await self._rig.board.sense()
-        self._sensed_at = self._clock.now()
+        self.sensed_at = self._clock.now()
 
     def _fill_board(self) -> None:
         """Lay out the newest report; one that did not come leaves the last one, growing older.
@@ -238,7 +271,7 @@ class Ticker:
         row[at["board.pcb_degc"].start] = report.pcb_degc
         row[at["board.current_a"].start] = report.current_a
         heard = self._started if report.cells_at is None else report.cells_at
-        taken = self._sensed_at if self._sensed_at >= self._now else self._clock.now()
+        taken = self.sensed_at if self.sensed_at >= self._now else self._clock.now()
         row[at["board.age_s"].start] = to_seconds(taken - heard)
 
     async def _together(self, jobs: list[Job]) -> None:
@@ -281,6 +314,8 @@ class Ticker:
         air_degc = self.row[self._at["chamber.air_degc"].start]
         if not math.isnan(air_degc):
             self._last_air_degc = air_degc
+        elif math.isnan(self._last_air_degc):
+            return float(self._plant.cell_degc.mean())  # nothing known yet: no heat either way
         return self._last_air_degc
 
     # --- decide ------------------------------------------------------------------------------

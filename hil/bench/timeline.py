@@ -42,6 +42,10 @@ class World(Protocol):
     reader: Reader
 
     @property
+    def sensed_at(self) -> Instant:
+        """Return when the board was last heard for the newest row."""
+
+    @property
     def row(self) -> Sequence[float]:
         """Return the newest row."""
 
@@ -61,8 +65,8 @@ class World(Protocol):
     def judge(self, step: Expect) -> None:
         """Judge a value expectation on the current row."""
 
-    def judge_fault(self, step: ExpectFault, since: Instant, seen_at: Instant | None) -> None:
-        """Judge whether the board reported a fault in time."""
+    def judge_fault(self, step: ExpectFault, after: Duration, by: Duration | None) -> None:
+        """Judge a fault that came later than ``after`` and not later than ``by`` (None: unseen)."""
 
 
 class Timeline:
@@ -109,19 +113,25 @@ def _rest_until(instant: Instant, world: World) -> Generator[Demand, None, None]
 
 
 def _soak(step: Soak, world: World) -> Play:
+    """Wait for the air, then dwell; the dwell begins anew whenever the air leaves its band."""
     world.set_chamber(step.chamber_degc, step.ramp_k_per_min)
-    start, air_degc = world.now, _air_degc(world)
-    patience = _patience(step, air_degc)
-    while not abs(_air_degc(world) - step.chamber_degc) <= step.within_k:
+    start, patience = world.now, _patience(step, _air_degc(world)) + step.for_ns
+    reached: Instant | None = None
+    while True:
+        off_k = abs(_air_degc(world) - step.chamber_degc)
+        if off_k > step.within_k:
+            reached = None
+        elif off_k <= step.within_k and reached is None:
+            reached = world.now
+        if reached is not None and world.now - reached >= step.for_ns:
+            break
         if world.now - start > patience:
             raise BenchError(
                 f"{step.path}: the chamber is at {_air_degc(world):.1f} degC after "
                 f"{clock_text(patience)}, asked for {step.chamber_degc:g} degC"
             )
         yield REST
-    reached = world.now
-    yield from _rest_until(reached + step.for_ns, world)
-    return f"within {step.within_k:g} K after {clock_text(reached - start)}, then dwelt"
+    return f"within {step.within_k:g} K from {clock_text(reached - start)} on, then dwelt"
 
 
 def _patience(step: Soak, air_degc: float) -> Duration:
@@ -229,15 +239,26 @@ def _expect(step: Expect, world: World) -> Play:
 
 
 def _expect_fault(step: ExpectFault, world: World) -> Play:
+    """Look until the fault is seen, or a look after its time has not found it.
+
+    A fault comes between two looks; which side of the limit it came on is known only if both lie
+    on that side. One that was there from the start says nothing about how fast the board is.
+    """
     start = world.now
     wanted = BoardFault(step.fault, step.cell)
-    while wanted not in world.faults and world.now - start < step.within_ns:
+    if wanted in world.faults:
+        world.judge_fault(step, -step.within_ns, step.within_ns + 1)
+        return "was reported before the step began"
+    unseen_until: Duration = 0
+    while unseen_until < step.within_ns:
         yield REST
-    seen_at = world.now if wanted in world.faults else None
-    world.judge_fault(step, start, seen_at)
-    return (
-        f"reported after {clock_text(world.now - start)}" if seen_at is not None else "not reported"
-    )
+        if wanted in world.faults:
+            seen_at = world.sensed_at - start
+            world.judge_fault(step, unseen_until, seen_at)
+            return f"reported within {clock_text(seen_at)}"
+        unseen_until = world.sensed_at - start
+    world.judge_fault(step, unseen_until, None)
+    return f"not reported within {clock_text(unseen_until)}"
 
 
 def _inject(step: Inject, world: World) -> Play:

@@ -13,6 +13,7 @@ import pytest
 from hil.app import Outcome, Request, run_profile
 from hil.bench.stop import StopLadder
 from hil.core.instants import SECOND
+from hil.core.signals import Layout, Signal
 from hil.results import journal
 
 PROFILES = Path(__file__).parent / "profiles"
@@ -32,6 +33,11 @@ class Played:
     def of(self, kind: str) -> list[dict[str, Any]]:
         """Return the records of one kind."""
         return [record for record in self.records if record["kind"] == kind]
+
+    def columns(self) -> list[str]:
+        """Return the name of each value of a tick."""
+        [started] = self.of("run-started")
+        return Layout(Signal(*signal) for signal in started["signals"]).names()
 
     def names(self, kind: str) -> set[str]:
         """Return the names of the records of one kind."""

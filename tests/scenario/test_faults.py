@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from conftest import PROFILES, Play, read_back
 
 Profile = Callable[..., Path]
@@ -112,6 +113,77 @@ def test_a_chamber_that_cannot_be_armed_ends_safe_and_says_why(
     assert run.verdict == "INCONCLUSIVE"
     assert run.of("tick") == []
     read_back(run)
+
+
+def test_an_output_that_is_not_what_was_set_is_no_evidence(play: Play, profile: Profile) -> None:
+    steps = """\
+  - inject: {target: emulator-1, fault: stuck-output, cell: 3}
+  - discharge: {current: 50 A, until: [after: 30 s]}
+"""
+    run = play(profile(steps))
+    assert {r["device"] for r in run.of("bad-measurement")} == {"emulator-1"}
+    assert "cell 3: set" in run.of("bad-measurement")[0]["message"]
+    assert run.verdict == "ABORTED"
+    assert run.of("deviation") == []
+
+
+@pytest.mark.parametrize("fault", ["open", "short"])
+def test_a_fault_that_the_bench_puts_on_its_own_output_is_not_blamed_on_the_board(
+    fault: str, play: Play, profile: Profile
+) -> None:
+    steps = f"""\
+  - rest: 5 s
+  - inject: {{target: emulator-1, fault: {fault}, cell: 3, for: 10 s}}
+  - rest: 5 s
+"""
+    run = play(profile(steps))
+    assert run.of("deviation") == []
+    inside = [t for t in run.of("tick") if 6e9 < t["at"] < 15e9]
+    read_v = run.columns().index("emulator.read_v[3]")
+    assert {t["values"][read_v] for t in inside} == {"nan"}
+
+
+@pytest.mark.parametrize("fault", ["sensor-break", "compressor-trip"])
+def test_a_chamber_in_alarm_ends_the_run_before_it_proves_anything(
+    fault: str, play: Play, profile: Profile
+) -> None:
+    steps = f"  - rest: 5 s\n  - inject: {{target: chamber, fault: {fault}}}\n  - rest: 1 min\n"
+    run = play(profile(steps))
+    assert {r["device"] for r in run.of("bad-measurement")} == {"chamber"}
+    assert run.verdict == "ABORTED"
+
+
+def test_an_expectation_on_cells_that_were_not_read_stays_open(
+    play: Play, profile: Profile
+) -> None:
+    steps = """\
+  - rest: 5 s
+  - inject: {target: emulator-2, fault: silent, cell: 9}
+  - rest: 1 s
+  - expect: {cell.voltage: {max: 3.50 V}}
+"""
+    run = play(profile(steps))
+    [judged] = [e for e in run.of("expectation") if "voltage" in e["name"]][:1]
+    assert judged["passed"] is None
+    assert "not read: [9, 10" in judged["where"]
+    assert judged["read_at"] == run.of("tick")[-1]["at"]
+
+
+def test_a_fault_expectation_is_honest_about_how_often_it_looked(play: Play) -> None:
+    """At a 2 s tick nobody knows on which side of 6 s a report came that a 5 s scan found."""
+    run = play("open-sense-lead", "tick=2 s", "steps.3.expect.within=6 s")
+    [judged] = [e for e in run.of("expectation") if e["name"].startswith("board reports")]
+    assert judged["passed"] is None
+    assert run.verdict == "INCONCLUSIVE"
+
+
+def test_the_same_steps_take_the_same_ticks_in_wall_time(play: Play, profile: Profile) -> None:
+    steps = "  - rest: 600 ms\n  - discharge: {current: 5 A, until: [after: 900 ms]}\n"
+    path = profile(steps, tick="300 ms")
+    virtual = play(path)
+    wall = play(path, "bench.clock=wall")
+    assert len(wall.of("tick")) == len(virtual.of("tick")) == 5
+    read_back(wall)
 
 
 def test_an_emulator_that_falls_silent_is_a_bad_measurement_and_no_verdict_on_the_board(

@@ -76,7 +76,7 @@ def test_one_least_significant_bit_of_one_reading_is_another_run(
         *head, counts = arguments
         if calls == 100:
             counts = (counts[0] ^ 1, *counts[1:])  # type: ignore[index]
-        return encode(*head, counts)  # type: ignore[arg-type]
+        return encode(*head, counts)  # type: ignore[arg-type, call-arg]
 
     monkeypatch.setattr(wire, "encode_cell_voltages", one_bit_off)
     after = play(path)

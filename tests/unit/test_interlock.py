@@ -7,6 +7,7 @@ import pytest
 from hil.bench.interlock import Bound, Interlock, tightest
 from hil.bench.quantities import Reader
 from hil.core.errors import InterlockTrip
+from hil.core.instants import SECOND
 from hil.core.signals import tick_layout
 
 LAYOUT = tick_layout(4, 2)
@@ -48,9 +49,9 @@ def test_the_tightest_bound_of_each_side_wins_and_keeps_its_origin() -> None:
 )
 def test_a_crossed_bound_trips_and_names_the_cell(
     value: float,
-    upper: bool,
+    upper: bool,  # noqa: FBT001 - a table's column
     volts: list[float],
-    subject: str,  # noqa: FBT001 - a table's column
+    subject: str,
 ) -> None:
     interlock = Interlock([bound("cell.voltage", value, upper=upper)], Reader(LAYOUT))
     with pytest.raises(InterlockTrip) as caught:
@@ -84,3 +85,16 @@ def test_the_age_of_the_boards_voltages_blames_the_board_and_the_first_cause_is_
     assert interlock.tripped is not None
     assert interlock.tripped.subject == "board.age"
     assert interlock.tripped.blames_board
+
+
+def test_a_limit_with_nothing_left_to_watch_trips_after_a_while() -> None:
+    interlock = Interlock([bound("board.temperature", 85.0)], Reader(LAYOUT))
+    for second in range(4):
+        interlock.check(second * SECOND, row())
+    interlock.check(4 * SECOND, row(board__pcb_degc=[40.0]))
+    for second in range(5, 9):
+        interlock.check(second * SECOND, row())
+    with pytest.raises(InterlockTrip, match="time without board"):
+        interlock.check(9 * SECOND, row())
+    assert interlock.tripped is not None
+    assert not interlock.tripped.blames_board

@@ -2,6 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
 
 from hil.bench.clock import run_virtual
 from hil.bench.safe_state import BOARD, CELLS, CHAMBER, SafeState, Undo
@@ -92,6 +95,38 @@ def test_a_device_that_hangs_or_refuses_does_not_keep_the_others_from_going_safe
     assert [reached[name].ok for name in ("board", "emulator-1", "chamber")] == [False, False, True]
     assert "no answer within 5 s" in reached["board"].read_back
     assert "output 3 is still on" in reached["emulator-1"].read_back
+
+
+def test_a_bug_in_one_undo_or_in_the_recorder_is_raised_only_after_the_last_device() -> None:
+    log: list[str] = []
+
+    async def bug() -> str:
+        raise ValueError("a bug")
+
+    class FullDisk(Notes):
+        def emit(self, record: Record) -> None:
+            if isinstance(record, SafeStateReached) and record.device == "emulator":
+                raise OSError("no space left")
+            super().emit(record)
+
+    for notes, first, error in ((Notes(), bug, ValueError), (FullDisk(), None, OSError)):
+
+        async def main(clock: Clock, notes: Notes = notes, first: Any = first) -> None:
+            safe = SafeState(clock, notes)
+            safe.arm(
+                Undo("board", BOARD, "off", first)
+                if first
+                else undo(clock, "board", BOARD, 1.0, log)
+            )
+            safe.arm(undo(clock, "emulator", CELLS, 1.0, log))
+            safe.arm(undo(clock, "chamber", CHAMBER, 1.0, log))
+            await safe.reach()
+
+        with pytest.raises(error):
+            run_virtual(main)
+        assert log[-1] == "chamber ends"
+        assert notes.reached()["chamber"].ok
+        log.clear()
 
 
 def test_cancelling_whoever_waits_does_not_break_the_way_down() -> None:

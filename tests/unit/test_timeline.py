@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from hil.bench.demand import REST, Demand
+from hil.bench.demand import Demand
 from hil.bench.quantities import Reader
 from hil.bench.timeline import Timeline
 from hil.core.errors import BenchError
@@ -39,6 +39,7 @@ class FakeWorld:
 
     def __init__(self) -> None:
         self.now: Instant = 0
+        self.sensed_at: Instant = 0
         self.reader = Reader(LAYOUT)
         self.row: list[float] = [math.nan] * LAYOUT.width
         self.faults: frozenset[BoardFault] = frozenset()
@@ -57,8 +58,8 @@ class FakeWorld:
     def judge(self, step: Expect) -> None:
         self.told.append((step.name, self.now))
 
-    def judge_fault(self, step: ExpectFault, since: Instant, seen_at: Instant | None) -> None:
-        self.told.append((step.fault, since, seen_at))
+    def judge_fault(self, step: ExpectFault, after: Duration, by: Duration | None) -> None:
+        self.told.append((step.fault, after, by))
 
     def show(self, name: str, *values: float) -> None:
         self.row[LAYOUT.columns(name)] = values
@@ -123,17 +124,17 @@ def test_all_needs_every_cell_and_a_missing_reading_holds_no_condition() -> None
 def test_a_soak_sets_the_chamber_waits_for_it_and_then_dwells() -> None:
     world = FakeWorld()
     timeline = Timeline([Soak(chamber_degc=45.0, ramp_k_per_min=2.0, for_ns=2 * SECOND)], world)
-    world.show("chamber.air_degc", 25.0)
-    for k in range(5):
+    air = [25.0, 25.0, 44.5, 46.5, math.nan, 45.9, math.nan, 45.0, 45.0, 45.0]
+    ticks = 0
+    for k, degc in enumerate(air):
         world.now = k * SECOND
-        assert timeline.next_demand() == REST
+        world.show("chamber.air_degc", degc)
+        ticks += timeline.next_demand() is not None
     assert world.told == [("chamber", 45.0, 2.0)]
-    world.show("chamber.air_degc", 44.5)
-    left = 0
-    for k in range(5, 20):
-        world.now = k * SECOND
-        left += timeline.next_demand() is not None
-    assert left == 2
+    # In at 2 s, out again (overshoot) at 3 s, in at 5 s for good: two seconds from there. An
+    # unread air neither ends nor begins a dwell.
+    assert ticks == 7
+    assert ended(world) == ["within 1 K from 00:00:05 on, then dwelt"]
 
 
 def test_a_chamber_that_never_arrives_stops_the_run_with_a_reason() -> None:
@@ -179,18 +180,41 @@ def test_expectations_take_no_tick_of_their_own() -> None:
     assert world.told == [("gap", 0), ("gap", SECOND)]
 
 
-def test_an_expected_fault_is_waited_for_no_longer_than_its_time() -> None:
-    world = FakeWorld()
-    step = ExpectFault(fault="open-wire", cell=2, within_ns=3 * SECOND)
-    assert len(play([step], world, 10)) == 3
-    assert world.told == [("open-wire", 0, None)]
+OPEN_WIRE = frozenset({BoardFault("open-wire", 2)})
 
+
+def look_for(world: FakeWorld, seen_in_tick: int | None) -> list[object]:
+    """Expect an open wire within 3 s, looked for once a second, 10 ms after the tick's start."""
+    timeline = Timeline([ExpectFault(fault="open-wire", cell=2, within_ns=3 * SECOND)], world)
+    for k in range(10):
+        world.now = k * SECOND
+        if timeline.next_demand() is None:
+            break
+        world.sensed_at = world.now + SECOND // 100
+        if k == seen_in_tick:
+            world.faults = OPEN_WIRE
+    return world.told
+
+
+def test_a_fault_is_bounded_by_the_two_looks_it_came_between() -> None:
+    look = SECOND // 100
+    told = look_for(FakeWorld(), seen_in_tick=1)
+    assert told == [("open-wire", look, SECOND + look)]
+
+
+def test_the_last_look_comes_after_the_time_is_over() -> None:
+    """A board that reports between 2 s and 3 s is seen by the look at 3 s, not called wrong."""
+    look = SECOND // 100
+    assert look_for(FakeWorld(), seen_in_tick=3) == [
+        ("open-wire", 2 * SECOND + look, 3 * SECOND + look)
+    ]
+    assert look_for(FakeWorld(), seen_in_tick=None) == [("open-wire", 3 * SECOND + look, None)]
+
+
+def test_a_fault_that_was_there_before_is_on_both_sides_of_the_limit() -> None:
     world = FakeWorld()
-    timeline = Timeline([step], world)
-    timeline.next_demand()
-    world.now, world.faults = SECOND, frozenset({BoardFault("open-wire", 2)})
-    assert timeline.next_demand() is None
-    assert world.told == [("open-wire", 0, SECOND)]
+    world.faults = OPEN_WIRE
+    assert look_for(world, seen_in_tick=None) == [("open-wire", -3 * SECOND, 3 * SECOND + 1)]
 
 
 def test_an_injected_fault_is_taken_out_after_its_time_and_stays_without_one() -> None:
