@@ -17,9 +17,6 @@ from hil.core.records import Record
 from hil.results import canonical
 
 FILE = "journal.jsonl.zst"
-CHUNK = 1 << 16
-"""Bytes that are compressed at once: a compressor that runs every tick, with tables of a megabyte,
-leaves the tick's own code and data outside the processor's caches."""
 
 
 class Journal:
@@ -32,7 +29,6 @@ class Journal:
         except OSError as error:
             raise EnvironmentProblem(f"{folder.name}: cannot write the journal: {error}") from error
         self._sha = hashlib.sha256()
-        self._pending = bytearray()
         self._listeners: list[Callable[[Record], None]] = []
         self.counts: Counter[str] = Counter()
         self.seq = 0
@@ -42,10 +38,16 @@ class Journal:
         self._listeners.append(listener)
 
     def emit(self, record: Record) -> None:
-        """Number the record, write it, hash it, and show it to the listeners."""
-        self._pending += canonical.line(self.seq, record)
-        if len(self._pending) >= CHUNK:
-            self._write()
+        """Number the record, write it, hash it, and show it to the listeners.
+
+        Raises EnvironmentProblem if it cannot be written, on a full disk say.
+        """
+        raw = canonical.line(self.seq, record)
+        self._sha.update(raw)
+        try:
+            self._out.write(raw)
+        except OSError as error:
+            raise EnvironmentProblem(f"the journal cannot be written: {error}") from error
         self.seq += 1
         self.counts[record.kind] += 1
         for listener in self._listeners:
@@ -53,25 +55,12 @@ class Journal:
 
     def digest(self) -> str:
         """Return the SHA-256 of all lines so far, in hex."""
-        self._write()
         return self._sha.hexdigest()
 
     def close(self) -> None:
         """Flush and close the file; harmless when closed."""
         if not self._out.closed:
-            self._write()
             self._out.close()
-
-    def _write(self) -> None:
-        """Hash and compress what has gathered. Raises EnvironmentProblem, on a full disk say."""
-        if not self._pending:
-            return
-        self._sha.update(self._pending)
-        try:
-            self._out.write(bytes(self._pending))
-        except OSError as error:
-            raise EnvironmentProblem(f"the journal cannot be written: {error}") from error
-        self._pending.clear()
 
 
 def lines(folder: Path) -> Iterator[bytes]:
