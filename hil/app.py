@@ -259,7 +259,10 @@ def run_profile(request: Request, stop: StopLadder, progress: Progress) -> Outco
         folder = _new_run(request, prepared)
         with closing(Journal(folder)) as journal, closing(RunLog(folder)) as log:
             journal.listen(log.feed)
-            await session.play(clock, rig, journal)
+            try:
+                await session.play(clock, rig, journal)
+            finally:
+                stop.over()
         summary = {"run": folder.name, "folder": str(folder), **session.summary()}
         summary["startup_s"] = (monotonic_ns() - begun_ns) / 1e9 - summary["wall_s"]
         catalogue.write_json(folder, catalogue.SUMMARY, summary)

@@ -37,10 +37,10 @@ def _figures(status: Status) -> str:
 @contextmanager
 def _bar(stream: TextIO) -> Iterator[Told]:
     columns: Sequence[ProgressColumn] = (
-        TextColumn("{task.fields[clock]}"),
+        TextColumn("{task.fields[clock]}", markup=False),
         BarColumn(bar_width=24),
         TimeRemainingColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
     )
     with Progress(*columns, console=Console(file=stream), transient=True) as progress:
         task = progress.add_task("", total=None, clock=clock_text(0))

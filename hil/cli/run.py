@@ -1,21 +1,27 @@
 """``hil run``: play a profile on a bench and say what came of it."""
 
 import json
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from hil.app import Outcome, Request, run_profile
 from hil.bench.stop import StopLadder
+from hil.cli import signals
 from hil.cli.logs import configure
 from hil.cli.progress import shown
+from hil.cli.streams import ReaderGone
 from hil.cli.summary import show
+from hil.core.errors import UnitError
+from hil.core.instants import Duration
 from hil.core.units import parse_duration
+
+MAX_SEED = 2**48 - 1
+"""Noise is drawn from 48 bits of seed: a larger one would repeat the draws of a smaller one."""
 
 
 def run(
@@ -23,8 +29,8 @@ def run(
     *,
     bench: str | None = None,
     set_: Annotated[tuple[str, ...], Parameter(name="--set", negative=())] = (),
-    seed: int = 1,
-    until: str | None = None,
+    seed: Annotated[int, Parameter(validator=Number(gte=0, lte=MAX_SEED))] = 1,
+    until: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
     runs_dir: Path = Path("runs"),
     json_: Annotated[bool, Parameter(name="--json", negative=())] = False,
     verbose: Annotated[bool, Parameter(name=("--verbose", "-v"), negative=())] = False,
@@ -63,28 +69,30 @@ def run(
         overrides=set_,
         seed=seed,
         runs=runs_dir,
-        until=None if until is None else parse_duration(until),
+        until=None if until is None else _duration(until),
     )
-    with _signals(stop), shown(sys.stderr, quiet=json_) as progress:
-        outcome: Outcome = run_profile(request, stop, progress)
-    if json_:
-        sys.stdout.write(json.dumps(outcome.summary) + "\n")
-    else:
-        show(outcome, request)
+    # Signals stay the ladder's until the verdict has been told.
+    with signals.sent_to(stop.request):
+        with shown(sys.stderr, quiet=json_) as progress:
+            outcome = run_profile(request, stop, progress)
+        # ``hil run ... | head -1``: the verdict stands, its code is all that is left to tell.
+        with suppress(ReaderGone):
+            _tell(outcome, request, as_json=json_)
     return outcome.exit_code
 
 
-@contextmanager
-def _signals(stop: StopLadder) -> Iterator[None]:
-    """Send SIGINT, SIGTERM and SIGHUP (a closed terminal) up the stop ladder."""
+def _tell(outcome: Outcome, request: Request, *, as_json: bool) -> None:
+    """Print what came of the run. Raises ReaderGone, OutputProblem."""
+    if as_json:
+        sys.stdout.write(json.dumps(outcome.summary) + "\n")
+    else:
+        show(outcome, request)
+    sys.stdout.flush()
 
-    def asked(number: int, _frame: object) -> None:
-        stop.request(signal.Signals(number).name)
 
-    caught = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, asked) for number in caught}
+def _duration(text: str) -> Duration:
+    """Read ``--until``. Raises UnitError that names it."""
     try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        return parse_duration(text)
+    except UnitError as error:
+        raise UnitError(f"--until: {error}") from error

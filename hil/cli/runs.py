@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
-from rich.console import Console
 from rich.table import Table
 
+from hil.cli import streams
 from hil.results import catalogue, journal
+from hil.results.readable import decimal
 
 runs = App(name="runs", help="List, show and export runs.", help_format="plaintext")
 
@@ -30,7 +31,7 @@ def list_(*, runs_dir: RunsDir = Path("runs"), json_: AsJson = False) -> None:
     for body in found:
         simulated = f"{body['simulated_s']:.0f} s" if "simulated_s" in body else ""
         table.add_row(body["run"], body["verdict"], simulated, body.get("digest", "")[:12])
-    Console(highlight=False, soft_wrap=True).print(table)
+    streams.console().print(table)
 
 
 @runs.command
@@ -44,7 +45,7 @@ def show(run: str, *, runs_dir: RunsDir = Path("runs")) -> None:
     """
     folder = catalogue.find(runs_dir, run)
     name = catalogue.SUMMARY if (folder / catalogue.SUMMARY).is_file() else catalogue.MANIFEST
-    sys.stdout.write((folder / name).read_text(encoding="utf-8"))
+    sys.stdout.write(json.dumps(catalogue.read_json(folder, name), indent=2) + "\n")
 
 
 @runs.command
@@ -68,22 +69,9 @@ def export(
         Floats as hex and no spaces: the bytes whose SHA-256 is the run's digest.
     """
     folder = catalogue.find(runs_dir, run)
-    for line in journal.lines(folder):
-        sys.stdout.buffer.write(line if canonical else _readable(line))
-
-
-def _readable(line: bytes) -> bytes:
-    """Turn the hex floats of a canonical line into decimal ones."""
-    return (json.dumps(_decimal(json.loads(line))) + "\n").encode()
-
-
-def _decimal(value: object) -> object:
-    if isinstance(value, dict):
-        return {key: _decimal(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_decimal(item) for item in value]
-    if isinstance(value, str) and value.removeprefix("-").startswith("0x"):
-        return float.fromhex(value)
-    if value in ("nan", "inf", "-inf"):
-        return None
-    return value
+    if canonical:
+        for line in journal.lines(folder):
+            sys.stdout.write(line.decode("ascii", "replace"))
+    else:
+        for record in journal.records(folder):
+            sys.stdout.write(json.dumps(decimal(record)) + "\n")

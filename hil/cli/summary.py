@@ -6,8 +6,10 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from hil.app import Outcome, Request
+from hil.cli import streams
 from hil.core.instants import to_seconds
 
 COLOURS = {"PASS": "green", "FAIL": "red", "INCONCLUSIVE": "yellow", "ABORTED": "magenta"}
@@ -19,12 +21,13 @@ OPEN = {True: "pass", False: "FAIL", None: "open"}
 
 def show(outcome: Outcome, request: Request) -> None:
     """Print the summary of a run to stdout."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = streams.console()
     if not console.is_terminal:
         console.width = WIDTH_OF_A_FILE
     body = outcome.summary
     verdict = body["verdict"]
-    console.print(f"[bold {COLOURS[verdict]}]{verdict}[/]  {body['profile']}: {body['ended']}")
+    head = Text(verdict, style=f"bold {COLOURS[verdict]}")
+    console.print(head, f" {body['profile']}: {body['ended']}")
     for reason in body["reasons"][:10]:
         console.print(f"  {reason}")
     _expectations(console, body["expectations"])

@@ -1,0 +1,53 @@
+"""The commands and how each of their ends becomes an exit code."""
+
+import sys
+import traceback
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError
+
+from hil import __version__
+from hil.cli import BAD_INPUT, BUG, ENVIRONMENT, OUTPUT, USAGE
+from hil.cli.streams import OutputProblem, ReaderGone
+from hil.core.errors import BenchError, ConfigError, ConfigErrors, UnitError
+
+app = App(
+    name="hil",
+    help="Hardware-in-the-loop test bench for battery-management boards, real or virtual.",
+    version=__version__,
+    help_format="plaintext",
+)
+# Named, not imported: who lists runs does not wait for the physics to be compiled.
+app.command("hil.cli.run:run", help="Play a profile on a bench and judge the board.")
+app.command("hil.cli.check:check", help="Check a profile against a bench; no device is touched.")
+app.command("hil.cli.runs:runs", help="List, show and export runs.")
+
+
+def command(arguments: Sequence[str] | None) -> int:
+    """Run one command; ``None`` takes the process's arguments. Returns the exit code."""
+    tokens = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        outcome = app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+        sys.stdout.flush()  # here, where a failure still has an exit code
+    except ReaderGone:
+        return 0
+    except (CycloptsError, BenchError) as error:
+        return _complain(*_told(error))
+    except Exception:  # noqa: BLE001 - a bug: shown whole, never swallowed, told apart by its code
+        return _complain(traceback.format_exc() + "hil: this is a bug in the bench", BUG)
+    # Commands that judge return their code; the others return nothing, which is success.
+    return outcome if isinstance(outcome, int) else 0
+
+
+def _told(error: Exception) -> tuple[str, int]:
+    """Return an error's line and the exit code that goes with it."""
+    if isinstance(error, CycloptsError | UnitError):
+        return f"hil: {error}  (try: hil --help)", USAGE
+    if isinstance(error, ConfigError | ConfigErrors):
+        return str(error), BAD_INPUT
+    return f"hil: {error}", OUTPUT if isinstance(error, OutputProblem) else ENVIRONMENT
+
+
+def _complain(text: str, code: int) -> int:
+    print(text, file=sys.stderr)  # noqa: T201 - the command line's own voice
+    return code

@@ -1,0 +1,48 @@
+"""What a signal does: before a run exists it ends the process, during a run it asks it to stop.
+
+Nothing heavy is imported here: these handlers stand before the rest of the program is read.
+"""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Ctrl-C, what CI and containers stop with, and a closed terminal."""
+
+ABORTED = 3
+
+
+def leave() -> None:
+    """End the process on a signal, with one line and the code of ABORTED: there is no run yet."""
+    for number in CAUGHT:
+        signal.signal(number, _leave)
+
+
+def _leave(number: int, _frame: object) -> None:
+    """Leave at once: an exception could be lost inside an import, and nothing is to be undone."""
+    line = f"hil: {signal.Signals(number).name} before a run had begun\n"
+    try:
+        os.write(2, line.encode())
+    finally:
+        os._exit(ABORTED)
+
+
+@contextmanager
+def sent_to(request: Callable[[str], None]) -> Iterator[None]:
+    """Call ``request(name)`` on every signal; what stood before is put back at the end.
+
+    Where ``leave`` stood before, signals are ignored from then on: the verdict stands and has been
+    told, and one Ctrl-C more while the process winds up must not make it another one.
+    """
+
+    def asked(number: int, _frame: object) -> None:
+        request(signal.Signals(number).name)
+
+    before = {number: signal.signal(number, asked) for number in CAUGHT}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_IGN if handler is _leave else handler)

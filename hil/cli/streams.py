@@ -1,0 +1,94 @@
+"""Standard output and error as pipes, full disks and closed descriptors leave them.
+
+Every write to them, whoever makes it (``print``, rich, the log, the parser's help), ends in one of
+three ways: it is written, its reader has gone, or it cannot be written.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any, TextIO, cast
+
+from hil.core.errors import BenchError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.console import Console
+
+
+class ReaderGone(Exception):
+    """Whoever read standard output has gone, as ``head`` does; that is its right."""
+
+
+class OutputProblem(BenchError):
+    """Standard output cannot be written: a full disk, a broken device."""
+
+
+class Stream:
+    """A text stream whose failures are told by ``lost``; everything else is the stream's own."""
+
+    def __init__(self, stream: TextIO, lost: Callable[[OSError], None]) -> None:
+        """Wrap ``stream``."""
+        self._stream, self._lost = stream, lost
+
+    def write(self, text: str) -> int:
+        """Write, or tell ``lost``."""
+        try:
+            return self._stream.write(text)
+        except OSError as error:
+            self._give_up(error)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush, or tell ``lost``."""
+        try:
+            self._stream.flush()
+        except OSError as error:
+            self._give_up(error)
+
+    def _give_up(self, error: OSError) -> None:
+        """Send what is still buffered nowhere: Python would fail on it again at exit, with 120."""
+        _to_nowhere(self._stream.fileno())
+        self._lost(error)
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what the stream itself has."""
+        return getattr(self._stream, name)
+
+
+def take_over() -> None:
+    """Replace the process's standard streams; a closed one becomes one that nobody reads."""
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        if getattr(sys, name) is None:
+            # The next file to be opened would take the number, and what C code prints.
+            _to_nowhere(number)
+            setattr(sys, name, os.fdopen(number, "w", encoding="utf-8", closefd=False))
+    sys.stdout = cast("TextIO", Stream(sys.stdout, _output_lost))
+    sys.stderr = cast("TextIO", Stream(sys.stderr, _nobody_to_tell))
+
+
+def _to_nowhere(number: int) -> None:
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    if nowhere != number:
+        os.dup2(nowhere, number)
+        os.close(nowhere)
+
+
+def _output_lost(error: OSError) -> None:
+    """Raise ReaderGone or OutputProblem."""
+    if isinstance(error, BrokenPipeError):
+        raise ReaderGone from error
+    raise OutputProblem(f"cannot write the output: {error.strerror}") from error
+
+
+def _nobody_to_tell(_error: OSError) -> None:
+    """Progress and log are a service: a run does not end because nobody watches it any more."""
+
+
+def console() -> Console:
+    """Return the console for tables: text is text, whatever brackets and colons it has in it."""
+    from rich.console import Console  # noqa: PLC0415 - the signals' handlers do not wait for it
+
+    return Console(markup=False, emoji=False, highlight=False, soft_wrap=True)
