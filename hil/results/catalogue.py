@@ -36,18 +36,44 @@ def write_json(folder: Path, name: str, body: dict[str, Any]) -> None:
         raise EnvironmentProblem(f"{folder.name}: cannot write {name}: {error}") from error
 
 
+def read_json(folder: Path, name: str) -> dict[str, Any]:
+    """Read one JSON file of a run. Raises EnvironmentProblem if it cannot be read."""
+    try:
+        body = json.loads((folder / name).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise EnvironmentProblem(f"{folder.name}: cannot read {name}: {error}") from error
+    if not isinstance(body, dict):
+        raise EnvironmentProblem(f"{folder.name}: cannot read {name}: it holds no JSON object")
+    return body
+
+
 def summaries(root: Path) -> list[dict[str, Any]]:
     """Return the summary of every run under ``root``, oldest first.
 
-    A folder with a manifest and no summary is a run that did not end: it is listed as such.
+    A folder with a manifest and no summary is a run that did not end: it is listed as such, and a
+    summary that is damaged does not hide the other runs. Raises EnvironmentProblem.
     """
     found = []
-    for folder in sorted(path for path in root.glob("*") if (path / MANIFEST).is_file()):
-        body = {"run": folder.name, "verdict": "UNFINISHED"}
+    for name in _runs(root):
+        folder = root / name
+        body: dict[str, Any] = {"run": name, "verdict": "UNFINISHED"}
         if (folder / SUMMARY).is_file():
-            body = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
+            try:
+                body |= read_json(folder, SUMMARY)
+            except EnvironmentProblem as problem:
+                body |= {"verdict": "UNREADABLE", "problem": str(problem)}
         found.append(body)
     return found
+
+
+def _runs(root: Path) -> list[str]:
+    """Return the names of the run folders, sorted; none where there is no ``root``."""
+    try:
+        if root.exists() and not root.is_dir():
+            raise EnvironmentProblem(f"{root}: is no folder of runs")
+        return sorted(path.name for path in root.glob("*") if (path / MANIFEST).is_file())
+    except OSError as error:
+        raise EnvironmentProblem(f"{root}: cannot be read: {error.strerror}") from error
 
 
 def find(root: Path, run: str) -> Path:
@@ -57,7 +83,7 @@ def find(root: Path, run: str) -> Path:
     """
     if (Path(run) / MANIFEST).is_file():
         return Path(run)
-    names = sorted(path.name for path in root.glob("*") if (path / MANIFEST).is_file())
+    names = _runs(root)
     if run == "last" and names:
         return max((root / name for name in names), key=lambda path: path.stat().st_mtime)
     hits = [name for name in names if name == run] or [n for n in names if n.startswith(run)]

@@ -64,20 +64,39 @@ class Journal:
 
 
 def lines(folder: Path) -> Iterator[bytes]:
-    """Yield the canonical lines of a recorded run. Raises EnvironmentProblem if there is none."""
+    """Yield the canonical lines of a recorded run.
+
+    Raises EnvironmentProblem if there is none, or where it is damaged.
+    """
+    rest = None
+    for chunk in _chunks(folder):
+        *whole, rest = ((rest or b"") + chunk).split(b"\n")
+        for raw in whole:
+            yield raw + b"\n"
+    if rest is None:
+        raise EnvironmentProblem(f"{folder.name}: the journal is empty")
+    if rest:
+        raise EnvironmentProblem(f"{folder.name}: the journal ends in the middle of a line")
+
+
+def _chunks(folder: Path) -> Iterator[bytes]:
+    """Yield the journal's text piece by piece. Raises EnvironmentProblem."""
     path = folder / FILE
     if not path.is_file():
         raise EnvironmentProblem(f"{folder.name}: no journal here (expected {FILE})")
-    with pa.CompressedInputStream(str(path), "zstd") as stream:
-        rest = b""
-        while chunk := stream.read(1 << 20):
-            *whole, rest = (rest + chunk).split(b"\n")
-            for raw in whole:
-                yield raw + b"\n"
-        if rest:
-            raise EnvironmentProblem(f"{folder.name}: the journal ends in the middle of a line")
+    try:
+        with pa.CompressedInputStream(str(path), "zstd") as stream:
+            while chunk := stream.read(1 << 20):
+                yield chunk
+    except (OSError, pa.ArrowException) as error:
+        message = str(error).partition("\n")[0]
+        raise EnvironmentProblem(f"{folder.name}: the journal is damaged: {message}") from error
 
 
 def records(folder: Path) -> Iterator[dict[str, Any]]:
-    """Yield the recorded lines as dictionaries."""
-    return map(canonical.parse, lines(folder))
+    """Yield the recorded lines as dictionaries. Raises EnvironmentProblem."""
+    for number, raw in enumerate(lines(folder), 1):
+        try:
+            yield canonical.parse(raw)
+        except ValueError as error:
+            raise EnvironmentProblem(f"{folder.name}: line {number} is no record") from error
