@@ -36,7 +36,7 @@ bench: $(READY)  ## what is measured: speed of the bench and its parts
 	@$(BIN)/python -m pytest -m bench -s
 
 nightly: $(READY)  ## the tests that take too long for every commit
-	@$(BIN)/python -m pytest -m nightly
+	@HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest -m "nightly or not bench"
 
 clean:   ## removes everything that make and the tools put here, runs excepted
 	rm -rf .venv .venvs build dist *.egg-info .coverage .coverage.* .import_linter_cache

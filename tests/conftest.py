@@ -8,6 +8,8 @@ import os
 
 from hypothesis import HealthCheck, settings
 
+pytest_plugins = ("scenario",)
+
 settings.register_profile(
     "commit",
     derandomize=True,

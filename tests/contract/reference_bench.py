@@ -23,7 +23,7 @@ from hil.profile.tree import load_table
 
 T = TypeVar("T")
 BOARDS = Path(__file__).parents[2] / "profiles/boards"
-QUIET = {"noise_v": 0.0, "offset_v": 0.0, "gain_ppm": 0.0, "drift_ppm_per_k": 0.0}
+QUIET: dict[str, Any] = {"noise_v": 0.0, "offset_v": 0.0, "gain_ppm": 0.0, "drift_ppm_per_k": 0.0}
 """A design with these fields reads exactly what its inputs see."""
 
 

@@ -20,7 +20,7 @@ from hil.ports import Clock, LabPlan
 DBC = cantools.database.load_file(Path(wire.__file__).with_suffix(".dbc"))
 
 
-def crc(data_id: int, frame: bytes) -> int:
+def crc(data_id: int, frame: bytes | bytearray) -> int:
     """AUTOSAR profile 1 by long division, as another implementer would write it."""
     remainder = 0
     for byte in bytes([data_id & 0xFF, data_id >> 8]) + frame[1:]:

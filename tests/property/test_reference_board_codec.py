@@ -86,7 +86,7 @@ def decoded(identifier: int, frame: bytes) -> Any:
     return decoders[identifier](frame)
 
 
-def encoded(identifier: int, message: Any) -> bytes:
+def encoded(identifier: int, message: Any) -> bytearray:
     if isinstance(message, wire.CellVoltages):
         return wire.encode_cell_voltages(identifier - wire.CELL_VOLTAGES, *message)
     if isinstance(message, wire.Temperatures):
@@ -94,7 +94,7 @@ def encoded(identifier: int, message: Any) -> bytes:
     if isinstance(message, wire.Duties):
         command = identifier == wire.BLEED_COMMAND
         return (wire.encode_bleed_command if command else wire.encode_bleed_state)(*message)
-    encoders: dict[type, Callable[[Any], bytes]] = {
+    encoders: dict[type, Callable[[Any], bytearray]] = {
         wire.PackStatus: wire.encode_pack_status,
         wire.Limits: wire.encode_limits,
         wire.FaultFlags: wire.encode_fault_flags,

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import PROFILES, Play, read_back
+from scenario import PROFILES, Play, read_back
 
 Profile = Callable[..., Path]
 

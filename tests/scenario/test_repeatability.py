@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Play, finished, hil
+from scenario import Play, finished, hil
 
 Profile = Callable[..., Path]
 

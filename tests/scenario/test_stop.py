@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from conftest import Play, Played, hil, read_back
+from scenario import Play, Played, hil, read_back
 
 from hil.bench.stop import StopLadder
 from hil.results import catalogue, journal

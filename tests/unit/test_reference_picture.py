@@ -33,7 +33,7 @@ class Board:
 
     def cycle(self, number: int) -> list[Message]:
         """One set of voltages whose every count is the number of the cycle."""
-        frames = []
+        frames: list[Message] = []
         for front_end in range(2):
             for page in range(2):
                 identifier = wire.CELL_VOLTAGES + front_end
@@ -56,7 +56,7 @@ def test_a_whole_cycle_is_one_set_that_arrived_with_its_last_frame() -> None:
     for frame in board.cycle(1):
         seen.take(frame)
     report = seen.report()
-    assert report.cell_v == [pytest.approx(1e-4)] * CELLS
+    assert report.cell_v == pytest.approx([1e-4] * CELLS)
     assert report.cells_at == 100_900_000
     assert report.cell_sets == 1
 
@@ -69,11 +69,11 @@ def test_a_cycle_with_a_lost_frame_is_no_set_and_nothing_is_mixed(lost: int) -> 
     for frame in [frame for cycle in frames[:2] for frame in cycle]:
         seen.take(frame)
     assert seen.report().cell_sets == 1
-    assert seen.report().cell_v == [pytest.approx(1e-4)] * CELLS
+    assert seen.report().cell_v == pytest.approx([1e-4] * CELLS)
     for frame in frames[2]:
         seen.take(frame)
     assert seen.report().cell_sets == 2
-    assert seen.report().cell_v == [pytest.approx(3e-4)] * CELLS
+    assert seen.report().cell_v == pytest.approx([3e-4] * CELLS)
     assert seen.report().rejected_frames == 0
 
 
@@ -105,4 +105,4 @@ def test_asking_again_who_the_board_is_keeps_what_is_known() -> None:
     seen.forget_identity()
     assert seen.identity == []
     assert seen.report().cell_sets == 1
-    assert seen.report().cell_v == [pytest.approx(1e-4)] * CELLS
+    assert seen.report().cell_v == pytest.approx([1e-4] * CELLS)
