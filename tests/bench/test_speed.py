@@ -31,7 +31,7 @@ CASES = {
     "16 cells, board cycle 100 ms": (),
     "32 cells, board cycle 100 ms": ("needs.cells=32",),
 }
-REPEATS, MINUTES = 3, 20
+REPEATS, MINUTES = 5, 10
 
 # The first line whose text is in the file's path names the part.
 PARTS = (
@@ -92,11 +92,14 @@ def test_speed_of_the_whole_bench(
     cpu = [played(tmp_path, overrides, MINUTES) for _ in range(REPEATS)]
     assert {figures["simulated_s"] for figures in (*wall, *cpu)} == {MINUTES * 60.0 + 1.0}
     assert len({figures["digest"] for figures in (*wall, *cpu)}) == 1
-    by_wall, by_cpu = (
-        statistics.median(figures["speed"] for figures in some) for some in (wall, cpu)
-    )
-    show(f"{case}: {by_wall:.0f} x in wall time, {by_cpu:.0f} x in processor time")
+    show(f"{case}: {_speeds(wall)} in wall time, {_speeds(cpu)} in processor time")
     show(f"    a simulated second: {cpu[0]['traffic']}")
+
+
+def _speeds(runs: Sequence[dict[str, Any]]) -> str:
+    """Return median and best: far apart, they tell of a machine that did something else too."""
+    speeds = [float(figures["speed"]) for figures in runs]
+    return f"{statistics.median(speeds):.0f} x (best {max(speeds):.0f} x)"
 
 
 class Sampler:
