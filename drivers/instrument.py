@@ -1,7 +1,7 @@
 """What the drivers of line-oriented instruments share: a session that is brought back into step."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from drivers.links.lines import LineSession
 from hil.core.errors import InstrumentFault, MalformedReply
@@ -18,6 +18,8 @@ class LineInstrument:
     Nothing is asked twice: the exchange that failed has failed, the resynchronisation belongs to
     the next one, and a write goes out even while the session is out of step ("off" must).
     """
+
+    CARRIES: ClassVar[str] = "bytes"
 
     def __init__(
         self, name: str, link: ByteLink, clock: Clock, *, terminator: bytes, reply_limit: Duration

@@ -6,7 +6,7 @@ ours.
 """
 
 import importlib.metadata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
@@ -25,6 +25,7 @@ from hil.core.spec import BoardSpec, ChamberSpec, DeviceSpec, EmulatorSpec
 from hil.ports import Clock, Injectable, LabPlan, LinkKind
 from hil.profile import (
     Bench,
+    DeviceConfig,
     Known,
     Profile,
     check_profile,
@@ -113,7 +114,8 @@ def _both(request: Request) -> tuple[Profile, Bench]:
         errors += found.errors
     name = request.bench or (profile.bench if profile else None)
     try:
-        bench = load_bench(name, request.overrides) if name else None
+        named_at = profile.marks.get("bench") if profile and not request.bench else None
+        bench = load_bench(name, request.overrides, named_at=named_at) if name else None
     except ConfigErrors as found:
         errors += found.errors
     if profile is None or bench is None:
@@ -127,7 +129,19 @@ def _known(bench: Bench) -> Known:
         twins=frozenset(installed("twins")),
         links=frozenset(installed("links")),
         faults=_faults(bench),
+        kinds=_used(bench, "links", lambda device: device.link.kind),
+        speaks={
+            name: driver.CARRIES
+            for name, driver in _used(bench, "drivers", lambda device: device.driver).items()
+            if hasattr(driver, "CARRIES")
+        },
     )
+
+
+def _used(bench: Bench, group: str, named: Callable[[DeviceConfig], str]) -> dict[str, Any]:
+    """Return what the bench names of a group, as far as it is installed."""
+    names = dict.fromkeys(map(named, bench.devices.values()))
+    return {name: resolve(group, name) for name in names if name in installed(group)}
 
 
 def _specs(bench: Bench) -> dict[str, DeviceSpec]:
@@ -167,19 +181,34 @@ def _keys(owner: Any, written: Mapping[str, Any]) -> dict[str, Any]:
     return read_options(getattr(owner, "OPTIONS", NoKeys), written)
 
 
-def _faults(bench: Bench) -> dict[str, frozenset[str]]:
-    """Return which faults each target takes: a twin's own list, and the emulators' commands."""
-    faults: dict[str, frozenset[str]] = {}
+def _faults(bench: Bench) -> dict[str, dict[str, bool]]:
+    """Return each target's faults, and which of them are a cell's: the twins' and the drivers'.
+
+    A twin's are back doors, so they are there only where the bench has the twin.
+    """
+    faults: dict[str, dict[str, bool]] = {}
     for name, device in bench.devices.items():
-        if device.driver in installed("twins"):
+        owners = (
+            [resolve("drivers", device.driver)] if device.driver in installed("drivers") else []
+        )
+        if device.driver in installed("twins") and _has_twin(device):
             twin = resolve("twins", device.driver)
-            faults[name] = frozenset(getattr(twin, "FAULTS", ()))
-            if hasattr(twin, "WIRING_FAULTS"):
-                faults["wiring"] = frozenset(twin.WIRING_FAULTS)
-        if device.driver in installed("drivers"):
-            driver = resolve("drivers", device.driver)
-            faults[name] = faults.get(name, frozenset()) | frozenset(getattr(driver, "FAULTS", ()))
-    return faults
+            owners.append(twin)
+            faults.setdefault("wiring", {}).update(_of(twin, "WIRING_FAULTS"))
+        faults[name] = {key: cell for owner in owners for key, cell in _of(owner, "FAULTS").items()}
+    return {target: taken for target, taken in faults.items() if taken}
+
+
+def _of(owner: Any, names: str) -> dict[str, bool]:
+    """Return the faults that ``owner`` lists under ``names``, and which of them are a cell's."""
+    cells = getattr(owner, "FAULTS_OF_A_CELL", ())
+    return {fault: fault in cells for fault in getattr(owner, names, ())}
+
+
+def _has_twin(device: DeviceConfig) -> bool:
+    """Say whether a device's link ends in this process; an unknown link is an error of its own."""
+    kind = device.link.kind
+    return kind not in installed("links") or resolve("links", kind).needs_twin
 
 
 # --- the devices -------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from can import Message
 
-from drivers.boards.reference_picture import BoardOptions, Picture
+from drivers.boards.reference_picture import FAULTS, BoardOptions, Picture
 from drivers.wire import e2e
 from drivers.wire import reference_board as wire
 from drivers.wire.reference_board import RequestCode
@@ -36,7 +36,10 @@ class ReferenceBoard:
         duty_resolution=1 / wire.DUTY_COUNTS,
         report_period=100 * MILLISECOND,
         reply=200 * MILLISECOND,
+        faults=FAULTS,
     )
+
+    CARRIES: ClassVar[str] = "frames"
 
     def __init__(
         self, name: str, link: FrameLink, clock: Clock, options: Mapping[str, Any]

@@ -26,6 +26,11 @@ _FLAG_NAMES = {
     BoardFlag.TOP_LEAD_OPEN: "top-lead-open",
     BoardFlag.BLEED_PAUSED: "bleed-paused",
 }
+_CELL_FAULTS = ("over-voltage", "under-voltage", "open-wire")
+_FRONT_END_SILENT = "front-end-silent"
+
+FAULTS = (*_CELL_FAULTS, _FRONT_END_SILENT, *_FLAG_NAMES.values())
+"""Everything that the board can report, by the bench's names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +183,7 @@ class Picture:
         for front_end in range(self._cells.front_ends):
             if flags >> BoardFlag.FRONT_END_1_SILENT + front_end & 1:
                 first = front_end * self._cells.per_front_end + 1
-                faults.add(BoardFault("front-end-silent", first))
+                faults.add(BoardFault(_FRONT_END_SILENT, first))
         return faults
 
 
@@ -251,14 +256,10 @@ def _counts(frames: list[bytearray]) -> list[int]:
 def _cell_faults(message: wire.CellFaults) -> set[BoardFault]:
     """Name the faults of 16 cells; an open wire goes by the cell above it, as the lead's number."""
     first = wire.CELLS_A_FAULT_PAGE * (message.page - 1) + 1
-    masks = {
-        "over-voltage": message.over_voltage,
-        "under-voltage": message.under_voltage,
-        "open-wire": message.open_wire,
-    }
+    masks = (message.over_voltage, message.under_voltage, message.open_wire)
     return {
         BoardFault(name, first + bit)
-        for name, mask in masks.items()
+        for name, mask in zip(_CELL_FAULTS, masks, strict=True)
         for bit in range(wire.CELLS_A_FAULT_PAGE)
         if mask >> bit & 1
     }

@@ -39,6 +39,7 @@ class BloomyAbs(LineInstrument):
     SPEC: ClassVar[EmulatorSpec] = SPEC
     OPTIONS: ClassVar[type] = AbsSettings
     FAULTS: ClassVar[tuple[str, ...]] = tuple(fault for fault in wire.FAULTS if fault != "none")
+    FAULTS_OF_A_CELL: ClassVar[tuple[str, ...]] = FAULTS
 
     def __init__(
         self, name: str, link: ByteLink, clock: Clock, options: Mapping[str, Any] | None = None

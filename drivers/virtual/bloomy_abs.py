@@ -55,6 +55,7 @@ class BloomyAbsTwin:
 
     OPTIONS: ClassVar[type] = AbsOptions
     FAULTS: ClassVar[tuple[str, ...]] = ("silent", "late", "stuck-output", "alarm", "refuses-off")
+    FAULTS_OF_A_CELL: ClassVar[tuple[str, ...]] = ("stuck-output", "alarm", "refuses-off")
 
     def __init__(
         self, name: str, clock: Clock, plan: LabPlan, options: Mapping[str, Any] | None = None

@@ -49,6 +49,7 @@ class BoardHarness:
     """
 
     FAULTS: ClassVar[tuple[str, ...]] = ("open-lead",)
+    FAULTS_OF_A_CELL: ClassVar[tuple[str, ...]] = FAULTS
 
     def __init__(
         self, design: BoardDesign, chain: Chain, wiring: WiringPlan, twins: Mapping[str, Any]

@@ -53,6 +53,12 @@ class ReferenceBoardTwin:
         "front-end-silent",
         *BoardHarness.FAULTS,
     )
+    FAULTS_OF_A_CELL: ClassVar[tuple[str, ...]] = (
+        "stuck-cell",
+        "stuck-bleed",
+        "front-end-silent",
+        *BoardHarness.FAULTS_OF_A_CELL,
+    )
     WIRING_FAULTS: ClassVar[tuple[str, ...]] = BoardHarness.FAULTS
     OPTIONS: ClassVar[type] = BoardOptions
 

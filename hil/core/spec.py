@@ -65,7 +65,10 @@ class ChamberSpec:
 
 @dataclass(frozen=True, slots=True)
 class BoardSpec:
-    """A board as its interface shows it; the electronics are a board design (profiles/boards)."""
+    """A board as its interface shows it; the electronics are a board design (profiles/boards).
+
+    ``faults`` names what it can report (``hil.ports.BoardFault``); empty where nobody knows.
+    """
 
     model: str
     max_cells: int
@@ -74,6 +77,7 @@ class BoardSpec:
     duty_resolution: float
     report_period: Duration
     reply: Duration
+    faults: tuple[str, ...] = ()
 
 
 DeviceSpec = EmulatorSpec | ChamberSpec | BoardSpec

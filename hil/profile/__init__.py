@@ -10,7 +10,7 @@ From text to a profile, one module a stage:
 ``readers``        texts with a grammar: conditions, criteria, series (``conditions, series``)
 ``problems``       pydantic's errors to one line each, at the place in the file
 ``load, bench``    the stages in order, for a profile and for a bench
-``check``          what can be known before hardware is touched (``scene, check_bench``)
+``check``          what can be known before hardware is touched (``scene, check_*``)
 ``schema``         the same forms as JSON Schema, for editors
 ``resolved``       the result as canonical JSON, for the record of a run
 =================  ==========================================================================

@@ -33,7 +33,7 @@ from hil.physics.board import BoardDesign
 from hil.profile.conditions import nearest
 from hil.profile.entries import LIMITS
 from hil.profile.files import find, shown
-from hil.profile.forms import PERIOD, Form, field_names, filled, key_of, make, quantity
+from hil.profile.forms import NAME, PERIOD, Form, field_names, filled, key_of, make, quantity
 from hil.profile.model import Limit, nearest_mark
 from hil.profile.overrides import apply_overrides, for_bench
 from hil.profile.problems import in_order, read
@@ -218,7 +218,7 @@ BenchForm = create_model(
     "Bench",
     __base__=Form,
     __doc__="The devices of a bench, their links, and the wiring to the board.",
-    bench=(str, FormField(description="name of the bench")),
+    bench=(NAME, FormField(description="name of the bench")),
     about=(str, ""),
     clock=(CLOCK, ...),
     tick=(PERIOD, SECOND),
@@ -233,17 +233,22 @@ BenchForm = create_model(
 
 
 def load_bench(
-    path_or_name: str | Path, overrides: Sequence[str] = (), root: Path | None = None
+    path_or_name: str | Path,
+    overrides: Sequence[str] = (),
+    root: Path | None = None,
+    named_at: Mark | None = None,
 ) -> Bench:
     """Return a bench by its path or its name in ``root/benches``. Raises ConfigErrors.
+
+    ``named_at`` is where a profile names it: the place of the error if there is no such bench.
 
     Of ``overrides`` (``key=value`` as of ``--set``) it takes those that begin with ``bench.`` or
     with a key that only bench files have.
     """
-    path = find(str(path_or_name), "benches", root)
+    path = find(str(path_or_name), "benches", root, named_at, "bench" if named_at else "")
     tree = load_table(path, shown(path))
     _name_design(tree)  # so that ``board.cycle`` has a table to go into
-    apply_overrides(tree, for_bench(overrides))
+    apply_overrides(tree, for_bench(overrides), "bench.")
     _name_design(tree)  # and again, for ``board=NAME``
     design = _put_design_in(tree, root)
     form = read(TypeAdapter(BenchForm), tree)

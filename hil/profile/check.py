@@ -17,8 +17,10 @@ from hil.core.errors import ConfigError
 from hil.core.instants import Duration, clock_text
 from hil.core.spec import DeviceSpec, EmulatorSpec
 from hil.profile.bench import Bench
-from hil.profile.check_bench import bench_errors
-from hil.profile.conditions import QUANTITIES, After, Compare, Condition, nearest
+from hil.profile.check_bench import bench_errors, tick_errors
+from hil.profile.check_currents import current_errors
+from hil.profile.check_faults import WIRING, inject_errors, reported_errors
+from hil.profile.conditions import QUANTITIES, After, Compare, Condition
 from hil.profile.entries import key_of_path
 from hil.profile.model import (
     Charge,
@@ -55,7 +57,7 @@ def check_profile(
 ) -> Findings:
     """Check a profile against a bench; ``specs`` by device name (an unknown driver has none)."""
     scene = Scene(profile, bench, specs, known)
-    checks = (bench_errors, _needs, _pack, _limits, _strategy, _steps)
+    checks = (bench_errors, tick_errors, _needs, _pack, _limits, _strategy, _steps)
     errors = [error for check in checks for error in check(scene)]
     return Findings(in_order(errors), in_order(list(_hints(scene))))
 
@@ -67,7 +69,9 @@ def profile_errors(profile: Profile) -> Iterator[ConfigError]:
         if cell > cells:
             yield _no_cell(profile, f"pack.cells.{cell}", cell)
     for step in all_steps(profile.steps):
-        if isinstance(step, Inject | ExpectFault) and step.cell > cells:
+        # a harness has one lead more than cells
+        most = cells + 1 if isinstance(step, Inject) and step.target == WIRING else cells
+        if isinstance(step, Inject | ExpectFault) and step.cell > most:
             key = f"{key_of_path(step.path)}.{step.kind}.cell"
             yield _no_cell(profile, key, step.cell)
 
@@ -129,7 +133,9 @@ def _effective(scene: Scene) -> Iterator[tuple[str, float, float]]:
 def _strategy(scene: Scene) -> Iterator[ConfigError]:
     """A strategy that needs truth has none on real cells; a period of 0 never lets the tick end."""
     controller = scene.profile.controller
-    if STRATEGIES[controller.strategy].needs_truth and scene.bench.clock == "wall":
+    links = [device.link.kind for device in scene.bench.devices.values()]
+    real = any(link in scene.known.kinds and not scene.known.is_virtual(link) for link in links)
+    if STRATEGIES[controller.strategy].needs_truth and real:
         message = f"'{controller.strategy}' needs the true state of the cells: virtual benches only"
         yield scene.profile.wrong("controller.strategy", message)
     every: Duration | None = getattr(controller.parameters, "every_ns", None)
@@ -145,12 +151,15 @@ def _steps(scene: Scene) -> Iterator[ConfigError]:
             yield from _soak(scene, step, key)
         elif isinstance(step, Charge | Discharge | Hold | Follow):
             yield from _drive(scene, step, key)
+            yield from current_errors(scene, step, key)
         elif isinstance(step, Repeat):
             yield from _repeat(scene, step)
         elif isinstance(step, Expect):
             yield from _expect(scene, step, key)
         elif isinstance(step, Inject):
-            yield from _inject(scene, step, key)
+            yield from inject_errors(scene, step, key)
+        elif isinstance(step, ExpectFault):
+            yield from reported_errors(scene, step, key)
 
 
 def _soak(scene: Scene, step: Soak, key: str) -> Iterator[ConfigError]:
@@ -241,19 +250,6 @@ def _expect(scene: Scene, step: Expect, key: str) -> Iterator[ConfigError]:
     for end, value in (("min", step.minimum), ("max", step.maximum)):
         at = f"{key}.{step.quantity}.{end}"
         yield from scene.outside(at, value, span, step.unit, "the bench")
-
-
-def _inject(scene: Scene, step: Inject, key: str) -> Iterator[ConfigError]:
-    """Targets and faults by name, as the twins and drivers declare them."""
-    faults = scene.known.faults
-    if step.target not in faults:
-        hint = nearest(step.target, faults)
-        yield scene.profile.wrong(f"{key}.target", f"'{step.target}' takes no faults{hint}")
-    elif step.fault not in faults[step.target]:
-        hint = nearest(step.fault, faults[step.target])
-        yield scene.profile.wrong(
-            f"{key}.fault", f"{step.target} knows no fault '{step.fault}'{hint}"
-        )
 
 
 # --- hints -------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ the installed drivers and their data sheets.
 from collections.abc import Iterator
 
 from hil.core.errors import ConfigError
+from hil.core.instants import to_seconds
 from hil.core.spec import BoardSpec, ChamberSpec, EmulatorSpec
 from hil.physics.board import ntc_divider_v
 from hil.profile.conditions import nearest
@@ -17,31 +18,68 @@ NTC_SPAN_DEGC = (-40.0, 105.0)
 
 
 def bench_errors(scene: Scene) -> Iterator[ConfigError]:
-    """Names of drivers, twins and links; one board, one chamber, at least one emulator.
-
-    Virtual time runs over memory links only: bytes that come from outside have no virtual instant.
-    """
+    """Names of drivers, twins and links; one board, one chamber, at least one emulator."""
     bench, known = scene.bench, scene.known
-    virtual = bench.clock == "virtual"
     for name, device in bench.devices.items():
         key = f"devices.{name}"
         driver, link = device.driver, device.link.kind
         if driver not in known.drivers:
             hint = nearest(driver, known.drivers)
-            yield scene.bench.wrong(f"{key}.driver", f"no driver '{driver}'{hint}")
+            yield bench.wrong(f"{key}.driver", f"no driver '{driver}'{hint}")
         if link not in known.links:
-            yield scene.bench.wrong(f"{key}.link", f"no link '{link}'{nearest(link, known.links)}")
-        elif virtual != link.startswith("memory"):
-            expected = "a memory link" if virtual else "a link to a real device"
-            message = f"found '{link}', expected {expected} with clock: {bench.clock}"
-            yield scene.bench.wrong(f"{key}.link", message)
-        if virtual and driver in known.drivers and driver not in known.twins:
+            yield bench.wrong(f"{key}.link.kind", f"no link '{link}'{nearest(link, known.links)}")
+        elif known.is_virtual(link) and driver in known.drivers and driver not in known.twins:
             hint = nearest(driver, known.twins)
-            yield scene.bench.wrong(f"{key}.driver", f"'{driver}' has no virtual twin{hint}")
+            yield bench.wrong(f"{key}.driver", f"'{driver}' has no virtual twin{hint}")
+        needs, kind = known.speaks.get(driver), known.kinds.get(link)
+        if needs and kind and needs != kind.carries:
+            message = f"'{link}' carries {kind.carries}, and {driver} needs a link for {needs}"
+            yield bench.wrong(f"{key}.link.kind", message)
+    yield from _worlds(scene)
     # With an unknown driver a missing role is only its shadow.
     if len(scene.specs) == len(bench.devices):
         yield from _roles(scene)
     yield from _channels(scene)
+
+
+def _worlds(scene: Scene) -> Iterator[ConfigError]:
+    """Real devices need wall time, and a bench is all real or all virtual.
+
+    Bytes that come from outside have no virtual instant. A twin is wired to other twins: it cannot
+    feel what a real device does. Twins in wall time are the same lab, at the pace of a real one.
+    """
+    bench, known = scene.bench, scene.known
+    links = {name: device.link.kind for name, device in bench.devices.items()}
+    real = [
+        name for name, link in links.items() if link in known.kinds and not known.is_virtual(link)
+    ]
+    for name, link in links.items():
+        if bench.clock == "virtual" and name in real:
+            message = f"found '{link}', expected a memory link with clock: virtual"
+            yield bench.wrong(f"devices.{name}.link.kind", message)
+        elif bench.clock == "wall" and real and known.is_virtual(link):
+            message = f"'{link}' ends at a virtual device, and {real[0]} is real: expected one kind"
+            yield bench.wrong(f"devices.{name}.link.kind", message)
+
+
+def tick_errors(scene: Scene) -> Iterator[ConfigError]:
+    """A tick has to fit between what the devices need and what the board waits for.
+
+    Shorter than an exchange, ticks would run into each other; as long as the board's patience,
+    every bleed would stop before the next command comes.
+    """
+    own, bench = scene.profile.tick_ns, scene.bench
+    tick, wrong = (own, scene.profile.wrong) if own else (bench.tick_ns, bench.wrong)
+    needs = {name: spec.settle + spec.reply for name, spec in scene.of(EmulatorSpec).items()}
+    needs |= {name: spec.reply for name, spec in scene.of(ChamberSpec).items()}
+    slowest = max(needs, key=lambda name: needs[name], default=None)
+    if slowest is not None and tick <= needs[slowest]:
+        takes = f"{slowest} takes {to_seconds(needs[slowest]):g} s to settle and reply"
+        yield wrong("tick", f"found {to_seconds(tick):g} s, and {takes}")
+    patience = bench.board.command_timeout_ns
+    if scene.profile.controller.mode == "command" and tick >= patience:
+        waits = f"the board stops bleeding {to_seconds(patience):g} s after a command"
+        yield wrong("tick", f"found {to_seconds(tick):g} s, and {waits} (board.command_timeout)")
 
 
 def _roles(scene: Scene) -> Iterator[ConfigError]:

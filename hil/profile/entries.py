@@ -27,7 +27,7 @@ from pydantic_core import PydanticCustomError
 
 from hil.balancing import STRATEGIES
 from hil.profile.conditions import QUANTITIES
-from hil.profile.forms import DURATION, PERIOD, Form, filled, form_fields, make, quantity
+from hil.profile.forms import DURATION, NAME, PERIOD, Form, filled, form_fields, make, quantity
 from hil.profile.model import (
     Charge,
     Controller,
@@ -100,7 +100,7 @@ class FaultFields(Form):
     read: str = FormField("", description="where the value is read, as the report shows it")
     board: str | None = FormField(None, description="a fault that the board must report")
     cell: int = FormField(0, ge=0, description="the cell of the fault; 0 is the whole board")
-    within: DURATION | None = FormField(None, description="how soon the fault must be reported")
+    within: PERIOD | None = FormField(None, description="how soon the fault must be reported")
 
 
 def _expect(form: Any) -> Expect | ExpectFault:
@@ -261,7 +261,7 @@ ProfileForm = create_model(
     "Profile",
     __base__=Form,
     __doc__="A test of a board: what it needs, the pack, the steps, and what it is judged by.",
-    profile=(str, FormField(description="name of the profile, as runs are listed")),
+    profile=(NAME, FormField(description="name of the profile, as runs are listed")),
     about=(str, ""),
     bench=(str, FormField("virtual-16s", description="the bench file to run on by default")),
     needs=(filled(Needs), ...),

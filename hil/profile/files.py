@@ -41,6 +41,9 @@ def find(
     """
     given = Path(name)
     if given.suffix in (".yaml", ".yml") or len(given.parts) > 1:
+        if mark is not None and not given.is_file():
+            reason = "is a folder" if given.is_dir() else "no such file"
+            raise ConfigErrors([mark.error(key, f"'{name}': {reason}")])
         return given
     place = data_root(root) / folder
     names = sorted(path.stem for path in place.glob("*.yaml"))

@@ -213,6 +213,34 @@ PERIOD = Annotated[DURATION, Gt(0)]
 """A duration above zero. (A bound in ``Field`` would be overruled by the validator above.)"""
 
 
+def _name(text: str) -> str:
+    """Refuse what would not do in a list of runs, a folder's name or a command."""
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,80}", text):
+        found = {"found": text}
+        raise PydanticCustomError(
+            "name", "found '{found}', expected a name: 1 to 80 of A-Z a-z 0-9 . _ -", found
+        )
+    return text
+
+
+NAME = Annotated[
+    str,
+    AfterValidator(_name),
+    WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9._-]{1,80}$"}),
+]
+
+
+def _within_one(value: float) -> float:
+    """Refuse a share of more than all. A plain 60 is a ratio too, and hardly the one meant."""
+    if not 0.0 <= value <= 1.0:
+        raise PydanticCustomError("fraction", "expected 0 % to 100 %")
+    return value
+
+
+FRACTION = Annotated[float, AfterValidator(_within_one)]
+"""A ratio from nothing to all."""
+
+
 def shape_of(value: Any) -> dict[str, Any]:
     """Say what kind of node was found, as the context of an error."""
     shapes = {dict: "a mapping", list: "a list"}

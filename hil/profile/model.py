@@ -20,6 +20,7 @@ from hil.core.instants import Duration
 from hil.physics.parameters import PackSpread
 from hil.profile.conditions import After, Compare, Condition, Criterion
 from hil.profile.files import shown
+from hil.profile.forms import FRACTION
 from hil.profile.readers import ConditionText, SeriesFile
 from hil.profile.resolved import as_json
 from hil.profile.series import Series
@@ -27,7 +28,6 @@ from hil.profile.tree import Mark
 
 __all__ = ["After", "Compare", "Condition", "Criterion", "Series"]
 
-Fraction: TypeAlias = Annotated[float, Interval(ge=0.0, le=1.0)]
 CurrentLimit: TypeAlias = Literal["board", "none"]
 
 
@@ -238,7 +238,7 @@ class CellOverride:
     """One cell fixed by hand, in place of what the spread drew: ratios of nominal, and its SOC."""
 
     capacity_ratio: Annotated[float, Interval(gt=0.0, le=2.0)] | None = None
-    soc_ratio: Fraction | None = None
+    soc_ratio: FRACTION | None = None
     leakage_ratio: Annotated[float, Interval(ge=0.0, le=1000.0)] | None = None
     resistance_ratio: Annotated[float, Interval(gt=0.0, le=10.0)] | None = None
 
@@ -253,7 +253,7 @@ class PackConfig:
     """
 
     cell: str
-    soc_ratio: Fraction = 0.5
+    soc_ratio: FRACTION = 0.5
     spread: PackSpread = field(default_factory=PackSpread)
     gradient_k: Annotated[float, Interval(ge=0.0, le=40.0)] = 0.0
     cells: Mapping[Annotated[int, Gt(0)], CellOverride] = field(default_factory=dict)

@@ -24,8 +24,8 @@ def for_profile(overrides: Sequence[str]) -> list[str]:
 
 
 def for_bench(overrides: Sequence[str]) -> list[str]:
-    """Return the overrides that are meant for the bench, without their ``bench.``."""
-    return [one.strip().removeprefix("bench.") for one in overrides if _is_for_bench(one)]
+    """Return the overrides that are meant for the bench."""
+    return [one for one in overrides if _is_for_bench(one)]
 
 
 def _is_for_bench(override: str) -> bool:
@@ -34,8 +34,10 @@ def _is_for_bench(override: str) -> bool:
     return key.startswith("bench.") or key.partition(".")[0].strip() in BENCH_KEYS
 
 
-def apply_overrides(tree: Table, overrides: Sequence[str]) -> None:
+def apply_overrides(tree: Table, overrides: Sequence[str], root: str = "") -> None:
     """Set ``pack.cells.5.capacity=99.9 %`` and the like in place. Raises ConfigErrors, all of them.
+
+    ``root`` is what keys of this tree may begin with (``bench.``); errors show what was typed.
 
     List items count from 1 (``steps.2.steps.1.charge.current``); missing keys are made, and
     whether they may exist is for the reader of the tree to say.
@@ -48,7 +50,7 @@ def apply_overrides(tree: Table, overrides: Sequence[str]) -> None:
             errors.append(mark.error("", "expected key=value"))
             continue
         try:
-            _set(tree, _segments(tree, key.strip()), parse(value, mark), mark)
+            _set(tree, _segments(tree, key.strip().removeprefix(root)), parse(value, mark), mark)
         except ConfigErrors as error:
             errors += error.errors
     if errors:

@@ -38,6 +38,7 @@ _WANTED = {
     "int_parsing_size": "a smaller number",
     "bool_parsing": "yes or no",
     "bool_type": "yes or no",
+    "fraction": "0 % to 100 %, such as 50 %",
 }
 _BOUNDS = {
     "greater_than": ("more than", "gt"),

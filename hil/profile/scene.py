@@ -1,12 +1,13 @@
 """What a check looks at: a profile, a bench, its devices' data sheets, and the names installed."""
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeVar
 
 from hil.core.errors import ConfigError
 from hil.core.spec import BoardSpec, ChamberSpec, DeviceSpec, EmulatorSpec, Range
+from hil.ports import LinkKind
 from hil.profile.bench import Bench
 from hil.profile.model import Profile
 
@@ -15,15 +16,23 @@ SpecT = TypeVar("SpecT", EmulatorSpec, ChamberSpec, BoardSpec)
 
 @dataclass(frozen=True)
 class Known:
-    """Names that are installed, and the faults that each target of ``inject`` takes.
+    """Names that are installed, and what those that the bench uses say of themselves.
 
-    ``faults`` is by device name; ``wiring`` is a target of its own.
+    ``faults`` is, by target of ``inject``, each fault it takes and whether that is one of a cell; a
+    target is a device, or ``wiring``. ``kinds`` is by link, ``speaks`` by driver what it needs its
+    link to carry (``bytes`` or ``frames``); a name that is missing there is not checked.
     """
 
     drivers: Collection[str]
     twins: Collection[str]
     links: Collection[str]
-    faults: Mapping[str, Collection[str]]
+    faults: Mapping[str, Mapping[str, bool]]
+    kinds: Mapping[str, LinkKind] = field(default_factory=dict)
+    speaks: Mapping[str, str] = field(default_factory=dict)
+
+    def is_virtual(self, link: str) -> bool:
+        """Say whether a link ends at a twin in this process."""
+        return link in self.kinds and self.kinds[link].needs_twin
 
 
 @dataclass(frozen=True)

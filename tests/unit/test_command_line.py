@@ -30,6 +30,8 @@ def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "quick.yaml"
     path.write_text(QUICK, encoding="utf-8")
+    nowhere = f"bench: virtual-17s\n{QUICK}"
+    (tmp_path / "nowhere.yaml").write_text(nowhere, encoding="utf-8")
     return path
 
 
@@ -40,6 +42,15 @@ def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["run", "x", "--sede", "3"], USAGE, "Did you mean --seed"),
         (["rum"], USAGE, "rum"),
         (["run", "quick.yaml", "--until", "soon"], USAGE, "soon"),
+        (
+            ["run", "quick.yaml", "--until", "-5s"],
+            USAGE,
+            "--until: found '-5s', expected a duration",
+        ),
+        (["run", "quick.yaml", "--seed", "-1"], USAGE, "Must be >= 0"),
+        (["run", "quick.yaml", "--seed", f"{2**48}"], USAGE, "Must be <= 281474976710655"),
+        (["check", "quick.yaml", "--set", "bench=x"], BAD_INPUT, "--set bench=x: bench: no bench"),
+        (["check", "nowhere.yaml"], BAD_INPUT, "nowhere.yaml:1:1: bench: no bench 'virtual-17s'"),
         (["run", "no-such-profile"], BAD_INPUT, "no profile 'no-such-profile'"),
         (["run", "quick.yaml", "--bench", "virtual-17s"], BAD_INPUT, "virtual-17s"),
         (["run", "quick.yaml", "--set", "pack.soc=half"], BAD_INPUT, "half"),

@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal, cast
 
 import pytest
 
 from hil.balancing import STRATEGIES
 from hil.core.instants import MILLISECOND, SECOND
 from hil.core.spec import Accuracy, BoardSpec, ChamberSpec, DeviceSpec, EmulatorSpec, Range
+from hil.ports import LinkFactory, LinkKind
 from hil.profile import Findings, Known, check_profile, load_bench, load_profile
 from hil.profile.files import CHECKOUT
 
@@ -28,7 +30,8 @@ EMULATOR = EmulatorSpec(
     aux_v=Range(-10.0, 10.0),
 )
 CHAMBER = ChamberSpec("C1", Range(-40.0, 85.0), 5.0, Accuracy(0.5), 50 * MILLISECOND)
-BOARD = BoardSpec("B", 32, Range(0.0, 5.0), 1e-4, 0.01, SECOND // 10, SECOND // 100)
+FAULTS = ("open-wire", "over-voltage")
+BOARD = BoardSpec("B", 32, Range(0.0, 5.0), 1e-4, 0.01, SECOND // 10, SECOND // 100, FAULTS)
 SPECS: dict[str, DeviceSpec] = {
     "emulator-1": EMULATOR,
     "emulator-2": EMULATOR,
@@ -36,11 +39,30 @@ SPECS: dict[str, DeviceSpec] = {
     "board": BOARD,
 }
 DRIVERS = ("bloomy-abs", "watlow-f4t", "reference-board")
+
+
+def link(carries: Literal["bytes", "frames"], *, virtual: bool) -> LinkKind:
+    """Return a kind of link that nobody builds here."""
+    return LinkKind(object, needs_twin=virtual, carries=carries, make=cast("LinkFactory", None))
+
+
 KNOWN = Known(
     drivers=DRIVERS,
     twins=DRIVERS,
-    links=("memory", "memory-can", "tcp"),
-    faults={"wiring": ("open-lead",), "board": ("silent", "stuck-cell")},
+    links=("memory", "memory-can", "tcp", "slcan"),
+    faults={
+        "wiring": {"open-lead": True},
+        "board": {"silent": False, "stuck-cell": True},
+        "emulator-1": {"open": True},
+        "emulator-2": {"open": True},
+    },
+    kinds={
+        "memory": link("bytes", virtual=True),
+        "memory-can": link("frames", virtual=True),
+        "tcp": link("bytes", virtual=False),
+        "slcan": link("frames", virtual=False),
+    },
+    speaks={"bloomy-abs": "bytes", "watlow-f4t": "bytes", "reference-board": "frames"},
 )
 RUNS = sorted(path.stem for path in (CHECKOUT / "runs").glob("*.yaml"))
 
@@ -118,11 +140,47 @@ CASES = {
         "devices.chamber.driver: no driver 'watlow'; did you mean 'watlow-f4t'?"
     ),
     "bench.devices.chamber.link.kind=tcq": (
-        "devices.chamber.link: no link 'tcq'; did you mean 'tcp'?"
+        "devices.chamber.link.kind: no link 'tcq'; did you mean 'tcp'?"
     ),
     "bench.devices.chamber.link.kind=tcp": (
-        "devices.chamber.link: found 'tcp', expected a memory link with clock: virtual"
+        "devices.chamber.link.kind: found 'tcp', expected a memory link with clock: virtual"
     ),
+    "bench.devices.chamber.link.kind=memory-can": (
+        "devices.chamber.link.kind: 'memory-can' carries frames, and watlow-f4t needs a link for bytes"
+    ),
+    "bench.devices.board.link.kind=memory": (
+        "devices.board.link.kind: 'memory' carries bytes, and reference-board needs a link for frames"
+    ),
+    "steps.4={inject: {target: board, fault: stuck-cell}}": (
+        "steps.4.inject.fault: 'stuck-cell' is a fault of one cell: expected 'cell' beside it"
+    ),
+    "steps.4={inject: {target: wiring, fault: open-lead}}": (
+        "steps.4.inject.fault: 'open-lead' is a fault of one cell: expected 'cell' beside it"
+    ),
+    "steps.4={inject: {target: board, fault: silent, cell: 3}}": (
+        "steps.4.inject.cell: 'silent' is a fault of the whole board: expected no 'cell'"
+    ),
+    "steps.4={inject: {target: emulator-1, fault: open, cell: 12}}": (
+        "steps.4.inject.cell: cell 12 is emulated by emulator-2, not by emulator-1"
+    ),
+    "steps.4={expect: {board: open-wyre, within: 10 s}}": (
+        "steps.4.expect.board: B reports no fault 'open-wyre'; did you mean 'open-wire'?"
+    ),
+    "steps.2.charge={current: 201 A, limit: none, until: [after: 1 h]}": (
+        "steps.2.charge.current: up to 201 A, and the shunt's emulation shows -200 to 200 A"
+    ),
+    "steps.6.discharge={power: 9 kW, limit: none, until: [after: 1 h]}": (
+        "steps.6.discharge.power: up to 225 A, and the shunt's emulation shows -200 to 200 A"
+    ),
+    "steps.3.hold={voltage: 3.4 V, cell_max: 3.5 V, max_current: 300 A, limit: none,"
+    " until: [after: 1 h]}": "steps.3.hold.max_current: up to 300 A, and the shunt's emulation",
+    "steps.4={follow: {series: {file: household_day.csv, column: net_w}, cell_min: 2.9 V,"
+    " cell_max: 3.4 V, scale: 9, limit: none}}": "steps.4.follow.series: up to ",
+    "tick=10 ms": "tick: found 0.01 s, and chamber takes 0.05 s to settle and reply",
+    "tick=3 s": (
+        "tick: found 3 s, and the board stops bleeding 3 s after a command (board.command_timeout)"
+    ),
+    "bench.tick=1 h": "tick: found 3600 s, and the board stops bleeding 3 s after a command",
     "bench.wiring.shunt.ratio=1000": "wiring.shunt.by: needs -60 to 60 V, and emulator-2 gives",
     "bench.wiring.shunt.by=emulator-2 aux 9": "wiring.shunt.by: no output 9: E8 has 8",
 }
@@ -166,15 +224,58 @@ def test_cells_on_what_is_no_emulator_or_has_no_such_channel() -> None:
     assert "stack: cell 9: 'emulator-2' is no cell emulator" in found
 
 
-def test_a_real_bench_takes_no_memory_link_and_no_strategy_that_needs_truth(
+REAL = (
+    "clock=wall",
+    *(f"devices.{name}.link.kind=tcp" for name in ("emulator-1", "emulator-2", "chamber")),
+    "devices.board.link.kind=slcan",
+)
+
+
+def test_only_a_bench_of_real_devices_keeps_the_truth_from_a_strategy(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    found = lines(check("clock=wall"))
-    assert len(found) == 4
-    assert all("expected a link to a real device with clock: wall" in line for line in found)
+    assert lines(check(*REAL)) == []
     monkeypatch.setattr(STRATEGIES["top-balance"], "needs_truth", True)
-    assert any("needs the true state of the cells" in line for line in lines(check("clock=wall")))
-    assert lines(check()) == []
+    assert lines(check("clock=wall")) == []  # the virtual lab at the pace of a real one
+    [line] = lines(check(*REAL))
+    assert "needs the true state of the cells" in line
+
+
+def test_a_bench_is_all_real_or_all_virtual() -> None:
+    found = lines(check("clock=wall", "devices.chamber.link.kind=tcp"))
+    assert len(found) == 3
+    assert all("ends at a virtual device, and chamber is real" in line for line in found)
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "steps.4={inject: {target: wiring, fault: open-lead, cell: 17}}",
+        "steps.4={inject: {target: board, fault: stuck-cell, cell: 16}}",
+        "steps.4={inject: {target: emulator-2, fault: open, cell: 9}}",
+        "steps.4={expect: {board: open-wire, within: 10 s}}",
+        # what the board allows, 100 A, is all that will flow
+        "steps.2.charge={current: 500 A, until: [after: 1 h]}",
+        "steps.3.hold={voltage: 3.4 V, cell_max: 3.5 V, limit: none, until: [after: 1 h]}",
+        "tick=51 ms",
+        "tick=2.9 s",
+    ],
+)
+def test_what_can_be_done_is_not_refused(override: str) -> None:
+    assert lines(check(override)) == []
+
+
+def test_a_shunt_that_is_not_centred_shows_less_one_way() -> None:
+    # 2.5 V at rest of -10 to 10 V: 7.5 V left above, so 150 A of discharge
+    centre, charge = (
+        "bench.wiring.shunt.centre=2.5 V",
+        "{current: 160 A, limit: none, until: [after: 1 h]}",
+    )
+    assert lines(check(centre, f"steps.2.charge={charge}")) == []
+    [line] = lines(check(centre, f"steps.6.discharge={charge}"))
+    assert line.startswith(
+        "steps.6.discharge.current: up to 160 A, and the shunt's emulation shows -250 to 150"
+    )
 
 
 def test_a_bench_too_coarse_for_a_tolerance_is_said_as_a_warning() -> None:

@@ -9,6 +9,7 @@ import pytest
 from hil.core.errors import ConfigErrors
 from hil.profile import load_bench, load_profile
 from hil.profile.files import CHECKOUT
+from hil.profile.tree import Mark
 
 PROFILE = """\
 profile: example
@@ -165,7 +166,11 @@ PROFILES = {
         "current: -20 A",
         "11:23: steps.2.charge.current: found '-20 A', expected more than 0",
     ),
-    "ratio beyond its range": ("50 %", "150 %", "6:8: pack.soc: found '150 %', expected at most 1"),
+    "ratio beyond its range": (
+        "50 %",
+        "150 %",
+        "6:8: pack.soc: found '150 %', expected 0 % to 100 %, such as 50 %",
+    ),
     "limits upside down": (
         "min: 2.5 V",
         "min: 4.5 V",
@@ -203,6 +208,36 @@ PROFILES = {
         "{gap: {max: 60 mV}}",
         "{board: open-wire}",
         "14:5: steps.5.expect: a fault of the board is expected 'within' a time",
+    ),
+    "deadline of nothing": (
+        "{gap: {max: 60 mV}}",
+        "{board: open-wire, within: 0 s}",
+        "14:40: steps.5.expect.within: found '0 s', expected more than 0",
+    ),
+    "name of a profile": (
+        "profile: example",
+        "profile: a [red] day",
+        ("1:10: profile: found 'a [red] day', expected a name: 1 to 80 of A-Z a-z 0-9 . _ -"),
+    ),
+    "no name": (
+        "profile: example",
+        'profile: " "',
+        "1:10: profile: found ' ', expected a name: 1 to 80 of A-Z a-z 0-9 . _ -",
+    ),
+    "bare number for a share": (
+        "soc: 50 %",
+        "soc: 60",
+        "6:8: pack.soc: found '60', expected 0 % to 100 %, such as 50 %",
+    ),
+    "include of a folder": (
+        "- rest: 1 h",
+        "- include: profiles/runs",
+        "13:14: include: 'profiles/runs': is a folder",
+    ),
+    "include of a path that is not there": (
+        "- rest: 1 h",
+        "- include: other/day.yaml",
+        "13:14: include: 'other/day.yaml': no such file",
     ),
     "tag": (
         "soc: 50 %",
@@ -420,3 +455,17 @@ def test_a_wrong_override_is_named(override: str, line: str) -> None:
     with pytest.raises(ConfigErrors) as errors:
         load_profile("room-baseline", [override])
     assert str(errors.value).startswith(f"--set {override}: {line}")
+
+
+def test_a_wrong_override_of_the_bench_is_shown_as_it_was_typed() -> None:
+    with pytest.raises(ConfigErrors) as errors:
+        load_bench("virtual-16s", ["bench.clock=real", "wiring.leads=1"])
+    first, second = sorted(str(error) for error in errors.value.errors)
+    assert first.startswith("--set bench.clock=real: clock: found 'real'")
+    assert second.startswith("--set wiring.leads=1: wiring.leads: found '1'")
+
+
+def test_a_bench_that_is_not_there_is_put_down_to_who_names_it() -> None:
+    with pytest.raises(ConfigErrors) as errors:
+        load_bench("virtual-17s", named_at=Mark("day.yaml", 3, 8))
+    assert str(errors.value).startswith("day.yaml:3:8: bench: no bench 'virtual-17s' in ")
