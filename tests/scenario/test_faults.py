@@ -158,7 +158,7 @@ def test_an_expectation_on_cells_that_were_not_read_stays_open(
 ) -> None:
     steps = """\
   - rest: 5 s
-  - inject: {target: emulator-2, fault: silent, cell: 9}
+  - inject: {target: emulator-2, fault: silent}
   - rest: 1 s
   - expect: {cell.voltage: {max: 3.50 V}}
 """
