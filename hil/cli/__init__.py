@@ -7,7 +7,7 @@ output that has gone (``hil run ... | head -1``) changes no verdict, and is no e
 
 from collections.abc import Sequence
 
-from hil.cli import signals, streams
+from hil.cli import signals
 
 USAGE, BAD_INPUT, ENVIRONMENT, BUG, OUTPUT = 64, 65, 69, 70, 74
 
@@ -21,7 +21,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     if arguments is None:
         signals.leave()
+        from hil.cli import streams  # noqa: PLC0415 - after the signals, like all that follows
+
         streams.take_over()
-    from hil.cli.commands import command  # noqa: PLC0415 - after the signals, see above
+    from hil.cli.commands import command  # noqa: PLC0415 - the same
 
     return command(arguments)

@@ -4,6 +4,7 @@ The console shows what its level lets through (``hil run --verbose`` shows all);
 everything, so that nobody has to repeat a run to read what happened.
 """
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,8 @@ class RunLog:
         to_file = structlog.wrap_logger(
             structlog.PrintLogger(self._file),
             processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer()],
+            # its own: the level that the console was set to would hold for the file too
+            wrapper_class=structlog.make_filtering_bound_logger(logging.NOTSET),
         )
         self._loggers: tuple[Any, ...] = (to_file, structlog.get_logger())
 

@@ -97,6 +97,16 @@ def test_a_run_is_listed_shown_and_exported(
     assert json.loads(capsys.readouterr().out)["digest"] == body["digest"]
 
 
+def test_the_log_of_a_run_keeps_what_a_quiet_console_leaves_out(
+    quick: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", str(quick), "--json"]) == 0
+    assert "run-started" not in capsys.readouterr().err
+    [log] = quick.parent.glob("runs/*/run.log")
+    events = [json.loads(line)["event"] for line in log.read_text("utf-8").splitlines()]
+    assert (events[0], events[-1]) == ("run-started", "run-ended")
+
+
 def test_an_export_has_decimals_for_people_and_hex_for_the_digest(
     quick: Path, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
