@@ -146,10 +146,12 @@ CASES = {
         "devices.chamber.link.kind: found 'tcp', expected a memory link with clock: virtual"
     ),
     "bench.devices.chamber.link.kind=memory-can": (
-        "devices.chamber.link.kind: 'memory-can' carries frames, and watlow-f4t needs a link for bytes"
+        "devices.chamber.link.kind: 'memory-can' carries frames, "
+        "and watlow-f4t needs a link for bytes"
     ),
     "bench.devices.board.link.kind=memory": (
-        "devices.board.link.kind: 'memory' carries bytes, and reference-board needs a link for frames"
+        "devices.board.link.kind: 'memory' carries bytes, "
+        "and reference-board needs a link for frames"
     ),
     "steps.4={inject: {target: board, fault: stuck-cell}}": (
         "steps.4.inject.fault: 'stuck-cell' is a fault of one cell: expected 'cell' beside it"
