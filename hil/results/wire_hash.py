@@ -1,4 +1,4 @@
-"""A rolling hash over every byte that crosses any link, in the order in which it crossed.
+"""A rolling hash over every byte that crosses any link, in the order in which the host took it.
 
 Two runs whose verdicts agree but whose wires differ are not the same run; a tick record carries
 the hash so far, which also says in which tick two runs parted.
