@@ -85,6 +85,10 @@ class Run:
 
         self._stop.listen(asked)
         try:
+            if self._stop.level:
+                # Asked for while the files were read: nothing is switched on just to go off again.
+                self.reason = f"stopped by {self._stop.source} before any device was touched"
+                return
             await self._come_up()
             await self._timed(self._tick_through())
         except InterlockTrip as trip:
@@ -97,8 +101,10 @@ class Run:
         except (BenchError, BaseExceptionGroup) as error:
             self._note_failure(error)
         finally:
-            await self._safe.reach()
-            await self._let_go()
+            try:
+                await self._safe.reach()
+            finally:
+                await self._let_go()
 
     # --- up and through ----------------------------------------------------------------------
 

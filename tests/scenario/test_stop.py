@@ -44,18 +44,25 @@ def test_a_signal_in_mid_run_exits_3_with_every_output_read_back_as_off(
     assert catalogue.summaries(tmp_path / "runs")[0]["verdict"] == "ABORTED"
 
 
+LOOKS_BEFORE_TICKS = 3
+"""The run looks before it connects and after every tick: from the third look on it ticks."""
+
+
 class Impatient(StopLadder):
     """Asks again and again from inside the run, at whatever is being waited for."""
 
     def __init__(self, requests: int) -> None:
         super().__init__()
         self._left = requests
+        self._looks = 0
 
     @property
     def level(self) -> str:
-        left, self._left = self._left, 0
-        for _ in range(left):
-            self.request("SIGINT")
+        self._looks += 1
+        if self._looks >= LOOKS_BEFORE_TICKS:
+            left, self._left = self._left, 0
+            for _ in range(left):
+                self.request("SIGINT")
         return super().level
 
 
@@ -65,10 +72,43 @@ def test_every_rung_of_the_ladder_ends_aborted_and_safe(
 ) -> None:
     run: Played = play(profile(LONG), stop=Impatient(requests))
     assert run.verdict == "ABORTED"
+    assert run.of("tick")
     assert read_back(run) == OFF
     assert [r["level"] for r in run.of("stop-requested")][:3] == ["stop", "abort", "panic"][
         :requests
     ]
+
+
+def test_a_stop_asked_for_before_the_run_touches_no_device(play: Play, profile: Profile) -> None:
+    stop = StopLadder()
+    stop.request("SIGTERM")
+    run = play(profile(LONG), stop=stop)
+    assert run.verdict == "ABORTED"
+    kinds = {record["kind"] for record in run.records}
+    assert kinds.isdisjoint({"safe-state-armed", "device-identified", "tick"})
+    assert [r["source"] for r in run.of("stop-requested")] == ["SIGTERM"]
+
+
+def test_a_bug_on_the_way_down_still_lets_go_of_every_link(
+    play: Play, profile: Profile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hil.bench.run import Run  # noqa: PLC0415 - patched below
+    from hil.bench.safe_state import SafeState  # noqa: PLC0415 - patched below
+
+    let_go, gone = Run._let_go, []
+
+    async def bug(_self: SafeState) -> bool:
+        raise RuntimeError("a bug on the way down")
+
+    async def noted(self: Run) -> None:
+        await let_go(self)
+        gone.append(True)
+
+    monkeypatch.setattr(SafeState, "reach", bug)
+    monkeypatch.setattr(Run, "_let_go", noted)
+    with pytest.raises(RuntimeError, match="on the way down"):
+        play(profile("  - rest: 3 s\n"))
+    assert gone == [True]
 
 
 def test_an_output_is_never_on_without_its_undo_registered_before(
