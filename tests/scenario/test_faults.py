@@ -182,7 +182,10 @@ def test_the_same_steps_take_the_same_ticks_in_wall_time(play: Play, profile: Pr
     path = profile(steps, tick="300 ms")
     virtual = play(path)
     wall = play(path, "bench.clock=wall")
-    assert len(wall.of("tick")) == len(virtual.of("tick")) == 5
+    # a busy host may cost the wall clock a slot: it is recorded as missed, and no step gets longer
+    ticks = wall.of("tick")
+    missed = sum(o["missed"] for o in wall.of("overrun") if o["at"] <= ticks[-1]["at"])
+    assert len(ticks) + missed == len(virtual.of("tick")) == 5
     read_back(wall)
 
 
