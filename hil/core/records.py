@@ -135,6 +135,33 @@ class Injected:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkFaulted:
+    """The bench disturbed a link by the plan in its own file: no evidence against the board.
+
+    ``direction`` is ``to device`` or ``to host``; ``index`` counts the messages of that direction
+    from 0.
+    """
+
+    kind: ClassVar[str] = "link-faulted"
+    at: Instant
+    device: str
+    direction: str
+    fault: str
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordsLost:
+    """Records ``first`` to ``last`` could not be kept: whatever they showed is not known."""
+
+    kind: ClassVar[str] = "records-lost"
+    at: Instant
+    first: int
+    last: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Deviation:
     """The board did not behave as it must: evidence for FAIL, never an exception."""
 
@@ -236,6 +263,8 @@ Record: TypeAlias = (
     | BadMeasurement
     | BoardFaultChanged
     | Injected
+    | LinkFaulted
+    | RecordsLost
     | Deviation
     | ExpectationJudged
     | Tripped

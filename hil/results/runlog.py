@@ -19,6 +19,7 @@ from hil.core.records import (
     ExpectationJudged,
     Overrun,
     Record,
+    RecordsLost,
     SafeStateReached,
     StopRequested,
     Tick,
@@ -26,7 +27,7 @@ from hil.core.records import (
 )
 
 FILE = "run.log"
-WARNINGS = (BadMeasurement, BenchFailed, Deviation, Overrun, StopRequested, Tripped)
+WARNINGS = (BadMeasurement, BenchFailed, Deviation, Overrun, RecordsLost, StopRequested, Tripped)
 LEFT_OUT = frozenset({"at", "resolved", "signals", "constants"})
 """``at`` is written in seconds; the others are long, and stand in the journal."""
 

@@ -20,6 +20,7 @@ from hil.core.records import (
     ExpectationJudged,
     Overrun,
     Record,
+    RecordsLost,
     SafeStateReached,
     StopRequested,
     Tick,
@@ -131,6 +132,9 @@ class Judge:
                 # the bench cannot tell what it did not live to see
                 self._note(Verdict.INCONCLUSIVE, f"{record.error}: {record.message}")
                 self._closed = True
+            case RecordsLost():
+                lost = f"records {record.first} to {record.last} are lost: {record.reason}"
+                self._note(Verdict.INCONCLUSIVE, lost)
             case Deviation() | ExpectationJudged() | Overrun() | BadMeasurement():
                 if not self._closed:
                     self._evidence(record)
