@@ -1,9 +1,9 @@
 """From a profile, a bench file and devices to the parts of a run. No I/O, no names to resolve."""
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 
+from hil.bench.expectations import TYPICAL_CELL_V
 from hil.bench.interlock import Bound, Interlock, tightest
 from hil.bench.quantities import Reader
 from hil.bench.rig import Rig
@@ -22,9 +22,6 @@ from hil.verdict.registry import Uncertainties
 
 ROOM_DEGC = 25.0
 """Where a pack starts whose profile names no ambient: it stood in the lab."""
-
-TYPICAL_CELL_V = 3.3
-"""Where accuracies with a gain term are read: an LFP cell on its plateau."""
 
 NTC_ACCURACY_K = Accuracy(0.6)
 """1 % error of B (0.4 K at 60 degC), self-heating 0.14 K and resolution: physics.md section 2."""
@@ -136,29 +133,8 @@ def uncertainties(rig: Rig) -> Uncertainties:
         read_v=worst(lambda spec: spec.read_accuracy_v),
         read_a=worst(lambda spec: spec.read_accuracy_a),
         pcb_k=NTC_ACCURACY_K,
+        chamber_k=rig.chamber.SPEC.read_accuracy_k,
     )
-
-
-def uncertainty_of(rig: Rig) -> Callable[[str, float], float]:
-    """Return the expanded uncertainty of a quantity's reading.
-
-    Truth of the plant reaches the board through the emulators, so its cell voltages carry the
-    emulators' set accuracy; a gap is a difference of two of them. What is not listed is known
-    exactly: the board's own readings are what is judged, not what judges.
-    """
-    u, cells = uncertainties(rig), rig.stack.cells
-    table: dict[str, Callable[[float], float]] = {
-        "cell.voltage": u.read_v.at,
-        "gap": lambda _gap_v: math.sqrt(2.0) * u.set_v.at(TYPICAL_CELL_V),
-        "pack.voltage": lambda pack_v: math.sqrt(cells) * u.set_v.at(pack_v / cells),
-        "chamber.temperature": rig.chamber.SPEC.read_accuracy_k.at,
-        "board.temperature": u.pcb_k.at,
-    }
-    return lambda quantity, value: table.get(quantity, _exact)(value)
-
-
-def _exact(value: float) -> float:
-    return math.nan if math.isnan(value) else 0.0
 
 
 def run_started(
@@ -168,8 +144,9 @@ def run_started(
     tick: Duration,
     layout: Layout,
     plant: Plant,
+    accuracies: Uncertainties,
 ) -> RunStarted:
-    """Return the first record of a run."""
+    """Return the first record of a run: all that a replay needs besides the records after it."""
     return RunStarted(
         at=0,
         profile=profile.name,
@@ -181,5 +158,6 @@ def run_started(
         constants={
             "plant.capacity_ah": tuple(plant.capacity_ah.tolist()),
             "pack.nominal_ah": (profile.cell_parameters.capacity_ah,),
+            **accuracies.constants(),
         },
     )

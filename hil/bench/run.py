@@ -5,11 +5,11 @@ the devices are let go, and what happened stands in the records. The verdict is 
 """
 
 import asyncio
-import math
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from hil.bench.expectations import UncertaintyOf, of_fault, of_row
 from hil.bench.quantities import Reader
 from hil.bench.safe_state import BOARD, CELLS, CHAMBER, SafeState, Undo
 from hil.bench.stop import StopLadder
@@ -17,18 +17,16 @@ from hil.bench.tick import Parts, Ticker
 from hil.bench.timeline import Timeline
 from hil.bench.wall_time import monotonic_ns
 from hil.core.errors import BenchError, InterlockTrip
-from hil.core.instants import Duration, Instant, to_seconds
+from hil.core.instants import Duration, Instant
 from hil.core.records import (
     BenchFailed,
     DeviceIdentified,
-    ExpectationJudged,
     Injected,
     Overrun,
     StopRequested,
 )
 from hil.ports import BoardFault, Device, Recorder
 from hil.profile.model import Expect, ExpectFault, Inject, Step
-from hil.verdict.judgement import judge
 
 T = TypeVar("T")
 
@@ -40,15 +38,13 @@ Progress = Callable[[Duration, str, Sequence[float]], None]
 class Plan:
     """What a run needs besides its ticker.
 
-    ``uncertainty_of(quantity, value)`` is the expanded uncertainty of a reading, ``unit_of`` its
-    unit; ``until`` cuts the run short, None plays the profile to its end.
+    ``until`` cuts the run short, None plays the profile to its end.
     """
 
     steps: Sequence[Step]
     period: Duration
     until: Duration | None
-    uncertainty_of: Callable[[str, float], float]
-    unit_of: Callable[[str], str]
+    uncertainty_of: UncertaintyOf
     progress: Progress
 
 
@@ -256,51 +252,14 @@ class Run:
         self._faults_to_set.clear()
 
     def judge(self, step: Expect) -> None:
-        """Judge a value of the newest row; of several cells the worst one counts.
-
-        One that was not read could be worse than all the others: then nobody can tell.
-        """
-        values = self.reader.values(step.quantity, self.row)
-        unread = [k + 1 for k, value in enumerate(values) if math.isnan(value)]
-        for comparison, limit in (("<=", step.maximum), (">=", step.minimum)):
-            if limit is not None:
-                worst = max(values) if comparison == "<=" else min(values)
-                value = math.nan if unread else worst
-                where = f"not read: {unread}" if unread else self.reader.where(step.quantity)
-                u = self._plan.uncertainty_of(step.quantity, value)
-                passed = judge(value, u, comparison, limit)
-                unit = self._plan.unit_of(step.quantity)
-                self._judged(step.name, value, u, unit, comparison, limit, where, passed=passed)
+        """Judge a value of the newest row."""
+        at, read_at = self._clock.now(), self._ticker.row_at
+        for judged in of_row(step, self.row, self.reader, self._plan.uncertainty_of, at, read_at):
+            self.emit(judged)
 
     def judge_fault(self, step: ExpectFault, after: Duration, by: Duration | None) -> None:
-        """Judge how long the board took to report a fault; never counts as infinite."""
-        name = f"board reports {step.fault}" + (f" on cell {step.cell}" if step.cell else "")
-        in_time = by is not None and by <= step.within_ns
-        too_late = after >= step.within_ns
-        passed = True if in_time else False if too_late else None
-        value_s = math.inf if by is None else to_seconds(by)
-        u = to_seconds((after if by is None else by) - max(after, 0))
-        limit_s, where = to_seconds(step.within_ns), "board telemetry"
-        self._judged(name, value_s, u, "s", "<=", limit_s, where, passed=passed)
-
-    def _judged(
-        self,
-        name: str,
-        value: float,
-        uncertainty: float,
-        unit: str,
-        comparison: str,
-        limit: float,
-        where: str,
-        *,
-        passed: bool | None,
-    ) -> None:
-        at, read_at = self._clock.now(), self._ticker.row_at
-        self.emit(
-            ExpectationJudged(
-                at, name, value, uncertainty, unit, comparison, limit, passed, read_at, where
-            )
-        )
+        """Judge how long the board took to report a fault."""
+        self.emit(of_fault(step, after, by, self._clock.now(), self._ticker.row_at))
 
 
 async def _all_or_group(what: str, jobs: Sequence[Coroutine[Any, Any, T]]) -> list[T]:

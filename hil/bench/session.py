@@ -8,6 +8,7 @@ from typing import Any
 
 from hil.bench import assembly
 from hil.bench.estimate import longest
+from hil.bench.expectations import of_run, uncertainty_of
 from hil.bench.rig import Rig
 from hil.bench.run import Plan, Run
 from hil.bench.stop import StopLadder
@@ -19,11 +20,11 @@ from hil.core.records import Deviation, ExpectationJudged, Record, RunEnded
 from hil.core.signals import Layout
 from hil.ports import Clock
 from hil.profile import Bench, Profile
-from hil.profile.conditions import QUANTITIES, Criterion
 from hil.results.journal import Journal
 from hil.results.wire_hash import WireHash
-from hil.verdict.judgement import Judge, judge
-from hil.verdict.metrics import Metrics, MetricValue
+from hil.verdict.judgement import Judge
+from hil.verdict.metrics import Metrics
+from hil.verdict.registry import finite
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +76,14 @@ class Session:
         profile, bench, plant = self._profile, self._bench, self._plant
         self._journal = journal
         layout = assembly.make_layout(bench)
-        metrics = Metrics(assembly.uncertainties(rig))
+        metrics = Metrics()
         for listener in (metrics.feed, self._judge.feed, self._keep):
             self._journal.listen(listener)
+        uncertainties = assembly.uncertainties(rig)
         self._journal.emit(
-            assembly.run_started(profile, bench, self._seed, self.tick, layout, plant)
+            assembly.run_started(
+                profile, bench, self._seed, self.tick, layout, plant, uncertainties
+            )
         )
         interlock = assembly.make_interlock(profile, bench, rig, layout)
         parts = Parts(
@@ -98,8 +102,7 @@ class Session:
             steps=profile.steps,
             period=self.tick,
             until=self._until,
-            uncertainty_of=assembly.uncertainty_of(rig),
-            unit_of=lambda quantity: QUANTITIES[quantity].unit,
+            uncertainty_of=uncertainty_of(uncertainties, rig.stack.cells),
             progress=self._teller(layout),
         )
         self.run = Run(plan, parts, self._journal, self._stop)
@@ -147,33 +150,12 @@ class Session:
 
     def _conclude(self, at: Instant, metrics: Metrics) -> None:
         """Judge the criteria on the whole run, and write the verdict down as the last record."""
-        self.metrics = metrics.result() if self.run.ticks else {}
+        self.metrics = metrics.result()
         for criterion in self._profile.verdict:
-            self._journal.emit(self._judged(at, criterion))
+            self._journal.emit(of_run(criterion, self.metrics, at, whole=self.run.complete))
         self.judgement = self._judge.result()
         verdict = self.judgement.verdict.name
         self._journal.emit(RunEnded(at, verdict, self.judgement.reason))
-
-    def _judged(self, at: Instant, criterion: Criterion) -> ExpectationJudged:
-        """Judge one criterion; a run that did not play all its steps leaves it open."""
-        found = self.metrics.get(criterion.metric)
-        value = math.nan if found is None else found.value
-        uncertainty = math.nan if found is None else found.uncertainty
-        whole = self.run.complete
-        return ExpectationJudged(
-            at=at,
-            name=criterion.text,
-            value=value,
-            uncertainty=uncertainty,
-            unit=criterion.unit,
-            comparison=criterion.comparison,
-            limit=criterion.limit,
-            passed=judge(value, uncertainty, criterion.comparison, criterion.limit)
-            if whole
-            else None,
-            read_at=at if found is None else found.read_at,
-            where=("" if found is None else found.where) if whole else "the profile did not end",
-        )
 
     def summary(self) -> dict[str, Any]:
         """Return the figures of the run under the names that ``hil run --json`` keeps."""
@@ -190,7 +172,7 @@ class Session:
             "speed": simulated_s / wall_s if wall_s else 0.0,
             "digest": self._journal.digest(),
             "expectations": [self._expectation(one) for one in self._expectations],
-            "metrics": {name: _metric(one) for name, one in self.metrics.items()},
+            "metrics": {name: one.plain() for name, one in self.metrics.items()},
             "events": dict(sorted(counts.items())),
             "traffic": self._traffic(simulated_s),
             "reasons": list(self.judgement.reasons),
@@ -200,8 +182,8 @@ class Session:
     def _expectation(self, one: ExpectationJudged) -> dict[str, Any]:
         return {
             "name": one.name,
-            "value": _finite(one.value),
-            "uncertainty": _finite(one.uncertainty),
+            "value": finite(one.value),
+            "uncertainty": finite(one.uncertainty),
             "unit": one.unit,
             "comparison": one.comparison,
             "limit": one.limit,
@@ -218,17 +200,3 @@ class Session:
             "scpi_lines": round(self.wire.lines / span, 3),
             "board_cycles": round(self.run.board_cycles / span, 3),
         }
-
-
-def _metric(one: MetricValue) -> dict[str, Any]:
-    return {
-        "value": _finite(one.value),
-        "uncertainty": _finite(one.uncertainty),
-        "unit": one.unit,
-        "where": one.where,
-    }
-
-
-def _finite(value: float) -> float | None:
-    """JSON has no NaN and no infinity: what is not a number is null."""
-    return value if math.isfinite(value) else None

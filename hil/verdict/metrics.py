@@ -26,9 +26,8 @@ BLOCK = 512
 class Metrics:
     """All metrics of ``METRICS``, of one run."""
 
-    def __init__(self, uncertainties: Uncertainties | None = None, block: int = BLOCK) -> None:
-        """Take the devices' accuracies; without any, the metrics claim to be exact."""
-        self._u = uncertainties or Uncertainties()
+    def __init__(self, block: int = BLOCK) -> None:
+        """Start without a run; ``block`` is how many ticks are folded at once."""
         self._size = block
         self._folds: _Folds | None = None
         self._buffer: Buffer | None = None
@@ -42,7 +41,8 @@ class Metrics:
                 self._flush()
         elif isinstance(record, RunStarted):
             run = Run.of(record)
-            self._buffer, self._folds = Buffer(run, self._size), _Folds(run, self._u)
+            uncertainties = Uncertainties.of(record.constants)
+            self._buffer, self._folds = Buffer(run, self._size), _Folds(run, uncertainties)
         elif isinstance(record, StepStarted | StepEnded):
             self._flush()
             self._started().step(record)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Literal, SupportsFloat, TypeAlias
 
@@ -75,13 +75,15 @@ METRICS: Mapping[str, MetricInfo] = MappingProxyType(
 
 
 EXACT = Accuracy(0.0)
+_PREFIX = "uncertainty."
 
 
 @dataclass(frozen=True, slots=True)
 class Uncertainties:
     """Expanded uncertainties (k = 2) of what the metrics are made of, from device data.
 
-    The defaults are those of no device: exact. The bench fills in its devices' SPEC.
+    The defaults are those of no device: exact. The bench fills in its devices' SPEC and writes them
+    into the run's first record, so that whoever folds the records later needs no device for it.
     """
 
     set_v: Accuracy = EXACT
@@ -89,6 +91,21 @@ class Uncertainties:
     read_a: Accuracy = EXACT
     pack_a: Accuracy = EXACT
     pcb_k: Accuracy = EXACT
+    chamber_k: Accuracy = EXACT
+
+    def constants(self) -> dict[str, tuple[float, ...]]:
+        """Return them as the first record keeps them: ``uncertainty.set_v``: (offset, gain)."""
+        named = ((f.name, getattr(self, f.name)) for f in fields(self))
+        return {f"{_PREFIX}{name}": (one.offset, one.gain) for name, one in named}
+
+    @classmethod
+    def of(cls, constants: Mapping[str, tuple[float, ...]]) -> "Uncertainties":
+        """Read them from the constants of a run's first record; what is not there is exact.
+
+        Raises TypeError for one that is not two numbers.
+        """
+        names = [f.name for f in fields(cls) if f"{_PREFIX}{f.name}" in constants]
+        return cls(**{name: Accuracy(*constants[f"{_PREFIX}{name}"]) for name in names})
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +120,20 @@ class MetricValue:
     unit: str
     read_at: Instant
     where: str
+
+    def plain(self) -> dict[str, float | str | None]:
+        """Return what a run's summary shows of it."""
+        return {
+            "value": finite(self.value),
+            "uncertainty": finite(self.uncertainty),
+            "unit": self.unit,
+            "where": self.where,
+        }
+
+
+def finite(value: float) -> float | None:
+    """Return None for NaN and infinities, which JSON does not have."""
+    return value if math.isfinite(value) else None
 
 
 def metric(

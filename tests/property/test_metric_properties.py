@@ -67,7 +67,7 @@ def make(seed: int, ticks: int = 90, order: list[int] | None = None) -> Made:
 def _recorded(draw: np.random.Generator, rows: Floats, capacity_ah: Floats) -> Made:
     """Write the rows down as a run with steps."""
     signals = tuple((s.name, s.unit, s.width) for s in LAYOUT.signals)
-    constants = {"plant.capacity_ah": tuple(capacity_ah.tolist())}
+    constants = {"plant.capacity_ah": tuple(capacity_ah.tolist())} | UNCERTAINTIES.constants()
     records: list[Record] = [RunStarted(0, "p", "b", 1, 10 * MINUTE, "", signals, constants)]
     times, at, step = [], 0, -1
     for k, row in enumerate(rows):
@@ -84,7 +84,7 @@ def _recorded(draw: np.random.Generator, rows: Floats, capacity_ah: Floats) -> M
 
 
 def fold(records: list[Record], block: int = 512) -> dict[str, MetricValue]:
-    metrics = Metrics(UNCERTAINTIES, block)
+    metrics = Metrics(block)
     for record in records:
         metrics.feed(record)
     return metrics.result()
@@ -95,7 +95,7 @@ def test_neither_block_size_nor_asking_in_between_changes_a_bit(
     seed: int, block: int, asked: set[int]
 ) -> None:
     made = make(seed)
-    metrics = Metrics(UNCERTAINTIES, block)
+    metrics = Metrics(block)
     for k, record in enumerate(made.records):
         metrics.feed(record)
         if k in asked:

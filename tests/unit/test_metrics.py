@@ -28,10 +28,11 @@ class Run:
         capacity_ah: Sequence[float] = CAPACITY_AH,
     ) -> None:
         """Start with a pack at rest at half charge."""
-        self.metrics = Metrics(uncertainties)
+        self.metrics = Metrics()
         self.tick_ns, self.at, self.layout = tick, 0, layout
         signals = tuple((s.name, s.unit, s.width) for s in layout.signals)
-        constants = {"plant.capacity_ah": tuple(capacity_ah)} if capacity_ah else {}
+        truth = {"plant.capacity_ah": tuple(capacity_ah)} if capacity_ah else {}
+        constants = truth | uncertainties.constants()
         self.metrics.feed(RunStarted(0, "p", "b", 1, tick, "", signals, constants))
         self.row = [0.0] * layout.width
         self.put("plant.soc", 0.5)

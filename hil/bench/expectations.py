@@ -1,0 +1,122 @@
+"""What a run is expected to show, judged: pure functions of rows, metrics and the profile's words.
+
+The bench calls them while it runs and a replay calls them on what was recorded, so that the two
+cannot come apart.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
+
+from hil.bench.quantities import Reader
+from hil.core.instants import Duration, Instant, to_seconds
+from hil.core.records import ExpectationJudged
+from hil.profile.conditions import Criterion
+from hil.profile.model import Expect, ExpectFault
+from hil.verdict.judgement import judge
+from hil.verdict.registry import MetricValue, Uncertainties
+
+UncertaintyOf: TypeAlias = Callable[[str, float], float]
+"""Returns the expanded uncertainty of a quantity's reading, in the quantity's unit."""
+
+TYPICAL_CELL_V = 3.3
+"""Where accuracies with a gain term are read: an LFP cell on its plateau."""
+
+BOARD_SAYS = "board telemetry"
+
+
+def uncertainty_of(u: Uncertainties, cells: int) -> UncertaintyOf:
+    """Return how uncertain a reading is on a bench with these devices.
+
+    Truth of the plant reaches the board through the emulators, so its cell voltages carry the
+    emulators' set accuracy; a gap is a difference of two of them. What is not listed is known
+    exactly: the board's own readings are what is judged, not what judges.
+    """
+    table: dict[str, Callable[[float], float]] = {
+        "cell.voltage": u.read_v.at,
+        "gap": lambda _gap_v: math.sqrt(2.0) * u.set_v.at(TYPICAL_CELL_V),
+        "pack.voltage": lambda pack_v: math.sqrt(cells) * u.set_v.at(pack_v / cells),
+        "chamber.temperature": u.chamber_k.at,
+        "board.temperature": u.pcb_k.at,
+    }
+    return lambda quantity, value: table.get(quantity, _exact)(value)
+
+
+def _exact(value: float) -> float:
+    return math.nan if math.isnan(value) else 0.0
+
+
+def of_row(
+    step: Expect,
+    row: Sequence[float],
+    reader: Reader,
+    uncertainty: UncertaintyOf,
+    at: Instant,
+    read_at: Instant,
+) -> list[ExpectationJudged]:
+    """Judge a value of one row against each of its bounds; of several cells the worst one counts.
+
+    One that was not read could be worse than all the others: then nobody can tell.
+    """
+    values = reader.values(step.quantity, row)
+    unread = [k + 1 for k, value in enumerate(values) if math.isnan(value)]
+    where = f"not read: {unread}" if unread else reader.where(step.quantity)
+    found = []
+    for comparison, limit in (("<=", step.maximum), (">=", step.minimum)):
+        if limit is not None:
+            worst = max(values) if comparison == "<=" else min(values)
+            value = math.nan if unread else worst
+            u = uncertainty(step.quantity, value)
+            passed = judge(value, u, comparison, limit)
+            found.append(
+                ExpectationJudged(
+                    at, step.name, value, u, step.unit, comparison, limit, passed, read_at, where
+                )
+            )
+    return found
+
+
+def of_fault(
+    step: ExpectFault, after: Duration, by: Duration | None, at: Instant, read_at: Instant
+) -> ExpectationJudged:
+    """Judge how long a board took to report a fault: more than ``after``, not more than ``by``.
+
+    Never (``by`` None) counts as infinite.
+    """
+    name = f"board reports {step.fault}" + (f" on cell {step.cell}" if step.cell else "")
+    value_s = math.inf if by is None else to_seconds(by)
+    u = to_seconds((after if by is None else by) - max(after, 0))
+    limit_s = to_seconds(step.within_ns)
+    passed = in_time(value_s, u, limit_s)
+    return ExpectationJudged(at, name, value_s, u, "s", "<=", limit_s, passed, read_at, BOARD_SAYS)
+
+
+def in_time(value_s: float, uncertainty_s: float, limit_s: float) -> bool | None:
+    """Say whether a fault that was seen at ``value_s``, and at no look before, came in time.
+
+    It came between the two looks, never after the second: the band lies on one side only.
+    """
+    if value_s <= limit_s:
+        return True
+    unseen_s = value_s - uncertainty_s
+    return False if round(unseen_s, 9) >= limit_s else None
+
+
+def of_run(
+    criterion: Criterion, metrics: Mapping[str, MetricValue], at: Instant, *, whole: bool
+) -> ExpectationJudged:
+    """Judge one criterion; a run that did not play all its steps (``whole``) leaves it open."""
+    found = metrics[criterion.metric]
+    passed = judge(found.value, found.uncertainty, criterion.comparison, criterion.limit)
+    return ExpectationJudged(
+        at=at,
+        name=criterion.text,
+        value=found.value,
+        uncertainty=found.uncertainty,
+        unit=criterion.unit,
+        comparison=criterion.comparison,
+        limit=criterion.limit,
+        passed=passed if whole else None,
+        read_at=found.read_at,
+        where=found.where if whole else "the profile did not end",
+    )
