@@ -9,14 +9,14 @@ from hil.bench.quantities import Reader
 from hil.bench.rig import Rig
 from hil.bench.stack import Sensors, Stack
 from hil.core.instants import SECOND, Duration, to_seconds
-from hil.core.records import RunStarted
 from hil.core.signals import Layout, tick_layout
 from hil.core.spec import Accuracy
 from hil.physics.board import ntc_divider_v
-from hil.physics.parameters import PackParameters, PackSpread
+from hil.physics.parameters import CellParameters, PackParameters
 from hil.physics.plant import Plant
 from hil.profile import Bench, Profile
 from hil.profile.conditions import QUANTITIES
+from hil.profile.model import PackConfig
 from hil.verdict.deviations import BoardWatch, Explains, Tolerances
 from hil.verdict.registry import Uncertainties
 
@@ -33,24 +33,17 @@ SILENT_CYCLES = 3
 """A board is silent after this many of its own cycles without a full set of voltages."""
 
 
-def make_plant(profile: Profile, seed: int) -> Plant:
-    """Draw the profile's pack. Raises ValueError for what cannot be one."""
-    pack = profile.pack
-    spread = pack.spread
+def make_plant(cells: int, pack: PackConfig, cell: CellParameters, seed: int) -> Plant:
+    """Draw a profile's pack. Raises ValueError for what cannot be one."""
     parameters = PackParameters(
-        cells=profile.needs.cells,
-        cell=profile.cell_parameters,
-        spread=PackSpread(
-            capacity_ratio=spread.capacity_ratio,
-            resistance_ratio=spread.resistance_ratio,
-            leakage_ratio=spread.leakage_ratio,
-            soc_ratio=spread.soc_ratio,
-        ),
+        cells=cells,
+        cell=cell,
+        spread=pack.spread,
         soc_ratio=pack.soc_ratio,
         initial_temperature_degc=ROOM_DEGC if pack.ambient_degc is None else pack.ambient_degc,
         gradient_k=pack.gradient_k,
     )
-    return Plant(parameters, seed, {cell: _given(asdict(o)) for cell, o in pack.cells.items()})
+    return Plant(parameters, seed, {number: _given(asdict(o)) for number, o in pack.cells.items()})
 
 
 def _given(override: Mapping[str, float | None]) -> dict[str, float]:
@@ -134,30 +127,4 @@ def uncertainties(rig: Rig) -> Uncertainties:
         read_a=worst(lambda spec: spec.read_accuracy_a),
         pcb_k=NTC_ACCURACY_K,
         chamber_k=rig.chamber.SPEC.read_accuracy_k,
-    )
-
-
-def run_started(
-    profile: Profile,
-    bench: Bench,
-    seed: int,
-    tick: Duration,
-    layout: Layout,
-    plant: Plant,
-    accuracies: Uncertainties,
-) -> RunStarted:
-    """Return the first record of a run: all that a replay needs besides the records after it."""
-    return RunStarted(
-        at=0,
-        profile=profile.name,
-        bench=bench.name,
-        seed=seed,
-        tick=tick,
-        resolved=f"[{profile.resolved_text()},{bench.resolved_text()}]",
-        signals=tuple((signal.name, signal.unit, signal.width) for signal in layout.signals),
-        constants={
-            "plant.capacity_ah": tuple(plant.capacity_ah.tolist()),
-            "pack.nominal_ah": (profile.cell_parameters.capacity_ah,),
-            **accuracies.constants(),
-        },
     )

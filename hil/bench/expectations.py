@@ -84,22 +84,13 @@ def of_fault(
     Never (``by`` None) counts as infinite.
     """
     name = f"board reports {step.fault}" + (f" on cell {step.cell}" if step.cell else "")
+    in_time = by is not None and by <= step.within_ns
+    too_late = after >= step.within_ns
+    passed = True if in_time else False if too_late else None
     value_s = math.inf if by is None else to_seconds(by)
     u = to_seconds((after if by is None else by) - max(after, 0))
     limit_s = to_seconds(step.within_ns)
-    passed = in_time(value_s, u, limit_s)
     return ExpectationJudged(at, name, value_s, u, "s", "<=", limit_s, passed, read_at, BOARD_SAYS)
-
-
-def in_time(value_s: float, uncertainty_s: float, limit_s: float) -> bool | None:
-    """Say whether a fault that was seen at ``value_s``, and at no look before, came in time.
-
-    It came between the two looks, never after the second: the band lies on one side only.
-    """
-    if value_s <= limit_s:
-        return True
-    unseen_s = value_s - uncertainty_s
-    return False if round(unseen_s, 9) >= limit_s else None
 
 
 def of_run(

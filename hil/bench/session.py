@@ -9,6 +9,7 @@ from typing import Any
 from hil.bench import assembly
 from hil.bench.estimate import longest
 from hil.bench.expectations import of_run, uncertainty_of
+from hil.bench.recorded import run_started
 from hil.bench.rig import Rig
 from hil.bench.run import Plan, Run
 from hil.bench.stop import StopLadder
@@ -67,7 +68,8 @@ class Session:
         self.wire = WireHash()
         self.tick: Duration = profile.tick_ns or bench.tick_ns
         try:
-            self._plant = assembly.make_plant(profile, seed)
+            cells, cell = profile.needs.cells, profile.cell_parameters
+            self._plant = assembly.make_plant(cells, profile.pack, cell, seed)
         except ValueError as error:
             raise ConfigErrors([profile.wrong("pack", str(error))]) from error
 
@@ -81,9 +83,7 @@ class Session:
             self._journal.listen(listener)
         uncertainties = assembly.uncertainties(rig)
         self._journal.emit(
-            assembly.run_started(
-                profile, bench, self._seed, self.tick, layout, plant, uncertainties
-            )
+            run_started(profile, bench, self._seed, self.tick, layout, plant, uncertainties)
         )
         interlock = assembly.make_interlock(profile, bench, rig, layout)
         parts = Parts(

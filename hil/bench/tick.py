@@ -325,7 +325,7 @@ class Ticker:
             return
         for fault, cell in sorted(report.faults ^ self.faults):
             active = BoardFault(fault, cell) in report.faults
-            self._emit(BoardFaultChanged(self._clock.now(), fault, cell, active))
+            self._emit(BoardFaultChanged(self.sensed_at, fault, cell, active))
         self.faults = report.faults
 
     def _decide(self, now: Instant) -> None:
