@@ -6,8 +6,9 @@ ours.
 """
 
 import importlib.metadata
+import json
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,22 +23,27 @@ from hil.bench.wall_time import monotonic_ns, run_wall, utc_now_text
 from hil.core.errors import ConfigError, ConfigErrors, EnvironmentProblem
 from hil.core.instants import Duration
 from hil.core.spec import BoardSpec, ChamberSpec, DeviceSpec, EmulatorSpec
-from hil.ports import Clock, Injectable, LabPlan, LinkKind
+from hil.ports import Clock, Disturber, Injectable, LabPlan, Link, LinkKind, Tap
 from hil.profile import (
     Bench,
     DeviceConfig,
     Known,
+    LinkConfig,
     Profile,
     check_profile,
     load_bench,
     load_profile,
     read_options,
 )
-from hil.results import catalogue
+from hil.results import catalogue, manifest
 from hil.results.journal import Journal
-from hil.results.manifest import host, versions
+from hil.results.link_faults import LinkFaults
 from hil.results.runlog import RunLog
+from hil.results.seal import Sealer
+from hil.results.store import Store
 from hil.results.wire_hash import WireHash
+from hil.results.writer import Batches, InThread
+from hil.verdict.judgement import Verdict
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,7 @@ class Request:
     seed: int = 1
     runs: Path = Path("runs")
     until: Duration | None = None
+    operator: str = ""
 
 
 @dataclass(frozen=True)
@@ -112,10 +119,10 @@ def _both(request: Request) -> tuple[Profile, Bench]:
         profile = load_profile(request.profile, request.overrides)
     except ConfigErrors as found:
         errors += found.errors
-    name = request.bench or (profile.bench if profile else None)
+    name = request.bench if request.bench is not None or profile is None else profile.bench
     try:
-        named_at = profile.marks.get("bench") if profile and not request.bench else None
-        bench = load_bench(name, request.overrides, named_at=named_at) if name else None
+        named_at = profile.marks.get("bench") if profile and request.bench is None else None
+        bench = None if name is None else load_bench(name, request.overrides, named_at=named_at)
     except ConfigErrors as found:
         errors += found.errors
     if profile is None or bench is None:
@@ -157,10 +164,13 @@ def _key_errors(bench: Bench) -> list[ConfigError]:
     """Read every key that a driver, twin or link declares for itself; return what is wrong."""
     errors: list[ConfigError] = []
     for device in bench.devices.values():
+        link = device.link.kind
+        carries = resolve("links", link).carries if link in installed("links") else ""
         written = (
             ("drivers", device.driver, device.options),
             ("twins", device.driver, device.virtual),
-            ("links", device.link.kind, device.link.options),
+            ("links", link, device.link.options),
+            ("disturbers", carries, device.link.faults),
         )
         for group, name, keys in written:
             if name in installed(group):
@@ -217,8 +227,12 @@ ROLES: tuple[type[DeviceSpec], ...] = (EmulatorSpec, ChamberSpec, BoardSpec)
 """The order in which devices are built: a virtual board looks for what it is wired to."""
 
 
-def build(bench: Bench, seed: int, clock: Clock, wire: WireHash) -> Rig:
+def build(
+    bench: Bench, seed: int, clock: Clock, wire: WireHash, faults: LinkFaults | None = None
+) -> Rig:
     """Build links, drivers and, behind memory links, twins. Does no I/O.
+
+    ``faults`` takes what the bench file does to its own links.
 
     Raises ConfigErrors for a key whose value a device refuses.
     """
@@ -227,7 +241,7 @@ def build(bench: Bench, seed: int, clock: Clock, wire: WireHash) -> Rig:
     devices: dict[str, Any] = {}
     for name in sorted(specs, key=lambda name: ROLES.index(type(specs[name]))):
         try:
-            devices[name] = _device(name, bench, plan, clock, wire)
+            devices[name] = _device(name, bench, plan, clock, wire, faults or LinkFaults())
         except ValueError as error:
             raise ConfigErrors([bench.wrong(f"devices.{name}", str(error))]) from error
     of_role = {role: [n for n in bench.devices if type(specs[n]) is role] for role in ROLES}
@@ -241,7 +255,9 @@ def build(bench: Bench, seed: int, clock: Clock, wire: WireHash) -> Rig:
     )
 
 
-def _device(name: str, bench: Bench, plan: LabPlan, clock: Clock, wire: WireHash) -> Any:
+def _device(
+    name: str, bench: Bench, plan: LabPlan, clock: Clock, wire: WireHash, faults: LinkFaults
+) -> Any:
     """Build one device with its link and, where the link ends in this process, its twin."""
     device = bench.devices[name]
     kind: LinkKind = resolve("links", device.link.kind)
@@ -250,14 +266,31 @@ def _device(name: str, bench: Bench, plan: LabPlan, clock: Clock, wire: WireHash
         twin = resolve("twins", device.driver)
         plan.twins[name] = twin(name, clock, plan, _keys(twin, device.virtual))
     tap = wire.frame_tap(name) if kind.carries == "frames" else wire.byte_tap(name)
-    link = kind.make(
-        name, clock, _keys(kind, device.link.options), twin=plan.twins.get(name), tap=tap
-    )
+    link = _link(name, device.link, kind, clock, plan, tap, faults)
     options = _keys(driver, device.options)
     if isinstance(driver.SPEC, BoardSpec):
         board = bench.board
         options |= {"cells": board.cells, "ntcs": board.ntcs, "cycle_ns": board.cycle_ns}
     return driver(name, link, clock, options)
+
+
+def _link(
+    name: str,
+    config: LinkConfig,
+    kind: LinkKind,
+    clock: Clock,
+    plan: LabPlan,
+    tap: Tap,
+    faults: LinkFaults,
+) -> Link:
+    """Build a device's link; one whose file asks for faults is wrapped, and tapped outside."""
+    options, twin = _keys(kind, config.options), plan.twins.get(name)
+    if not config.faults:
+        return kind.make(name, clock, options, twin=twin, tap=tap)
+    bare = kind.make(name, clock, options, twin=twin)
+    disturber: Disturber = resolve("disturbers", kind.carries)
+    keys = _keys(disturber, config.faults)
+    return disturber.make(name, bare, clock, keys, seed=plan.seed, tap=tap, noted=faults.note)
 
 
 def backdoors(twins: Mapping[str, Any]) -> dict[str, Injectable]:
@@ -282,40 +315,97 @@ def run_profile(request: Request, stop: StopLadder, progress: Progress) -> Outco
     prepared = prepare(request)
     profile, bench, seed = prepared.profile, prepared.bench, request.seed
     session = Session(profile, bench, seed, request.until, stop, progress)
+    faults = LinkFaults()
 
     async def main(clock: Clock) -> Outcome:
-        rig = build(bench, seed, clock, session.wire)
-        folder = _new_run(request, prepared)
-        with closing(Journal(folder)) as journal, closing(RunLog(folder)) as log:
+        rig = build(bench, seed, clock, session.wire, faults)
+        folder, begun = _new_run(request, prepared)
+        sealer = Sealer()
+        with closing(RunLog(folder)) as log, closing(_journal(folder, bench)) as journal:
+            faults.record_in(journal.emit)
             journal.listen(log.feed)
+            journal.listen(sealer.feed)
             try:
                 await session.play(clock, rig, journal)
             finally:
                 stop.over()
         summary = {"run": folder.name, "folder": str(folder), **session.summary()}
+        summary["link_faults"] = dict(sorted(faults.counts.items()))
         summary["startup_s"] = (monotonic_ns() - begun_ns) / 1e9 - summary["wall_s"]
-        catalogue.write_json(folder, catalogue.SUMMARY, summary)
-        return Outcome(summary, session.judgement.verdict.exit_code)
+        _keep(folder, summary, sealer, begun, journal.problem)
+        return Outcome(summary, Verdict[summary["verdict"]].exit_code)
 
     return run_virtual(main) if bench.clock == "virtual" else run_wall(main)
 
 
-def _new_run(request: Request, prepared: Prepared) -> Path:
-    """Make the run's folder with its manifest; from here on there is a record."""
+def _new_run(request: Request, prepared: Prepared) -> tuple[Path, dict[str, Any]]:
+    """Make the run's folder and its manifest, as far as known; from here on there is a record."""
     stem = f"{utc_now_text()[:19].replace('-', '').replace(':', '')}Z"
     folder = catalogue.new_folder(request.runs, f"{stem}-{prepared.profile.name}-s{request.seed}")
-    catalogue.write_json(folder, catalogue.MANIFEST, _manifest(request, prepared, folder.name))
-    return folder
+    begun = _manifest(request, prepared, folder.name)
+    manifest.write(folder, begun)
+    return folder, begun
 
 
 def _manifest(request: Request, prepared: Prepared, run: str) -> dict[str, Any]:
+    profile, bench = prepared.profile, prepared.bench
     return {
         "run": run,
         "started_utc": utc_now_text(),
-        "profile": prepared.profile.name,
-        "bench": prepared.bench.name,
+        "operator": request.operator,
+        "profile": profile.name,
+        "bench": bench.name,
         "overrides": list(request.overrides),
         "seed": request.seed,
-        "versions": versions(),
-        "host": host(),
+        "resolved": {
+            "profile": json.loads(profile.resolved_text()),
+            "bench": json.loads(bench.resolved_text()),
+        },
+        "git": {
+            "bench": _git_state(Path(__file__).parent),
+            "profile": _git_state(profile.file.parent),
+        },
+        "versions": manifest.versions(),
+        "host": manifest.host(),
     }
+
+
+_git_state = cache(manifest.git_state)
+
+
+def _journal(folder: Path, bench: Bench) -> Journal:
+    """Open the journal: in wall time a thread writes, in virtual time the run itself does.
+
+    Raises RecordingProblem.
+    """
+    batches = Batches(Store(folder, utc_now_text), monotonic_ns)
+    return Journal(batches if bench.clock == "virtual" else InThread(batches))
+
+
+def _keep(
+    folder: Path,
+    summary: dict[str, Any],
+    sealer: Sealer,
+    begun: Mapping[str, Any],
+    problem: EnvironmentProblem | None,
+) -> None:
+    """Write summary and sealed manifest; what cannot be kept cannot be shown to have passed."""
+    try:
+        if problem is None:
+            catalogue.write_json(folder, catalogue.SUMMARY, summary)
+            ended = {"ended_utc": utc_now_text(), "digest": summary["digest"]}
+            sealer.seal(folder, begun, **ended)
+    except EnvironmentProblem as found:
+        problem = found
+    if problem is not None:
+        summary["problem"] = str(problem)
+        if summary["verdict"] == Verdict.PASS.name:
+            summary["verdict"] = Verdict.INCONCLUSIVE.name
+            summary["reasons"] = [str(problem), *summary["reasons"]]
+        _keep_if_possible(folder, summary)
+
+
+def _keep_if_possible(folder: Path, summary: Mapping[str, Any]) -> None:
+    """Try once more to leave a summary: the disk may have room for one small file."""
+    with suppress(EnvironmentProblem):  # the problem is in the summary that the user is shown
+        catalogue.write_json(folder, catalogue.SUMMARY, dict(summary))

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeAlias
 from can import Message
 
 from hil.core.instants import Instant
-from hil.core.records import Record
+from hil.core.records import LinkFaulted, Record
 from hil.core.spec import BoardSpec, ChamberSpec, DeviceSpec, EmulatorSpec
 from hil.core.wiring import WiringPlan
 
@@ -83,7 +83,7 @@ class FrameLink(Protocol):
 Link: TypeAlias = ByteLink | FrameLink
 
 Tap: TypeAlias = Callable[[bytes], None]
-"""Sees every byte and frame that crosses a link, both ways, in the order of the wire."""
+"""Sees every byte and frame of a link, both ways, in the order in which the host met them."""
 
 
 # --- devices ---------------------------------------------------------------------------------
@@ -262,7 +262,7 @@ class LabPlan:
     twins: dict[str, Any]
 
 
-# --- what the entry points hil.drivers, hil.twins and hil.links name ---------------------------
+# --- what the entry points hil.drivers, hil.twins, hil.links and hil.disturbers name -----------
 
 
 class DriverFactory(Protocol):
@@ -318,11 +318,55 @@ class LinkKind:
     make: LinkFactory
 
 
+class DisturberFactory(Protocol):
+    """Wraps a link so that it disturbs what passes, by a plan. Does no I/O."""
+
+    def __call__(
+        self,
+        name: str,
+        link: Any,
+        clock: Clock,
+        options: Mapping[str, Any],
+        *,
+        seed: int,
+        tap: Tap | None = None,
+        noted: Callable[[LinkFaulted], None] | None = None,
+    ) -> Link:
+        """Return a link of the same kind; ``options`` are the keys of ``faults`` in its bench file.
+
+        ``seed`` is the run's; ``tap`` sees what the host sends and takes, ``noted`` each fault.
+        """
+
+
+@dataclass(frozen=True)
+class Disturber:
+    """What the entry points ``bytes`` and ``frames`` of ``hil.disturbers`` name.
+
+    ``OPTIONS`` is the dataclass of the keys of ``faults`` in a bench file.
+    """
+
+    OPTIONS: type
+    make: DisturberFactory
+
+
 class Recorder(Protocol):
-    """Takes records, numbers them, keeps them."""
+    """Takes records, numbers them, keeps them. ``emit`` never fails: ``check`` tells.
+
+    ``beside`` says that writing goes on beside the loop, so that it can fail between two ticks.
+    """
+
+    @property
+    def beside(self) -> bool:
+        """Say whether writing goes on beside the loop."""
 
     def emit(self, record: Record) -> None:
         """Append one record; never blocks the tick in wall time."""
+
+    def check(self) -> None:
+        """Raise EnvironmentProblem when records can no longer be kept."""
+
+    def sync(self, at: Instant) -> None:
+        """Return when all records so far are on the disk, or known not to be."""
 
     def close(self) -> None:
         """Write out what is pending; harmless when closed."""

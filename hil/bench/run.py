@@ -17,7 +17,7 @@ from hil.bench.tick import Parts, Ticker
 from hil.bench.timeline import Timeline
 from hil.bench.wall_time import monotonic_ns
 from hil.core.errors import BenchError, InterlockTrip
-from hil.core.instants import Duration, Instant
+from hil.core.instants import MILLISECOND, Duration, Instant
 from hil.core.records import (
     BenchFailed,
     DeviceIdentified,
@@ -27,6 +27,9 @@ from hil.core.records import (
 )
 from hil.ports import BoardFault, Device, Recorder
 from hil.profile.model import Expect, ExpectFault, Inject, Step
+
+RECORDER_CHECKED_EVERY = 300 * MILLISECOND
+"""A bench that cannot keep records goes safe within a second, however long its tick is."""
 
 T = TypeVar("T")
 
@@ -54,8 +57,8 @@ class Run:
     def __init__(self, plan: Plan, parts: Parts, recorder: Recorder, stop: StopLadder) -> None:
         """Take the parts; nothing happens before ``play``."""
         self._plan, self._parts, self._rig, self._clock = plan, parts, parts.rig, parts.clock
-        self._stop = stop
-        self._safe = SafeState(parts.clock, recorder)
+        self._stop, self._recorder = stop, recorder
+        self._safe = SafeState(parts.clock, recorder.emit)
         self._ticker = Ticker(parts)
         self._timeline = Timeline(plan.steps, self)
         self._faults_to_set: list[tuple[str, int, str]] = []
@@ -121,6 +124,9 @@ class Run:
         for device, who in zip(devices, identities, strict=True):
             self.emit(DeviceIdentified(self._clock.now(), device.name, *who))
         await _all_or_group("preset", self._ticker.preset())
+        # Nothing goes on before its undo stands on the disk, where a crash leaves it.
+        self._recorder.sync(self._clock.now())
+        self._recorder.check()
         await _all_or_group("arm", [device.arm() for device in devices])
 
     async def _timed(self, ticks: Coroutine[Any, Any, None]) -> None:
@@ -142,7 +148,7 @@ class Run:
         self.started = clock.now() + 2 * self._rig.board_cycle_ns
         slot = 0
         while True:
-            await clock.sleep_until(self.started + slot * period)
+            await self._sleep_until(self.started + slot * period)
             woken = clock.now()
             slot += self._skip_missed(slot, woken)
             # Steps are timed by their slots, or microseconds of lateness would cost whole ticks.
@@ -155,6 +161,7 @@ class Run:
             await self._set_faults()
             await ticker.drive(woken, timeline.step, demand)
             ticker.judge_and_decide(woken)
+            self._recorder.check()
             self.ticks += 1
             slot += 1
             self.simulated = slot * period
@@ -165,6 +172,17 @@ class Run:
             if self._plan.until is not None and self.now - self.started >= self._plan.until:
                 self.reason = "cut short by --until"
                 return
+
+    async def _sleep_until(self, instant: Instant) -> None:
+        """Sleep, with an eye on a recorder that can fail meanwhile.
+
+        Raises EnvironmentProblem when it does.
+        """
+        if self._recorder.beside:
+            while instant - self._clock.now() > RECORDER_CHECKED_EVERY:
+                await self._clock.sleep_until(self._clock.now() + RECORDER_CHECKED_EVERY)
+                self._recorder.check()
+        await self._clock.sleep_until(instant)
 
     def _skip_missed(self, slot: int, woken: Instant) -> int:
         late = woken - (self.started + slot * self._plan.period)

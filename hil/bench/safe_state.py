@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from hil.core.errors import DeviceError
 from hil.core.instants import SECOND, Duration, to_seconds
-from hil.core.records import SafeStateArmed, SafeStateReached
-from hil.ports import Clock, Recorder
+from hil.core.records import Record, SafeStateArmed, SafeStateReached
+from hil.ports import Clock
 
 BOARD, CELLS, CHAMBER = 10, 20, 30
 """Orders: lower goes first."""
@@ -32,10 +32,10 @@ class Undo:
 class SafeState:
     """Collects undos while the bench is being armed and carries them out on the way down."""
 
-    def __init__(self, clock: Clock, recorder: Recorder) -> None:
+    def __init__(self, clock: Clock, emit: Callable[[Record], None]) -> None:
         """Start with nothing armed."""
         self._clock = clock
-        self._recorder = recorder
+        self._emit = emit
         self._undos: list[Undo] = []
         self._reached: asyncio.Task[bool] | None = None
         self._hurried = False
@@ -44,7 +44,7 @@ class SafeState:
     def arm(self, undo: Undo) -> None:
         """Register an undo; call it before the device's output goes on."""
         self._undos.append(undo)
-        self._recorder.emit(
+        self._emit(
             SafeStateArmed(self._clock.now(), undo.device, undo.order, undo.meaning)
         )
 
@@ -97,6 +97,6 @@ class SafeState:
     def _note(self, record: SafeStateReached) -> None:
         """Record what was read back; a recorder that fails must not stop the way down either."""
         try:
-            self._recorder.emit(record)
+            self._emit(record)
         except Exception as error:  # noqa: BLE001 - raised when the last device has been told
             self._bugs.append(error)

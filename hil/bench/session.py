@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hil.bench import assembly
+from hil.bench.driven import make_plant
 from hil.bench.estimate import longest
 from hil.bench.expectations import of_run, uncertainty_of
 from hil.bench.recorded import run_started
@@ -17,7 +18,7 @@ from hil.bench.tick import Parts
 from hil.bench.wall_time import monotonic_ns
 from hil.core.errors import ConfigErrors
 from hil.core.instants import MILLISECOND, Duration, Instant, to_seconds
-from hil.core.records import Deviation, ExpectationJudged, Record, RunEnded
+from hil.core.records import BenchFailed, Deviation, ExpectationJudged, Record, RunEnded
 from hil.core.signals import Layout
 from hil.ports import Clock
 from hil.profile import Bench, Profile
@@ -69,7 +70,7 @@ class Session:
         self.tick: Duration = profile.tick_ns or bench.tick_ns
         try:
             cells, cell = profile.needs.cells, profile.cell_parameters
-            self._plant = assembly.make_plant(cells, profile.pack, cell, seed)
+            self._plant = make_plant(cells, profile.pack, cell, seed)
         except ValueError as error:
             raise ConfigErrors([profile.wrong("pack", str(error))]) from error
 
@@ -150,6 +151,10 @@ class Session:
 
     def _conclude(self, at: Instant, metrics: Metrics) -> None:
         """Judge the criteria on the whole run, and write the verdict down as the last record."""
+        self._journal.sync(at)
+        problem = self._journal.problem
+        if problem is not None and self.run.reason != str(problem):
+            self._journal.emit(BenchFailed(at, type(problem).__name__, str(problem)))
         self.metrics = metrics.result()
         for criterion in self._profile.verdict:
             self._journal.emit(of_run(criterion, self.metrics, at, whole=self.run.complete))

@@ -2,17 +2,22 @@
 
 import json
 import sys
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import IO, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 from rich.table import Table
 
-from hil.cli import streams
-from hil.results import catalogue, journal
-from hil.results.readable import decimal
+from hil.bench.wall_time import utc_now_text
+from hil.cli import BAD_INPUT, streams
+from hil.core.errors import EnvironmentProblem
+from hil.results import catalogue, exports
+from hil.results.repair import repair as repaired
+from hil.results.verify import Report
+from hil.results.verify import verify as verified
 
-runs = App(name="runs", help="List, show and export runs.", help_format="plaintext")
+runs = App(name="runs", help="List, show, verify, repair and export runs.", help_format="plaintext")
 
 RunsDir = Annotated[Path, Parameter(name="--runs-dir", help="Where the run folders stand.")]
 AsJson = Annotated[
@@ -49,29 +54,96 @@ def show(run: str, *, runs_dir: RunsDir = Path("runs")) -> None:
 
 
 @runs.command
+def verify(run: str, *, runs_dir: RunsDir = Path("runs"), json_: AsJson = False) -> int:
+    """Check every byte of a run's record. Exit code 0 if it is whole, 65 if not.
+
+    Example: hil runs verify last
+
+    Parameters
+    ----------
+    run
+        Id of the run, the start of it, a path, or ``last``.
+    """
+    return _told(verified(catalogue.find(runs_dir, run)), as_json=json_)
+
+
+@runs.command
+def repair(run: str, *, runs_dir: RunsDir = Path("runs"), json_: AsJson = False) -> int:
+    """Make what is left of a damaged or unfinished record readable; what is lost is marked.
+
+    Damaged files are kept in the folder ``damaged``. Exit code 0 if the record is whole now.
+
+    Example: hil runs repair last
+
+    Parameters
+    ----------
+    run
+        Id of the run, the start of it, a path, or ``last``.
+    """
+    folder = catalogue.find(runs_dir, run)
+    for line in repaired(folder, utc_now_text):
+        print(line, file=sys.stderr)  # noqa: T201 - the command line's own voice
+    return _told(verified(folder), as_json=json_)
+
+
+def _told(report: Report, *, as_json: bool) -> int:
+    """Print what was found and return the exit code that says it."""
+    if as_json:
+        sys.stdout.write(json.dumps(report.as_json()) + "\n")
+    else:
+        for line in report.lines():
+            print(line)  # noqa: T201 - the command line's own voice
+    return 0 if report.whole else BAD_INPUT
+
+
+@runs.command
 def export(
     run: str,
     *,
-    format_: Annotated[Literal["jsonl"], Parameter(name="--format")] = "jsonl",  # noqa: ARG001 - one
-    # format so far; the next ones (CSV, Parquet) are chosen here
+    format_: Annotated[Literal["jsonl", "csv", "parquet"], Parameter(name="--format")] = "jsonl",
     canonical: Annotated[bool, Parameter(negative=())] = False,
+    output: Annotated[Path | None, Parameter(name=("--output", "-o"))] = None,
     runs_dir: RunsDir = Path("runs"),
 ) -> None:
-    """Write all records of a run to stdout. Example: hil runs export last --canonical | sha256sum.
+    """Write the records of a run. Example: hil runs export last --canonical | sha256sum.
 
     Parameters
     ----------
     run
         Id of the run, the start of it, a path, or ``last``.
     format_
-        jsonl: one record a line.
+        jsonl: every record, one a line. csv, parquet: the ticks, a column a signal.
     canonical
-        Floats as hex and no spaces: the bytes whose SHA-256 is the run's digest.
+        Of jsonl, the bytes whose SHA-256 is the run's digest: floats as hex, no spaces.
+    output
+        File to write, which must not be there yet; without it, stdout.
     """
+    if canonical and format_ != "jsonl":
+        raise EnvironmentProblem(f"--canonical is a form of jsonl, not of {format_}")
     folder = catalogue.find(runs_dir, run)
-    if canonical:
-        for line in journal.lines(folder):
-            sys.stdout.write(line.decode("ascii", "replace"))
+    try:
+        with _opened(output, binary=format_ == "parquet") as out:
+            _write(folder, format_, out, canonical=canonical)
+    except OSError as error:
+        raise EnvironmentProblem(f"{output}: cannot be written: {error.strerror}") from error
+
+
+def _opened(output: Path | None, *, binary: bool) -> Any:
+    """Open the file, or stand stdout in for it."""
+    if output is not None:
+        return output.open("xb") if binary else output.open("x", encoding="utf-8", newline="")
+    return nullcontext(streams.binary() if binary else sys.stdout)
+
+
+def _write(folder: Path, format_: str, out: IO[Any], *, canonical: bool) -> None:
+    if format_ == "csv":
+        exports.write_csv(folder, out)
+    elif format_ == "parquet":
+        exports.write_parquet(folder, out)
+    elif canonical:
+        out.writelines(exports.canonical_lines(folder))
     else:
-        for record in journal.records(folder):
-            sys.stdout.write(json.dumps(decimal(record)) + "\n")
+        out.writelines(json.dumps(record) + "\n" for record in exports.json_records(folder))
+
+
+runs.command("hil.cli.replay:replay", help="Judge a run again from its record alone.")

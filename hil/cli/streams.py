@@ -87,6 +87,24 @@ def _nobody_to_tell(_error: OSError) -> None:
     """Progress and log are a service: a run does not end because nobody watches it any more."""
 
 
+class Binary:
+    """Standard output as bytes, with the same ends: written, reader gone, or not writable."""
+
+    def write(self, data: bytes) -> int:
+        """Write. Raises ReaderGone, OutputProblem."""
+        try:
+            sys.stdout.flush()
+            return sys.stdout.buffer.write(data)
+        except OSError as error:
+            _output_lost(error)
+        return len(data)
+
+
+def binary() -> Binary:
+    """Return standard output for bytes."""
+    return Binary()
+
+
 def console() -> Console:
     """Return the console for tables: text is text, whatever brackets and colons it has in it."""
     from rich.console import Console  # noqa: PLC0415 - the signals' handlers do not wait for it

@@ -6,7 +6,10 @@ loses bits or depends on a shortest-repr algorithm.
 """
 
 import json
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from functools import cache
+from typing import Any, get_args, get_type_hints
 
 from hil.core.records import Record, Tick
 
@@ -38,7 +41,68 @@ def _plain(value: Any) -> Any:
     return value
 
 
+# --- back again --------------------------------------------------------------------------------
+
+_KINDS = {cls.kind: cls for cls in get_args(Record)}
+
+
 def parse(raw: bytes) -> dict[str, Any]:
-    """Return one exported line as a dictionary; floats stay hex strings, as they stand there."""
-    body: dict[str, Any] = json.loads(raw)
+    """Return one exported line as a dictionary; floats stay hex strings, as they stand there.
+
+    Raises ValueError for what is no JSON object.
+    """
+    body = json.loads(raw)
+    if not isinstance(body, dict):
+        raise ValueError("expected a JSON object")  # noqa: TRY004 - the text is wrong, not a type
     return body
+
+
+def record(raw: bytes) -> tuple[int, Record]:
+    """Return sequence number and record of a canonical line.
+
+    Raises ValueError for a line that is damaged, or of a kind that this version does not know.
+    """
+    body = parse(raw)
+    kind = body.get("kind")
+    if kind not in _KINDS:
+        raise ValueError(f"a record of kind {kind!r}: it was written by another version")
+    readers = _readers(kind)
+    try:
+        fields = {name: read(body[name]) for name, read in readers.items()}
+        return int(body["seq"]), _KINDS[kind](**fields)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ValueError(f"a record of kind {kind!r} is damaged: {error!r}") from error
+
+
+@cache
+def _readers(kind: str) -> dict[str, Callable[[Any], Any]]:
+    """Return how to read each field of a kind."""
+    hints = get_type_hints(_KINDS[kind])
+    return {field.name: _SHAPES[hints[field.name]] for field in fields(_KINDS[kind])}
+
+
+def _as_is(value: Any) -> Any:
+    return value
+
+
+def _floats(values: list[Any]) -> tuple[float, ...]:
+    return tuple(map(_float, values))
+
+
+def _float(value: str | float) -> float:
+    """Read one; a whole number may have been written as one."""
+    return float.fromhex(value) if isinstance(value, str) else value
+
+
+_SHAPES: dict[Any, Callable[[Any], Any]] = {
+    int: _as_is,
+    str: _as_is,
+    bool: _as_is,
+    bool | None: _as_is,
+    float: _float,
+    tuple[float, ...]: _floats,
+    tuple[tuple[str, str, int], ...]: lambda rows: tuple(map(tuple, rows)),
+    Mapping[str, tuple[float, ...]]: lambda table: {
+        name: _floats(values) for name, values in table.items()
+    },
+}

@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from hil.core.errors import EnvironmentProblem
+from hil.results import manifest
+from hil.results.disk import replace_text
 
 SUMMARY = "summary.json"
-MANIFEST = "manifest.json"
+MANIFEST = manifest.FILE
 
 
 def new_folder(root: Path, stem: str) -> Path:
@@ -31,9 +33,11 @@ def new_folder(root: Path, stem: str) -> Path:
 def write_json(folder: Path, name: str, body: dict[str, Any]) -> None:
     """Write one JSON file of a run. Raises EnvironmentProblem if it cannot be written."""
     try:
-        (folder / name).write_text(json.dumps(body, indent=2) + "\n", encoding="utf-8")
+        replace_text(folder / name, json.dumps(body, indent=2) + "\n")
     except OSError as error:
-        raise EnvironmentProblem(f"{folder.name}: cannot write {name}: {error}") from error
+        raise EnvironmentProblem(
+            f"{folder.name}: cannot write {name}: {error.strerror or error}"
+        ) from error
 
 
 def read_json(folder: Path, name: str) -> dict[str, Any]:

@@ -1,102 +1,78 @@
-"""The journal of a run: every record in order, in one compressed file, with its digest.
+"""The journal of a run: every record in order, numbered, kept, and shown to those who fold it.
 
-The file holds the canonical lines themselves, zstd-compressed as a stream; the crash-safe form
-replaces it behind the same ``Recorder`` port.
+``emit`` never fails because of the disk, so that the records of the way down are still taken when
+it does: what has gone wrong is told by ``check``, where a run can do something about it.
 """
 
-import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
-import pyarrow as pa
-
-from hil.core.errors import EnvironmentProblem
-from hil.core.records import Record
-from hil.results import canonical
-
-FILE = "journal.jsonl.zst"
+from hil.core.instants import Instant
+from hil.core.records import Record, RecordsLost
+from hil.results.disk import RecordingProblem
+from hil.results.writer import Writer
 
 
 class Journal:
-    """A ``Recorder`` that writes canonical lines and shows each record to its listeners."""
+    """A ``Recorder`` that numbers records, hands them to a writer, and shows them to listeners."""
 
-    def __init__(self, folder: Path) -> None:
-        """Open the journal in ``folder``. Raises EnvironmentProblem if it cannot be written."""
-        try:
-            self._out = pa.CompressedOutputStream(str(folder / FILE), "zstd")
-        except OSError as error:
-            raise EnvironmentProblem(f"{folder.name}: cannot write the journal: {error}") from error
-        self._sha = hashlib.sha256()
+    def __init__(self, writer: Writer) -> None:
+        """Begin at record 0."""
+        self._writer = writer
         self._listeners: list[Callable[[Record], None]] = []
         self.counts: Counter[str] = Counter()
         self.seq = 0
 
     def listen(self, listener: Callable[[Record], None]) -> None:
-        """Show every later record to ``listener``, in order, after it has been written."""
+        """Show every later record that is kept to ``listener``, in order."""
         self._listeners.append(listener)
 
     def emit(self, record: Record) -> None:
-        """Number the record, write it, hash it, and show it to the listeners.
+        """Number the record, keep it, and show it to the listeners."""
+        self._add(record)
+        for lost in self._writer.lost():
+            self._add(RecordsLost(record.at, *lost))
 
-        Raises EnvironmentProblem if it cannot be written, on a full disk say.
+    def _add(self, record: Record) -> None:
+        seq, self.seq = self.seq, self.seq + 1
+        if self._writer.take(seq, record):
+            self.counts[record.kind] += 1
+            for listener in self._listeners:
+                listener(record)
+
+    @property
+    def beside(self) -> bool:
+        """Say whether writing goes on beside the loop."""
+        return self._writer.beside
+
+    @property
+    def problem(self) -> RecordingProblem | None:
+        """Return why records can no longer be kept; None while they can."""
+        return self._writer.problem
+
+    @property
+    def acknowledged(self) -> int:
+        """Return the number of the last record that would survive a power loss now."""
+        return self._writer.acknowledged
+
+    def check(self) -> None:
+        """Raise RecordingProblem when records can no longer be kept."""
+        if self._writer.problem is not None:
+            raise self._writer.problem
+
+    def sync(self, at: Instant) -> None:
+        """Return when all records so far are on the disk, or known not to be.
+
+        ``at`` is the instant of the record that says so, should some be lost.
         """
-        raw = canonical.line(self.seq, record)
-        self._sha.update(raw)
-        try:
-            self._out.write(raw)
-        except OSError as error:
-            raise EnvironmentProblem(f"the journal cannot be written: {error}") from error
-        self.seq += 1
-        self.counts[record.kind] += 1
-        for listener in self._listeners:
-            listener(record)
+        self._writer.sync()
+        for lost in self._writer.lost():
+            self._add(RecordsLost(at, *lost))
 
     def digest(self) -> str:
-        """Return the SHA-256 of all lines so far, in hex."""
-        return self._sha.hexdigest()
+        """Return the SHA-256, in hex, of the canonical export of all records that were kept."""
+        return self._writer.digest()
 
     def close(self) -> None:
-        """Flush and close the file; harmless when closed."""
-        if not self._out.closed:
-            self._out.close()
-
-
-def lines(folder: Path) -> Iterator[bytes]:
-    """Yield the canonical lines of a recorded run.
-
-    Raises EnvironmentProblem if there is none, or where it is damaged.
-    """
-    rest = None
-    for chunk in _chunks(folder):
-        *whole, rest = ((rest or b"") + chunk).split(b"\n")
-        for raw in whole:
-            yield raw + b"\n"
-    if rest is None:
-        raise EnvironmentProblem(f"{folder.name}: the journal is empty")
-    if rest:
-        raise EnvironmentProblem(f"{folder.name}: the journal ends in the middle of a line")
-
-
-def _chunks(folder: Path) -> Iterator[bytes]:
-    """Yield the journal's text piece by piece. Raises EnvironmentProblem."""
-    path = folder / FILE
-    if not path.is_file():
-        raise EnvironmentProblem(f"{folder.name}: no journal here (expected {FILE})")
-    try:
-        with pa.CompressedInputStream(str(path), "zstd") as stream:
-            while chunk := stream.read(1 << 20):
-                yield chunk
-    except (OSError, pa.ArrowException) as error:
-        message = str(error).partition("\n")[0]
-        raise EnvironmentProblem(f"{folder.name}: the journal is damaged: {message}") from error
-
-
-def records(folder: Path) -> Iterator[dict[str, Any]]:
-    """Yield the recorded lines as dictionaries. Raises EnvironmentProblem."""
-    for number, raw in enumerate(lines(folder), 1):
-        try:
-            yield canonical.parse(raw)
-        except ValueError as error:
-            raise EnvironmentProblem(f"{folder.name}: line {number} is no record") from error
+        """Write what waits and let go of the files. A failure stands in ``problem``."""
+        self._writer.close()

@@ -1,16 +1,29 @@
-"""What a run was made of, so that it can be repeated and trusted: written before the first tick.
+"""What a run was made of, so that it can be repeated and trusted.
 
-The manifest may name the host and the time; records may not.
+Written before the first tick and again, sealed, when the run is over: then it lists every file of
+the run with its SHA-256, and carries a SHA-256 of itself. It may name the host, the operator and
+the time; records may not.
 """
 
+import hashlib
 import importlib.metadata
+import json
 import platform
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+
+from hil.core.errors import EnvironmentProblem
+from hil.results.disk import replace_text
+
+FILE = "manifest.json"
+OWN = "sha256"
 
 PACKAGES = (
     "bms-hil-bench",
-    "cantools",
     "numba",
+    "llvmlite",
     "numpy",
     "pint",
     "pyarrow",
@@ -18,6 +31,16 @@ PACKAGES = (
     "python-can",
     "PyYAML",
 )
+
+_LEVELS = (
+    ("x86-64-v4", {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"}),
+    ("x86-64-v3", {"avx2", "bmi", "bmi2", "f16c", "fma", "lzcnt", "movbe"}),
+    ("x86-64-v2", {"cx16", "popcnt", "sahf", "sse3", "sse4.1", "sse4.2", "ssse3"}),
+)
+"""Levels of the x86-64 psABI, by features as LLVM names them."""
+
+
+# --- what there is -------------------------------------------------------------------------------
 
 
 def versions() -> dict[str, str]:
@@ -32,5 +55,81 @@ def versions() -> dict[str, str]:
 
 
 def host() -> dict[str, Any]:
-    """Return what is known of the host: its system and processor architecture."""
-    return {"system": platform.system(), "machine": platform.machine()}
+    """Return what is known of the host: system, architecture, level of the processor.
+
+    NumPy and compiled code round differently from level to level, so runs repeat to the bit only
+    where it is the same.
+    """
+    from llvmlite.binding import get_host_cpu_features  # noqa: PLC0415 - for runs only, and slow
+
+    there = {name for name, has in get_host_cpu_features().items() if has}
+    level = next((name for name, needed in _LEVELS if needed <= there), platform.machine())
+    return {"system": platform.system(), "machine": platform.machine(), "cpu_level": level}
+
+
+def git_state(folder: Path) -> dict[str, Any]:
+    """Return the commit of the checkout that ``folder`` lies in, and what differs from it."""
+    try:
+        commit = _git(folder, "rev-parse", "HEAD").strip()
+        changed = _git(folder, "status", "--porcelain").splitlines()
+    except (OSError, subprocess.SubprocessError):
+        return {"commit": "", "about": "no git checkout, or no git"}
+    return {"commit": commit, "changed": [line[3:] for line in changed]}
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    asked = ["git", "-C", str(folder), *arguments]
+    done = subprocess.run(asked, check=True, capture_output=True, text=True, timeout=10)  # noqa: S603 - fixed words
+    return done.stdout
+
+
+# --- the file ------------------------------------------------------------------------------------
+
+
+def write(folder: Path, body: Mapping[str, Any]) -> None:
+    """Write the manifest, whole or not at all. Raises EnvironmentProblem."""
+    sealed = {**body, OWN: _own(body)}
+    try:
+        replace_text(folder / FILE, json.dumps(sealed, indent=2) + "\n")
+    except OSError as error:
+        reason = error.strerror or error
+        raise EnvironmentProblem(f"{folder.name}: cannot write {FILE}: {reason}") from error
+
+
+def complaints(folder: Path, body: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return (file, what is wrong) for the manifest itself and every file that it lists."""
+    found = []
+    if body.get(OWN) != _own(body):
+        found.append((FILE, "is damaged: its own SHA-256 does not fit"))
+    for name, sealed in body.get("files", {}).items():
+        what = _complaint(folder / name, sealed)
+        if what:
+            found.append((name, what))
+    return found
+
+
+def _complaint(path: Path, sealed: Mapping[str, Any]) -> str:
+    """Say what is wrong with a file that was sealed, if anything."""
+    try:
+        now = measured(path)
+    except FileNotFoundError:
+        return "is missing"
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    if now == sealed:
+        return ""
+    return (
+        f"has changed since the run was closed ({sealed['bytes']} bytes then, {now['bytes']} now)"
+    )
+
+
+def measured(path: Path) -> dict[str, Any]:
+    """Return size and SHA-256 of a file. Raises OSError."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return {"bytes": file.tell(), "sha256": digest}
+
+
+def _own(body: Mapping[str, Any]) -> str:
+    rest = {key: value for key, value in body.items() if key != OWN}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()

@@ -14,11 +14,16 @@ from hil.app import Outcome, Request, run_profile
 from hil.bench.stop import StopLadder
 from hil.core.instants import SECOND
 from hil.core.signals import Layout, Signal
-from hil.results import journal
+from hil.results import canonical, reader
 
 PROFILES = Path(__file__).parent / "profiles"
 
 Play = Callable[..., "Played"]
+
+
+def recorded(folder: Path) -> list[dict[str, Any]]:
+    """Return the records of a run as its canonical export has them: floats as hex."""
+    return [canonical.parse(canonical.line(*one)) for one in reader.read(folder)]
 
 
 class Played:
@@ -28,7 +33,7 @@ class Played:
         self.summary: Mapping[str, Any] = outcome.summary
         self.verdict: str = outcome.summary["verdict"]
         self.digest: str = outcome.summary["digest"]
-        self.records = list(journal.records(Path(outcome.summary["folder"])))
+        self.records = recorded(Path(outcome.summary["folder"]))
 
     def of(self, kind: str) -> list[dict[str, Any]]:
         """Return the records of one kind."""

@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from scenario import Play, Played, hil, read_back
+from scenario import Play, Played, hil, read_back, recorded
 
 from hil.bench.stop import StopLadder
-from hil.results import catalogue, journal
+from hil.results import catalogue
 
 Profile = Callable[..., Path]
 
@@ -36,7 +36,7 @@ def test_a_signal_in_mid_run_exits_3_with_every_output_read_back_as_off(
     assert process.returncode == 3, err
     assert out.startswith("ABORTED")
     [folder] = (tmp_path / "runs").iterdir()
-    records = list(journal.records(folder))
+    records = recorded(folder)
     reached = [record for record in records if record["kind"] == "safe-state-reached"]
     assert read_back(reached) == OFF
     assert records[-1]["kind"] == "run-ended"
@@ -133,5 +133,5 @@ def test_a_bug_inside_the_tick_still_ends_in_the_safe_state(
     with pytest.raises(RuntimeError, match="a bug at"):
         play(profile(LONG))
     [folder] = (tmp_path / "runs").iterdir()
-    reached = [r for r in journal.records(folder) if r["kind"] == "safe-state-reached"]
+    reached = [r for r in recorded(folder) if r["kind"] == "safe-state-reached"]
     assert read_back(reached) == OFF

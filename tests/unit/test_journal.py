@@ -3,52 +3,63 @@
 import hashlib
 import json
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from written import closed, sample, unfinished
 
 from hil.core.errors import EnvironmentProblem
-from hil.core.records import Deviation, Record, RunEnded, RunStarted, Tick
-from hil.results import canonical, catalogue, journal
+from hil.core.records import Deviation, Record, RunStarted, Tick
+from hil.results import canonical, catalogue, exports, reader
 from hil.results.wire_hash import WireHash
 
-STARTED = RunStarted(0, "p", "b", 1, 10**9, "{}", (("a", "V", 2),), {"x": (1.5, math.nan)})
-TICKS = [Tick(k * 10**9, (3.3 + k * 1e-4, math.nan), f"{k:064x}") for k in range(5)]
-ENDED = RunEnded(5 * 10**9, "PASS", "all \u2264 1 \u03a9")
-RUN: list[Record] = [STARTED, *TICKS, ENDED]
+RUN = sample()
+TICKS = RUN[2:7]
 
 
-def written(folder: Path, records: list[Record]) -> str:
-    folder.mkdir()
-    book = journal.Journal(folder)
-    for record in records:
-        book.emit(record)
-    book.close()
-    book.close()
-    return book.digest()
+def lines_of(folder: Path) -> list[bytes]:
+    return [line.encode() for line in exports.canonical_lines(folder)]
 
 
-def test_the_digest_is_that_of_the_exported_lines(tmp_path: Path) -> None:
-    digest = written(tmp_path / "run", RUN)
-    lines = list(journal.lines(tmp_path / "run"))
+@pytest.mark.parametrize("write", [closed, unfinished])
+def test_the_digest_is_that_of_the_exported_lines(
+    write: Callable[[Path, list[Record]], str], tmp_path: Path
+) -> None:
+    digest = write(tmp_path / "run", RUN)
+    lines = lines_of(tmp_path / "run")
     assert hashlib.sha256(b"".join(lines)).hexdigest() == digest
     assert [json.loads(line)["seq"] for line in lines] == list(range(len(RUN)))
     assert all(line.endswith(b"\n") for line in lines)
 
 
+@pytest.mark.parametrize("write", [closed, unfinished])
+def test_what_is_read_is_what_was_recorded(
+    write: Callable[[Path, list[Record]], str], tmp_path: Path
+) -> None:
+    write(tmp_path / "run", RUN)
+    back = list(reader.read(tmp_path / "run"))
+    assert [canonical.line(*one) for one in back] == [
+        canonical.line(seq, record) for seq, record in enumerate(RUN)
+    ]
+    assert [type(record) for _, record in back] == [type(record) for record in RUN]
+
+
 def test_one_bit_one_record_or_one_wire_byte_makes_another_digest(tmp_path: Path) -> None:
     tick = TICKS[2]
+    assert isinstance(tick, Tick)
+    bit = math.nextafter(tick.values[0], 4.0)
     other = [
         RUN,
-        RUN[:3] + RUN[4:],
-        [*RUN[:3], replace(tick, values=(math.nextafter(tick.values[0], 4.0), math.nan)), *RUN[4:]],
-        [*RUN[:3], replace(tick, wire="f" * 64), *RUN[4:]],
-        [*RUN[:3], replace(tick, at=tick.at + 1), *RUN[4:]],
+        RUN[:4] + RUN[5:],
+        [*RUN[:4], replace(tick, values=(bit, *tick.values[1:])), *RUN[5:]],
+        [*RUN[:4], replace(tick, wire="f" * 64), *RUN[5:]],
+        [*RUN[:4], replace(tick, at=tick.at + 1), *RUN[5:]],
     ]
-    digests = {written(tmp_path / str(k), records) for k, records in enumerate(other)}
+    digests = {closed(tmp_path / str(k), records) for k, records in enumerate(other)}
     assert len(digests) == len(other)
 
 
@@ -78,24 +89,37 @@ def test_other_records_keep_every_field_and_hash_independent_of_mapping_order() 
         "unit": "V",
         "situation": "at rest",
     }
-    one = replace(STARTED, constants={"a": (1.0,), "b": (2.0,)})
-    two = replace(STARTED, constants={"b": (2.0,), "a": (1.0,)})
+    started = RUN[0]
+    assert isinstance(started, RunStarted)
+    one = replace(started, constants={"a": (1.0,), "b": (2.0,)})
+    two = replace(started, constants={"b": (2.0,), "a": (1.0,)})
     assert canonical.line(0, one) == canonical.line(0, two)
 
 
-def test_a_journal_cut_in_a_line_says_so(tmp_path: Path) -> None:
-    folder = tmp_path / "run"
-    folder.mkdir()
-    book = journal.Journal(folder)
-    book._out.write(canonical.line(0, STARTED)[:-5])
-    book.close()
-    with pytest.raises(EnvironmentProblem, match="in the middle of a line"):
-        list(journal.lines(folder))
+@pytest.mark.parametrize("record", RUN)
+def test_a_record_survives_its_canonical_line(record: Record) -> None:
+    line = canonical.line(3, record)
+    assert canonical.line(*canonical.record(line)) == line
 
 
-def test_a_folder_without_a_journal_says_what_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(EnvironmentProblem, match="no journal here"):
-        list(journal.lines(tmp_path))
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        (b"{oops", "Expecting"),
+        (b"[]", "expected a JSON object"),
+        (b'{"seq":0,"kind":"from-the-future"}', "another version"),
+        (b'{"seq":0,"kind":"tick","at":0,"values":["3.3 V"],"wire":""}', "damaged"),
+        (b'{"seq":0,"kind":"run-ended","at":0,"verdict":"PASS"}', "damaged"),
+    ],
+)
+def test_a_line_that_is_no_record_says_so(line: bytes, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        canonical.record(line)
+
+
+def test_an_empty_folder_says_what_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(EnvironmentProblem, match=r"ledger\.sqlite: is missing"):
+        list(reader.read(tmp_path))
 
 
 def test_folders_of_one_second_do_not_collide_and_runs_are_found_by_their_start(

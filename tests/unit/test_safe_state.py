@@ -44,7 +44,7 @@ def play(main: Callable[[Clock, SafeState, Notes], Awaitable[None]]) -> Notes:
     notes = Notes()
 
     async def whole(clock: Clock) -> None:
-        await main(clock, SafeState(clock, notes), notes)
+        await main(clock, SafeState(clock, notes.emit), notes)
 
     run_virtual(whole)
     return notes
@@ -112,7 +112,7 @@ def test_a_bug_in_one_undo_or_in_the_recorder_is_raised_only_after_the_last_devi
     for notes, first, error in ((Notes(), bug, ValueError), (FullDisk(), None, OSError)):
 
         async def main(clock: Clock, notes: Notes = notes, first: Any = first) -> None:
-            safe = SafeState(clock, notes)
+            safe = SafeState(clock, notes.emit)
             safe.arm(
                 Undo("board", BOARD, "off", first)
                 if first

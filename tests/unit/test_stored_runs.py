@@ -3,25 +3,20 @@
 import json
 from dataclasses import fields
 from pathlib import Path
-from typing import get_args, get_type_hints
+from typing import get_args
 
 import pytest
+from written import sample, unfinished
 
 from hil.cli import ENVIRONMENT, main
-from hil.core.errors import EnvironmentProblem
 from hil.core.records import Deviation, Record, RunStarted, Tick
-from hil.results import canonical, catalogue, journal
-from hil.results.readable import _readers, decimal
+from hil.results import canonical, catalogue, segments
 
 
 def stored(root: Path, records: list[Record]) -> Path:
     """Write a run with these records and return its folder."""
     folder = catalogue.new_folder(root, "20260101T000000Z-x-s1")
-    catalogue.write_json(folder, catalogue.MANIFEST, {"run": folder.name})
-    book = journal.Journal(folder)
-    for record in records:
-        book.emit(record)
-    book.close()
+    unfinished(folder, records)
     return folder
 
 
@@ -40,57 +35,39 @@ def test_a_name_stays_a_name_and_a_float_becomes_a_number(
 ) -> None:
     started = RunStarted(0, name, name, 1, 1, "{}", ((name, "V", 0),), {name: (0.5, float("inf"))})
     deviation = Deviation(1, name, name, float("nan"), 0.25, "V", name)
-    stored(tmp_path, [started, Tick(2, (3.25, float("nan")), "0x00"), deviation])
+    stored(tmp_path, [started, Tick(2, (3.25, float("nan")), "00" * 32), deviation])
     assert main(["runs", "export", "last", "--runs-dir", str(tmp_path)]) == 0
     first, tick, last = map(json.loads, capsys.readouterr().out.splitlines())
     assert (first["profile"], first["signals"]) == (name, [[name, "V", 0]])
     assert first["constants"] == {name: [0.5, None]}
-    assert (tick["values"], tick["wire"]) == ([3.25, None], "0x00")
+    assert (tick["values"], tick["wire"]) == ([3.25, None], "00" * 32)
     assert (last["name"], last["value"], last["limit"]) == (name, None, 0.25)
 
 
-def test_every_float_of_every_record_is_known_to_the_reader() -> None:
-    """A field of a shape that the reader does not know would be exported as hex."""
+def test_every_field_of_every_record_has_a_shape_that_the_reader_knows() -> None:
     for cls in get_args(Record):
-        hints = get_type_hints(cls)
-        floats = {f.name for f in fields(cls) if "float" in str(hints[f.name])}
-        assert floats == set(_readers(cls.kind))
-
-
-def test_a_record_of_another_version_says_so() -> None:
-    with pytest.raises(EnvironmentProblem, match="another version"):
-        decimal({"seq": 0, "kind": "from-the-future"})
-    with pytest.raises(EnvironmentProblem, match="damaged"):
-        decimal({"seq": 0, "kind": "tick", "values": ["3.3 V"]})
+        assert set(canonical._readers(cls.kind)) == {field.name for field in fields(cls)}
 
 
 @pytest.mark.parametrize("keep", [0, 7, -20])
-def test_a_truncated_journal_is_one_line(
+def test_a_truncated_segment_is_one_line(
     keep: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    ticks = [Tick(k, (k / 7.0,), f"{k * k:064x}") for k in range(2000)]
-    file = stored(tmp_path, list(ticks)) / journal.FILE
-    file.write_bytes(file.read_bytes()[:keep])
+    [segment] = segments.segments(stored(tmp_path, sample(2000)))
+    segment.write_bytes(segment.read_bytes()[:keep])
     for command in (["runs", "export", "last"], ["runs", "export", "last", "--canonical"]):
-        assert "the journal" in said(command, tmp_path, capsys)
+        assert "ticks-00001.arrow: " in said(command, tmp_path, capsys)
 
 
-@pytest.mark.parametrize("content", [b"no zstd at all\n" * 9, b"\x28\xb5\x2f\xfd" + b"x" * 99])
-def test_a_journal_that_is_none_is_one_line(
+@pytest.mark.parametrize("content", [b"", b"no database at all\n" * 9, b"SQLite format 3\0xxx"])
+def test_a_ledger_that_is_none_is_one_line(
     content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (stored(tmp_path, []) / journal.FILE).write_bytes(content)
-    assert "the journal is damaged" in said(["runs", "export", "last"], tmp_path, capsys)
-
-
-def test_lines_that_are_no_records_are_one_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    folder = stored(tmp_path, [])
-    book = journal.Journal(folder)
-    book._out.write(canonical.line(0, Tick(0, (1.0,), "")) + b"{oops\n")
-    book.close()
-    assert "line 2 is no record" in said(["runs", "export", "last"], tmp_path, capsys)
+    folder = stored(tmp_path, sample())
+    for path in folder.glob("ledger.sqlite*"):
+        path.unlink()
+    (folder / "ledger.sqlite").write_bytes(content)
+    assert "ledger.sqlite: " in said(["runs", "export", "last"], tmp_path, capsys)
 
 
 @pytest.mark.parametrize("command", [["runs", "list"], ["runs", "show", "x"]])

@@ -1,0 +1,184 @@
+"""The archive: a closed run's ticks in one Parquet file, a column a signal, as analysts read them.
+
+It takes the segments' place when it has been read back and found equal to them, bit by bit. Pages
+carry checksums; a damaged one costs its row group. The footer, without which nothing of a Parquet
+file can be read, is kept in the ledger too.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from hil.core.records import RunStarted, Tick
+from hil.core.signals import Layout, Signal
+from hil.results import segments
+
+FILE = "ticks.parquet"
+PARTIAL = FILE + ".partial"
+ROWS_A_GROUP = 8_192
+_FIXED = 3
+"""Columns before the signals: seq, at_ns, wire."""
+
+FEW = 3
+"""A column with fewer different values than a third of its rows is kept as a dictionary."""
+
+Samples = tuple[Any, Any, list[bytes], Any]
+"""seq (n,), at_ns (n,), n times 32 bytes, values (n, width)."""
+
+
+def is_whole(folder: Path) -> bool:
+    """Say whether the ticks are archived: the segments go only after the archive is complete."""
+    return (folder / FILE).is_file()
+
+
+# --- making it -----------------------------------------------------------------------------------
+
+
+def make(folder: Path, started: RunStarted) -> bool:
+    """Archive the segments of a closed run, compare, and remove them; False if there are none.
+
+    Raises OSError when there is no room: the segments stay then. Raises ValueError if what was
+    read back differs.
+    """
+    paths = segments.segments(folder)
+    if not paths:
+        return False
+    layout = Layout(Signal(*signal) for signal in started.signals)
+    partial = folder / PARTIAL
+    try:
+        _write(partial, _groups(paths), layout)
+        _compare(partial, _groups(paths))
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    partial.replace(folder / FILE)
+    for path in paths:
+        path.unlink()
+    return True
+
+
+def write(folder: Path, path: Path, started: RunStarted) -> None:
+    """Write the segments of a run to a Parquet file elsewhere. Raises OSError."""
+    layout = Layout(Signal(*signal) for signal in started.signals)
+    _write(path, _groups(segments.segments(folder)), layout)
+
+
+def _groups(paths: Sequence[Path]) -> Iterator[Samples]:
+    """Yield the segments' samples in row groups."""
+    held: list[Samples] = []
+    rows = 0
+    for path in paths:
+        data = path.read_bytes()
+        for part in segments.scan(data):
+            if isinstance(part, segments.Whole) and part.index:
+                message = data[part.offset : part.offset + part.length]
+                held.append(segments.decode_arrays(message))
+                rows += len(held[-1][0])
+            if rows >= ROWS_A_GROUP:
+                yield _joined(held)
+                held, rows = [], 0
+    if held:
+        yield _joined(held)
+
+
+def _joined(parts: Sequence[Samples]) -> Samples:
+    seq, at_ns, wire, values = zip(*parts, strict=True)
+    return (
+        np.concatenate(seq),
+        np.concatenate(at_ns),
+        [one for part in wire for one in part],
+        np.concatenate(values),
+    )
+
+
+def _table(samples: Samples, layout: Layout) -> Any:
+    seq, at_ns, wire, values = samples
+    names = ["seq", "at_ns", "wire", *layout.names()]
+    units = [unit for s in layout.signals for unit in [s.unit] * max(1, s.width)]
+    columns = [pa.array(seq), pa.array(at_ns), pa.array(wire, pa.binary(segments.WIRE_BYTES))]
+    columns += [pa.array(np.ascontiguousarray(values[:, k])) for k in range(values.shape[1])]
+    types = [column.type for column in columns]
+    tagged = [
+        pa.field(name, kind, metadata={"unit": unit} if unit else None)
+        for name, kind, unit in zip(names, types, ["", "ns", "", *units], strict=True)
+    ]
+    return pa.table(columns, schema=pa.schema(tagged))
+
+
+def _write(path: Path, groups: Iterator[Samples], layout: Layout) -> None:
+    writer = None
+    try:
+        for samples in groups:
+            table = _table(samples, layout)
+            writer = writer or pq.ParquetWriter(path, table.schema, **_settings(table))
+            writer.write_table(table)
+    finally:
+        if writer is not None:
+            writer.close()
+
+
+def _settings(table: Any) -> dict[str, Any]:
+    """Choose each column's encoding by the first row group: few values, or many near each other."""
+    few: list[str] = ["wire"]
+    many: list[str] = []
+    for name in table.column_names[_FIXED:]:
+        unlike = table[name].dictionary_encode().combine_chunks().dictionary
+        (few if FEW * len(unlike) < len(table) else many).append(name)
+    return {
+        "compression": "zstd",
+        "compression_level": 9,
+        "use_dictionary": few,
+        "use_byte_stream_split": many,
+        "write_page_checksum": True,
+    }
+
+
+def _compare(path: Path, groups: Iterator[Samples]) -> None:
+    """Hold what is in the file against what should be. Raises ValueError."""
+    file = pq.ParquetFile(path, page_checksum_verification=True)
+    read = (_samples(file, k) for k in range(file.num_row_groups))
+    for written, found in zip(groups, read, strict=True):
+        same = all(np.array_equal(a, b) for a, b in zip(written[:3], found[:3], strict=True))
+        bits = written[3].view(np.int64), found[3].view(np.int64)
+        if not same or not np.array_equal(*bits):
+            raise ValueError(f"{path.name}: what was read back is not what was written")
+
+
+# --- reading it ----------------------------------------------------------------------------------
+
+
+def ticks(folder: Path, found: Callable[[str, str], None]) -> Iterator[tuple[int, Tick]]:
+    """Yield sequence number and tick; what cannot be read is told to ``found(file, what)``."""
+    try:
+        file = pq.ParquetFile(folder / FILE, page_checksum_verification=True)
+    except (OSError, pa.ArrowException) as error:
+        found(FILE, f"cannot be read: {_one_line(error)}")
+        return
+    for group in range(file.num_row_groups):
+        try:
+            seq, at_ns, wire, values = _samples(file, group)
+        except (OSError, pa.ArrowException, ValueError) as error:
+            found(FILE, f"row group {group + 1} of {file.num_row_groups}: {_one_line(error)}")
+            continue
+        rows = zip(seq.tolist(), at_ns.tolist(), wire, values.tolist(), strict=True)
+        for number, at, digest, row in rows:
+            yield number, Tick(at, tuple(row), digest.hex())
+
+
+def _samples(file: Any, group: int) -> Samples:
+    table = file.read_row_group(group)
+    columns = [table[name].to_numpy() for name in table.column_names[_FIXED:]]
+    return (
+        table["seq"].to_numpy(),
+        table["at_ns"].to_numpy(),
+        table["wire"].to_pylist(),
+        np.column_stack(columns),
+    )
+
+
+def _one_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]

@@ -1,0 +1,97 @@
+"""Bytes on the disk: whole or not at all, and known to be there.
+
+An unbuffered ``write`` on a full disk returns short before it fails (100 rows were lost that way,
+silently), and what is not synced does not survive a power loss. So everything the journal relies
+on goes through here: tests put a disk that fails in its place.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hil.core.errors import EnvironmentProblem
+
+
+class RecordingProblem(EnvironmentProblem):
+    """Records can no longer be kept: a full disk, a disk that fails. The bench must go safe."""
+
+
+class Disk:
+    """What the journal asks of a disk. Every call raises OSError when it cannot be done."""
+
+    def create(self, path: Path) -> int:
+        """Make a new file for appending; return its descriptor. An existing one is an error."""
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o666)
+
+    def write(self, descriptor: int, data: bytes) -> None:
+        """Append all of ``data``, however many pieces the system takes it in."""
+        view = memoryview(data)
+        while view:
+            view = view[os.write(descriptor, view) :]
+
+    def sync(self, descriptor: int) -> None:
+        """Return when what was written survives a power loss."""
+        os.fdatasync(descriptor)
+
+    def truncate(self, descriptor: int, size: int) -> None:
+        """Cut off what follows the first ``size`` bytes."""
+        os.ftruncate(descriptor, size)
+
+    def reserve(self, path: Path, size: int) -> None:
+        """Take ``size`` bytes of room in a file of its own."""
+        descriptor = self.create(path)
+        try:
+            os.posix_fallocate(descriptor, 0, size)
+        finally:
+            os.close(descriptor)
+
+
+def sync_folder(folder: Path) -> None:
+    """Return when the names in ``folder`` survive a power loss. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write a file so that it is the old one or the new one, never half of either.
+
+    Raises OSError.
+    """
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+    sync_folder(path.parent)
+
+
+def lock(folder: Path) -> int:
+    """Take a run's folder for oneself; return the descriptor whose closing gives it back.
+
+    A process that is killed gives it back as well. Raises EnvironmentProblem if it is taken.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise EnvironmentProblem(
+            f"{folder.name}: is being recorded or repaired right now; try again when that is over"
+        ) from None
+    return descriptor
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a run's folder. Raises EnvironmentProblem if somebody else does."""
+    descriptor = lock(folder)
+    try:
+        yield
+    finally:
+        os.close(descriptor)

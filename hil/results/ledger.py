@@ -1,0 +1,140 @@
+"""The ledger: everything but ticks, and which batches of ticks were acknowledged, in SQLite.
+
+Write-ahead log with ``synchronous = FULL``: what is committed survives a power loss, and what a
+killed process was writing is rolled back by whoever opens the file next. SQLite does not notice
+damaged pages either (64 zeroed bytes pass), so every row carries its own CRC-32.
+"""
+
+import json
+import sqlite3
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import Any
+
+from hil.core.errors import EnvironmentProblem
+
+FILE = "ledger.sqlite"
+LAYOUT = 1
+"""Number of the tables' layout, kept where SQLite keeps it (``user_version``)."""
+
+_TABLES = """
+CREATE TABLE record (seq INTEGER PRIMARY KEY, body BLOB NOT NULL, crc INTEGER NOT NULL);
+CREATE TABLE batch (number INTEGER PRIMARY KEY, segment TEXT NOT NULL, place INTEGER NOT NULL,
+  length INTEGER NOT NULL, crc INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+  ticks INTEGER NOT NULL, written_utc TEXT NOT NULL, row_crc INTEGER NOT NULL);
+CREATE TABLE note (name TEXT PRIMARY KEY, body BLOB NOT NULL, crc INTEGER NOT NULL);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One acknowledged batch of ticks: where it stands, and what is in it."""
+
+    number: int
+    segment: str
+    place: int
+    length: int
+    crc: int
+    first: int
+    last: int
+    ticks: int
+    written_utc: str
+
+
+class DamagedRow(EnvironmentProblem):
+    """A row of the ledger whose CRC does not fit, or that SQLite cannot read."""
+
+
+class Ledger:
+    """One run's ledger. Every call raises sqlite3.Error when it cannot be done."""
+
+    def __init__(self, path: Path, *, create: bool = False, read_only: bool = False) -> None:
+        """Open the file; ``create`` makes it, with its tables."""
+        mode = "rwc" if create else "ro" if read_only else "rw"
+        uri = f"{path.absolute().as_uri()}?mode={mode}"
+        # One thread at a time uses it, but not always the one that opened it.
+        self._db = sqlite3.connect(uri, uri=True, check_same_thread=False, isolation_level=None)
+        if create:
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.executescript(_TABLES)
+            self._db.execute(f"PRAGMA user_version = {LAYOUT}")
+        if not read_only:
+            self._db.execute("PRAGMA synchronous = FULL")
+
+    def commit(self, records: Iterable[tuple[int, bytes]], batch: Batch | None) -> None:
+        """Add records (sequence number, canonical line) and a batch, all or nothing, synced."""
+        rows = [(seq, body, zlib.crc32(body, seq)) for seq, body in records]
+        with self._transaction():
+            self._db.executemany("INSERT INTO record VALUES (?, ?, ?)", rows)
+            if batch is not None:
+                row = astuple(batch)
+                self._db.execute(
+                    "INSERT INTO batch VALUES (?,?,?,?,?,?,?,?,?,?)", (*row, _row_crc(row))
+                )
+
+    def note(self, name: str, body: bytes) -> None:
+        """Keep a named thing: what closes a run, an archive's footer."""
+        with self._transaction():
+            self._db.execute(
+                "INSERT OR REPLACE INTO note VALUES (?, ?, ?)", (name, body, zlib.crc32(body))
+            )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """Commit at the end; roll back where that fails, so that the next one can begin."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+
+    def close(self, *, single_file: bool = False) -> None:
+        """Close; ``single_file`` first takes the write-ahead log into the file."""
+        try:
+            if single_file:
+                self._db.execute("PRAGMA journal_mode = DELETE")
+        finally:
+            self._db.close()
+
+    # --- reading ---------------------------------------------------------------------------------
+
+    def records(self) -> Iterator[tuple[int, bytes | None]]:
+        """Yield (sequence number, line) in order; None for a line whose CRC does not fit."""
+        for seq, body, crc in self._db.execute("SELECT seq, body, crc FROM record ORDER BY seq"):
+            good = isinstance(body, bytes) and zlib.crc32(body, seq) == crc
+            yield seq, body if good else None
+
+    def batches(self) -> list[Batch]:
+        """Return the acknowledged batches whose rows are whole, in order."""
+        rows = self._db.execute("SELECT * FROM batch ORDER BY number")
+        return [Batch(*row) for *row, crc in rows if _row_crc(row) == crc]
+
+    def damaged_batches(self) -> list[int]:
+        """Return the numbers of batches whose own row does not fit its CRC."""
+        rows = self._db.execute("SELECT * FROM batch ORDER BY number")
+        return [row[0] for *row, crc in rows if _row_crc(row) != crc]
+
+    def noted(self, name: str) -> bytes | None:
+        """Return a named thing; None if it is not there, or damaged."""
+        row = self._db.execute("SELECT body, crc FROM note WHERE name = ?", (name,)).fetchone()
+        return row[0] if row is not None and zlib.crc32(row[0]) == row[1] else None
+
+    def complaints(self) -> list[str]:
+        """Return what SQLite's own check finds."""
+        found = [str(row[0]) for row in self._db.execute("PRAGMA integrity_check")]
+        return [] if found == ["ok"] else found
+
+
+def _row_crc(row: Iterable[Any]) -> int:
+    return zlib.crc32(json.dumps(list(row)).encode())
+
+
+def as_note(body: Mapping[str, Any]) -> bytes:
+    """Return a mapping as a note's bytes."""
+    return json.dumps(body, sort_keys=True).encode()

@@ -1,0 +1,195 @@
+"""Making what is left of a record readable: nothing is invented, nothing is thrown away.
+
+Everything that can be believed is written anew; where records are missing, a ``RecordsLost`` says
+which; a run without an end gets one that says so, with a verdict no better than its evidence. The
+files as they were stay in a folder beside it.
+"""
+
+import itertools
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hil.core.errors import EnvironmentProblem
+from hil.core.instants import to_seconds
+from hil.core.records import (
+    BenchFailed,
+    Record,
+    RecordsLost,
+    RunEnded,
+    RunStarted,
+    SafeStateArmed,
+    SafeStateReached,
+    Tick,
+)
+from hil.results import catalogue, disk, manifest, runlog
+from hil.results.contents import Contents
+from hil.results.seal import Sealer
+from hil.results.store import Store
+from hil.results.verify import inspect
+from hil.results.writer import Batches
+from hil.verdict.judgement import Judge
+
+SCRATCH = "repair.partial"
+KEPT = "before-repair"
+
+
+def repair(folder: Path, utc_now: Callable[[], str]) -> Iterator[str]:
+    """Repair a run's folder and yield one line for each thing that was done.
+
+    A repair that is interrupted is done again, or finished, by the next one. Raises
+    EnvironmentProblem if there is not enough left, or if it cannot be written.
+    """
+    scratch = folder / SCRATCH
+    with disk.locked(folder):
+        if not _is_complete(scratch):
+            if inspect(folder).whole:
+                yield "nothing to repair"
+                return
+            yield from _rewrite(folder, scratch, utc_now)
+        yield from _exchange(folder, scratch)
+
+
+# --- writing what is left --------------------------------------------------------------------
+
+
+def _rewrite(folder: Path, scratch: Path, utc_now: Callable[[], str]) -> Iterator[str]:
+    """Write all that can be believed into the scratch folder, and seal it there."""
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir()
+    contents = Contents(folder)
+    rewritten = _Rewritten(Batches(Store(scratch, utc_now), lambda: 0))
+    for seq, record in contents.records():
+        yield from rewritten.mark_lost(contents.missing)
+        rewritten.add(seq, record)
+    yield from rewritten.mark_lost(contents.missing)
+    if not rewritten.began:
+        raise EnvironmentProblem(f"{folder.name}: how its ticks are laid out is lost: no repair")
+    yield from rewritten.end()
+    begun = _begun(folder)
+    begun["repaired"] = {"utc": utc_now(), "findings": [str(one) for one in contents.findings]}
+    if (folder / runlog.FILE).is_file():
+        shutil.copy2(folder / runlog.FILE, scratch / runlog.FILE)
+    summary = rewritten.summary(folder, begun)
+    catalogue.write_json(scratch, catalogue.SUMMARY, summary)
+    rewritten.sealer.seal(scratch, begun, digest=summary["digest"])
+
+
+def _begun(folder: Path) -> dict[str, Any]:
+    """Return what the manifest said when the run began, as far as it can be read."""
+    try:
+        return catalogue.read_json(folder, manifest.FILE)
+    except EnvironmentProblem:
+        return {"run": folder.name}
+
+
+@dataclass
+class _Rewritten:
+    """The new record while it is written."""
+
+    batches: Batches
+    sealer: Sealer = field(default_factory=Sealer)
+    judge: Judge = field(default_factory=Judge)
+    began: RunStarted | None = None
+    ended: RunEnded | None = None
+    next_seq: int = 0
+    at: int = 0
+    ticks_at: list[int] = field(default_factory=list)
+    armed: set[str] = field(default_factory=set)
+    marked: int = 0
+
+    def add(self, seq: int, record: Record) -> None:
+        """Write one record under its old number. Raises EnvironmentProblem."""
+        self.batches.take(seq, record)
+        if self.batches.problem is not None:
+            raise self.batches.problem
+        self.next_seq, self.at = seq + 1, record.at
+        self.sealer.feed(record)
+        self.judge.feed(record)
+        if isinstance(record, Tick):
+            self.ticks_at = [*self.ticks_at[:1], record.at]
+        elif isinstance(record, RunStarted):
+            self.began = record
+        elif isinstance(record, RunEnded):
+            self.ended = record
+        elif isinstance(record, SafeStateArmed):
+            self.armed.add(record.device)
+        elif isinstance(record, SafeStateReached) and record.ok:
+            self.armed.discard(record.device)
+
+    def mark_lost(self, missing: list[tuple[int, int]]) -> Iterator[str]:
+        """Say of every gap found since the last time what is missing there."""
+        for first, last in missing[self.marked :]:
+            self.add(first, RecordsLost(self.at, first, last, "damaged or missing when repaired"))
+            yield f"records {first} to {last} are lost and marked so"
+        self.marked = len(missing)
+
+    def end(self) -> Iterator[str]:
+        """Give the run an end, or a second one if its verdict stands on lost evidence."""
+        if self.ended is None:
+            left = ", ".join(sorted(self.armed))
+            what = "the record ends here: the process was killed or lost its power"
+            what += f"; not known to be safe: {left}" if left else ""
+            self.add(self.next_seq, BenchFailed(self.at, "RecordEnded", what))
+            yield what
+        verdict = self.judge.result()
+        if self.ended is None or self.ended.verdict != verdict.verdict.name:
+            self.add(self.next_seq, RunEnded(self.at, verdict.verdict.name, verdict.reason))
+            yield f"verdict on what is left: {verdict.verdict.name}, {verdict.reason}"
+        self.batches.close()
+        if self.batches.problem is not None:
+            raise self.batches.problem
+
+    def summary(self, folder: Path, begun: dict[str, Any]) -> dict[str, Any]:
+        """Return what ``hil runs list`` and ``show`` tell of the run."""
+        verdict = self.judge.result()
+        span = self.ticks_at[-1] - self.ticks_at[0] if self.ticks_at else 0
+        return {
+            "run": folder.name,
+            "folder": str(folder),
+            "verdict": verdict.verdict.name,
+            "profile": begun.get("profile"),
+            "bench": begun.get("bench"),
+            "seed": begun.get("seed"),
+            "simulated_s": to_seconds(span),
+            "digest": self.batches.digest(),
+            "reasons": list(verdict.reasons),
+            "repaired": begun["repaired"],
+        }
+
+
+# --- taking the old record's place ---------------------------------------------------------------
+
+
+def _is_complete(scratch: Path) -> bool:
+    """Say whether the new record is: its sealed manifest is written last, and moved last."""
+    return (scratch / manifest.FILE).is_file() or (scratch / KEPT).is_dir()
+
+
+def _exchange(folder: Path, scratch: Path) -> Iterator[str]:
+    """Move the old files aside and the new ones in; a second call goes on where this one ended."""
+    if not (scratch / KEPT).is_dir():
+        partial = scratch / f"{KEPT}.partial"
+        partial.mkdir(exist_ok=True)
+        for path in _files(folder):
+            path.replace(partial / path.name)
+        partial.rename(scratch / KEPT)  # from here on, what is in the folder is new
+    for path in sorted(_files(scratch), key=lambda path: path.name == manifest.FILE):
+        path.replace(folder / path.name)
+    kept = next(path for path in _numbered(folder / KEPT) if not path.exists())
+    (scratch / KEPT).rename(kept)
+    scratch.rmdir()
+    disk.sync_folder(folder)
+    yield f"repaired; the files as they were stand in {kept.name}"
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if path.is_file()]
+
+
+def _numbered(path: Path) -> Iterator[Path]:
+    yield path
+    for number in itertools.count(2):
+        yield path.with_name(f"{path.name}-{number}")
