@@ -1,8 +1,8 @@
 """From a profile, a bench file and devices to the parts of a run. No I/O, no names to resolve."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from collections.abc import Callable
 
+from hil.bench.driven import ROOM_DEGC
 from hil.bench.expectations import TYPICAL_CELL_V
 from hil.bench.interlock import Bound, Interlock, tightest
 from hil.bench.quantities import Reader
@@ -11,17 +11,12 @@ from hil.bench.stack import Sensors, Stack
 from hil.core.instants import SECOND, Duration, to_seconds
 from hil.core.signals import Layout, tick_layout
 from hil.core.spec import Accuracy
+from hil.core.wiring import units_of
 from hil.physics.board import ntc_divider_v
-from hil.physics.parameters import CellParameters, PackParameters
-from hil.physics.plant import Plant
 from hil.profile import Bench, Profile
 from hil.profile.conditions import QUANTITIES
-from hil.profile.model import PackConfig
 from hil.verdict.deviations import BoardWatch, Explains, Tolerances
 from hil.verdict.registry import Uncertainties
-
-ROOM_DEGC = 25.0
-"""Where a pack starts whose profile names no ambient: it stood in the lab."""
 
 NTC_ACCURACY_K = Accuracy(0.6)
 """1 % error of B (0.4 K at 60 degC), self-heating 0.14 K and resolution: physics.md section 2."""
@@ -31,23 +26,6 @@ MOVED_V = 0.005
 
 SILENT_CYCLES = 3
 """A board is silent after this many of its own cycles without a full set of voltages."""
-
-
-def make_plant(cells: int, pack: PackConfig, cell: CellParameters, seed: int) -> Plant:
-    """Draw a profile's pack. Raises ValueError for what cannot be one."""
-    parameters = PackParameters(
-        cells=cells,
-        cell=cell,
-        spread=pack.spread,
-        soc_ratio=pack.soc_ratio,
-        initial_temperature_degc=ROOM_DEGC if pack.ambient_degc is None else pack.ambient_degc,
-        gradient_k=pack.gradient_k,
-    )
-    return Plant(parameters, seed, {number: _given(asdict(o)) for number, o in pack.cells.items()})
-
-
-def _given(override: Mapping[str, float | None]) -> dict[str, float]:
-    return {name: value for name, value in override.items() if value is not None}
 
 
 def make_stack(bench: Bench) -> Stack:
@@ -62,7 +40,8 @@ def make_stack(bench: Bench) -> Stack:
 
 def make_layout(bench: Bench) -> Layout:
     """Return the tick row of this bench."""
-    return tick_layout(len(bench.wiring.cells), bench.board.ntcs)
+    units = len(units_of(bench.wiring.cells))
+    return tick_layout(len(bench.wiring.cells), bench.board.ntcs, units)
 
 
 def make_interlock(profile: Profile, bench: Bench, rig: Rig, layout: Layout) -> Interlock:

@@ -8,7 +8,7 @@ through a level shifter). Pure mapping between cells and channels; no I/O.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from hil.core.wiring import NtcWire, WiringPlan
+from hil.core.wiring import NtcWire, WiringPlan, units_of
 from hil.ports import CellReadings
 
 
@@ -26,9 +26,8 @@ class Stack:
     def __init__(self, wiring: WiringPlan, sensors: Sensors) -> None:
         """Find out once which unit carries which cells, NTCs and the shunt."""
         self.cells = len(wiring.cells)
-        self.units: dict[str, list[int]] = {}
-        for index in sorted(range(self.cells), key=lambda k: wiring.cells[k].number):
-            self.units.setdefault(wiring.cells[index].device, []).append(index)
+        self.channels = wiring.cells
+        self.units = units_of(wiring.cells)
         self._ntcs: dict[str, list[NtcWire]] = {name: [] for name in self.units}
         for wire in wiring.ntcs:
             self._ntcs[wire.by.device].append(wire)

@@ -1,7 +1,7 @@
 """One tick of the bench, in the order that architecture.md gives and for its reasons.
 
-The tick owns what changes from tick to tick: the row, the last current, the bleeds read back, the
-duty commanded. Everything else it is given.
+The tick owns what changes from tick to tick: the row, the last current, the duty commanded.
+Everything else it is given.
 """
 
 import math
@@ -13,6 +13,7 @@ import numpy as np
 
 from hil.balancing.strategy import AnyStrategy, Bools, Floats, Observation
 from hil.bench.demand import Demand, current_for
+from hil.bench.driven import Driven
 from hil.bench.interlock import Interlock
 from hil.bench.rig import Rig
 from hil.bench.together import together
@@ -76,19 +77,21 @@ class Ticker:
         self._emit = parts.emit
         layout = parts.layout
         self._at = {signal.name: layout.columns(signal.name) for signal in layout.signals}
-        cells = parts.rig.stack.cells
+        cells, units = parts.rig.stack.cells, parts.rig.stack.units
         self.row: list[float] = [math.nan] * layout.width
         self.report: BoardReport | None = None
         self.faults: frozenset[BoardFault] = frozenset()
         self.chamber = ChamberOrder()
-        self._bled_as = np.zeros(cells)
+        self._driven = Driven(parts.plant, layout, parts.rig.stack.channels, parts.ambient_degc)
+        self._span = {name: self._at["emulator.span_s"].start + k for k, name in enumerate(units)}
+        self._steps_per_v = np.ones(cells)
+        for name, indices in units.items():
+            self._steps_per_v[indices] = 1.0 / parts.rig.emulators[name].SPEC.set_resolution_v
         self._read_at: dict[str, Instant] = {}
-        self._last_air_degc = math.nan
         self._duty: list[float] = [0.0] * cells
         self._current_a = 0.0
         self._state = parts.strategy.initial(cells)
         self._next_decision: Instant = 0
-        self._plant_at: Instant | None = None
         self._started = self._now = self.row_at = self.sensed_at = parts.clock.now()
         self._distrusted: set[int] = set()
         self._match_v = {
@@ -102,10 +105,10 @@ class Ticker:
 
     def preset(self) -> list[Coroutine[Any, Any, Any]]:
         """Return the jobs that send the first set-points while all outputs are still off."""
-        cell_v: list[float] = self._plant.voltage_at(0.0).tolist()
+        cell_v = self._plant.voltage_at(0.0)
         cell_degc: list[float] = self._plant.cell_degc.tolist()
-        self._refuse_out_of_range(cell_v)
-        return [job for _, job in self._settings(cell_v, cell_degc)]
+        self._refuse_out_of_range(cell_v.tolist())
+        return [job for _, job in self._settings(self._set_points(cell_v), cell_degc)]
 
     def distrust(self, unit: str, channel: int, *, active: bool) -> None:
         """Leave out a channel on which the bench itself has put a fault.
@@ -116,16 +119,8 @@ class Ticker:
         (self._distrusted.add if active else self._distrusted.discard)(cell)
 
     def advance_plant(self, now: Instant) -> None:
-        """Bring the plant from the last tick to now, with what flowed in between.
-
-        The bleeds enter as charge: an emulator's average covers the time since its last reading,
-        so a reading that was missed is made up for by the next one and no charge is lost.
-        """
-        if self._plant_at is not None:
-            dt_s = to_seconds(now - self._plant_at)
-            self._plant.step(dt_s, self._current_a, self._bled_as / dt_s, self._ambient_degc())
-            self._bled_as[:] = 0.0
-        self._plant_at = now
+        """Bring the plant from the last tick to now, with what flowed in between."""
+        self._driven.advance(now, self.row)
 
     async def drive(self, now: Instant, step: int, demand: Demand) -> None:
         """Set everything for the coming tick, let it settle, and sense it.
@@ -134,12 +129,13 @@ class Ticker:
         """
         self._now = self.row_at = now
         self._current_a = current_for(demand, self._plant, self.report)
-        cell_v: list[float] = self._plant.voltage_at(self._current_a).tolist()
+        volts = self._plant.voltage_at(self._current_a)
+        set_v, cell_v = self._set_points(volts), volts.tolist()
         cell_degc: list[float] = self._plant.cell_degc.tolist()
         self._refuse_out_of_range(cell_v)
-        await self._together(self._settings(cell_v, cell_degc))
+        await self._together(self._settings(set_v, cell_degc))
         await self._clock.sleep_until(now + self._settle_ns())
-        self._truth(step, cell_v, cell_degc)
+        self._truth(step, cell_v, set_v, cell_degc)
         await self._together(self._readings())
         self._fill_board()
         self._forget_recovered()
@@ -164,13 +160,19 @@ class Ticker:
 
     # --- set ---------------------------------------------------------------------------------
 
-    def _settings(self, cell_v: list[float], cell_degc: list[float]) -> list[Job]:
+    def _set_points(self, cell_v: Floats) -> list[float]:
+        """Return what the emulators are told: the nearest voltage that each of them can set."""
+        steps = np.rint(cell_v * self._steps_per_v)
+        set_v: list[float] = (steps / self._steps_per_v).tolist()
+        return set_v
+
+    def _settings(self, set_v: list[float], cell_degc: list[float]) -> list[Job]:
         rig, order = self._rig, self.chamber
         jobs: list[Job] = [
             (
                 name,
                 unit.apply(
-                    rig.stack.pick(name, cell_v),
+                    rig.stack.pick(name, set_v),
                     rig.stack.aux_v(name, cell_degc, self._current_a),
                 ),
             )
@@ -209,14 +211,15 @@ class Ticker:
 
     async def _sense_unit(self, name: str) -> None:
         reading: CellReadings = await self._rig.emulators[name].sense()
+        if not all(map(math.isfinite, (*reading.voltage_v, *reading.current_a))):
+            raise InstrumentFault(name, "has read something that is no number", 0)
         read_v, read_a = self._at["emulator.read_v"].start, self._at["emulator.read_a"].start
         now = self._clock.now()
-        elapsed_s = to_seconds(now - self._read_at.get(name, now))
+        self.row[self._span[name]] = to_seconds(now - self._read_at.get(name, now))
         self._read_at[name] = now
         for channel, k in enumerate(self._rig.stack.units[name]):
             self.row[read_v + k] = reading.voltage_v[channel]
             self.row[read_a + k] = reading.current_a[channel]
-            self._bled_as[k] += reading.current_a[channel] * elapsed_s
         for k in self._distrusted.intersection(self._rig.stack.units[name]):
             self.row[read_v + k] = math.nan
         self._refuse_unbelievable(name, reading)
@@ -240,17 +243,20 @@ class Ticker:
             found = reading.alarm or "no air temperature"
             raise InstrumentFault(self._rig.chamber.name, f"reports {found}", 0)
 
-    def _truth(self, step: int, cell_v: list[float], cell_degc: list[float]) -> None:
+    def _truth(
+        self, step: int, cell_v: list[float], set_v: list[float], cell_degc: list[float]
+    ) -> None:
         """Fill in what the plant knows, and blank what is about to be read."""
         row, at = self.row, self._at
         row[at["step"].start] = float(step)
         row[at["pack.current_a"].start] = self._current_a
         row[at["pack.voltage_v"].start] = sum(cell_v)
-        row[at["plant.cell_v"]] = row[at["emulator.set_v"]] = cell_v
+        row[at["plant.cell_v"]], row[at["emulator.set_v"]] = cell_v, set_v
         row[at["plant.soc"]] = self._plant.soc.tolist()
         row[at["plant.cell_degc"]] = cell_degc
         nans = [math.nan] * len(cell_v)
         row[at["emulator.read_v"]] = row[at["emulator.read_a"]] = nans
+        row[at["emulator.span_s"]] = [math.nan] * len(self._span)
         row[at["chamber.air_degc"].start] = math.nan
 
     async def _sense_board(self) -> None:
@@ -306,17 +312,6 @@ class Ticker:
         """Forget a device's trouble as soon as a whole tick passed without any."""
         for name in [name for name in self._lost_since if self._lost_at[name] != self._now]:
             del self._lost_since[name]
-
-    def _ambient_degc(self) -> float:
-        """Return the air around the plant's cells: the profile's, else what the chamber reads."""
-        if self._parts.ambient_degc is not None:
-            return self._parts.ambient_degc
-        air_degc = self.row[self._at["chamber.air_degc"].start]
-        if not math.isnan(air_degc):
-            self._last_air_degc = air_degc
-        elif math.isnan(self._last_air_degc):
-            return float(self._plant.cell_degc.mean())  # nothing known yet: no heat either way
-        return self._last_air_degc
 
     # --- decide ------------------------------------------------------------------------------
 

@@ -52,12 +52,13 @@ class Layout:
         ]
 
 
-def tick_layout(cells: int, ntcs: int) -> Layout:
+def tick_layout(cells: int, ntcs: int, units: int = 1) -> Layout:
     """Return the row of a bench with one stack of ``cells`` and a board with ``ntcs`` cell NTCs.
 
-    ``plant`` is truth, ``emulator`` what the emulators set and read back (current averaged over
-    the last tick, positive into the board), ``board`` what the board reported, ``command`` what
-    the controller asked for. ``pack.current_a`` is positive in discharge.
+    ``plant`` is truth, ``emulator`` what the emulators were told and read back (current positive
+    into the board, averaged over ``span_s``: the time since the unit was read before, one column a
+    unit of ``hil.core.wiring.units_of``), ``board`` what the board reported, ``command`` what the
+    controller asked for. ``pack.current_a`` is positive in discharge.
     """
     return Layout(
         [
@@ -72,6 +73,7 @@ def tick_layout(cells: int, ntcs: int) -> Layout:
             Signal("emulator.set_v", "V", cells),
             Signal("emulator.read_v", "V", cells),
             Signal("emulator.read_a", "A", cells),
+            Signal("emulator.span_s", "s", units),
             Signal("board.cell_v", "V", cells),
             Signal("board.duty", "1", cells),
             Signal("board.ntc_degc", "degC", ntcs),

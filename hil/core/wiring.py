@@ -3,6 +3,7 @@
 Cells, NTCs and devices' channels count from 1, as on the devices' own front panels.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -50,3 +51,14 @@ class WiringPlan:
     lead_ohm: tuple[float, ...]
     ntcs: tuple[NtcWire, ...]
     shunt: ShuntWire | None
+
+
+def units_of(cells: Sequence[Channel]) -> dict[str, list[int]]:
+    """Return each unit's cells (indices from 0) in the order of its channels.
+
+    Units come in the order of their lowest channels, and of the stack where these are equal.
+    """
+    units: dict[str, list[int]] = {}
+    for index in sorted(range(len(cells)), key=lambda k: cells[k].number):
+        units.setdefault(cells[index].device, []).append(index)
+    return units

@@ -1,0 +1,93 @@
+"""The plant between two ticks: moved by what the row of the last tick says flowed, by nothing else.
+
+The bench and a replay both move it here, and the row is all that they hand over: so a record holds
+every input of the physics, or the bench itself could not run.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hil.core.instants import Instant, to_seconds
+from hil.core.signals import Layout
+from hil.core.wiring import Channel, units_of
+from hil.physics.parameters import CellParameters, PackParameters
+from hil.physics.plant import Plant
+from hil.profile.model import PackConfig
+
+Floats: TypeAlias = NDArray[np.float64]
+
+ROOM_DEGC = 25.0
+"""Where a pack starts whose profile names no ambient: it stood in the lab."""
+
+
+def make_plant(cells: int, pack: PackConfig, cell: CellParameters, seed: int) -> Plant:
+    """Draw a profile's pack. Raises ValueError for what cannot be one."""
+    parameters = PackParameters(
+        cells=cells,
+        cell=cell,
+        spread=pack.spread,
+        soc_ratio=pack.soc_ratio,
+        initial_temperature_degc=ROOM_DEGC if pack.ambient_degc is None else pack.ambient_degc,
+        gradient_k=pack.gradient_k,
+    )
+    return Plant(parameters, seed, {number: _given(asdict(o)) for number, o in pack.cells.items()})
+
+
+def _given(override: Mapping[str, float | None]) -> dict[str, float]:
+    return {name: value for name, value in override.items() if value is not None}
+
+
+class Driven:
+    """Moves a plant from tick to tick."""
+
+    def __init__(
+        self,
+        plant: Plant,
+        layout: Layout,
+        channels: Sequence[Channel],
+        ambient_degc: float | None,
+    ) -> None:
+        """``channels`` emulate cells 1, 2, ...; without an ambient the chamber's air counts."""
+        self._plant, self._ambient = plant, ambient_degc
+        self._current = layout.index("pack.current_a")
+        self._read_a = layout.columns("emulator.read_a")
+        self._span_s = layout.columns("emulator.span_s")
+        self._air = layout.index("chamber.air_degc")
+        self._unit = np.zeros(len(channels), dtype=np.intp)
+        for unit, cells in enumerate(units_of(channels).values()):
+            self._unit[cells] = unit
+        self._at: Instant | None = None
+        self._last_air_degc = math.nan
+
+    def advance(self, now: Instant, row: Sequence[float]) -> None:
+        """Bring the plant from the last tick, whose ``row`` this is, to ``now``.
+
+        The bleeds enter as charge: an emulator's average covers the time since its last reading,
+        so a reading that was missed is made up for by the next one and no charge is lost. Raises
+        ValueError for a time that does not go on, or an input that is no number.
+        """
+        if self._at is not None:
+            dt_s = to_seconds(now - self._at)
+            current_a, ambient_degc = row[self._current], self._ambient_degc(row[self._air])
+            self._plant.step(dt_s, current_a, self._bled_as(row) / dt_s, ambient_degc)
+        self._at = now
+
+    def _bled_as(self, row: Sequence[float]) -> Floats:
+        """Return the charge (cells,) that has flowed into the bleeds; 0 where nobody has looked."""
+        span_s = np.array(row[self._span_s])[self._unit]
+        return np.where(np.isnan(span_s), 0.0, np.array(row[self._read_a]) * span_s)
+
+    def _ambient_degc(self, air_degc: float) -> float:
+        """Return the air around the cells: the profile's, else what the chamber last read."""
+        if self._ambient is not None:
+            return self._ambient
+        if not math.isnan(air_degc):
+            self._last_air_degc = air_degc
+        elif math.isnan(self._last_air_degc):
+            return float(self._plant.cell_degc.mean())  # nothing known yet: no heat either way
+        return self._last_air_degc
