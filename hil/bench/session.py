@@ -18,7 +18,7 @@ from hil.bench.tick import Parts
 from hil.bench.wall_time import monotonic_ns
 from hil.core.errors import ConfigErrors
 from hil.core.instants import MILLISECOND, Duration, Instant, to_seconds
-from hil.core.records import Deviation, ExpectationJudged, Record, RunEnded
+from hil.core.records import BenchFailed, Deviation, ExpectationJudged, Record, RunEnded
 from hil.core.signals import Layout
 from hil.ports import Clock
 from hil.profile import Bench, Profile
@@ -151,6 +151,10 @@ class Session:
 
     def _conclude(self, at: Instant, metrics: Metrics) -> None:
         """Judge the criteria on the whole run, and write the verdict down as the last record."""
+        self._journal.sync(at)
+        problem = self._journal.problem
+        if problem is not None and self.run.reason != str(problem):
+            self._journal.emit(BenchFailed(at, type(problem).__name__, str(problem)))
         self.metrics = metrics.result()
         for criterion in self._profile.verdict:
             self._journal.emit(of_run(criterion, self.metrics, at, whole=self.run.complete))
