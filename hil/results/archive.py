@@ -2,11 +2,13 @@
 
 It takes the segments' place when it has been read back and found equal to them, bit by bit. Pages
 carry checksums; a damaged one costs its row group. The footer, without which nothing of a Parquet
-file can be read, is kept in the ledger too.
+file can be read, is kept in a file beside it too.
 """
 
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from struct import Struct
 from typing import Any
 
 import numpy as np
@@ -15,16 +17,20 @@ import pyarrow.parquet as pq
 
 from hil.core.records import RunStarted, Tick
 from hil.core.signals import Layout, Signal
-from hil.results import segments
+from hil.results import canonical, segments
 
 FILE = "ticks.parquet"
 PARTIAL = FILE + ".partial"
+FOOTER = FILE + ".footer"
 ROWS_A_GROUP = 8_192
 _FIXED = 3
 """Columns before the signals: seq, at_ns, wire."""
 
 FEW = 3
 """A column with fewer different values than a third of its rows is kept as a dictionary."""
+
+Found = Callable[[str, str], None]
+"""Takes a file's name and what is wrong with it."""
 
 Samples = tuple[Any, Any, list[bytes], Any]
 """seq (n,), at_ns (n,), n times 32 bytes, values (n, width)."""
@@ -47,11 +53,11 @@ def make(folder: Path, started: RunStarted) -> bool:
     paths = segments.segments(folder)
     if not paths:
         return False
-    layout = Layout(Signal(*signal) for signal in started.signals)
     partial = folder / PARTIAL
     try:
-        _write(partial, _groups(paths), layout)
+        _write(partial, _groups(paths), started)
         _compare(partial, _groups(paths))
+        (folder / FOOTER).write_bytes(_footer_of(partial))
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
@@ -63,8 +69,7 @@ def make(folder: Path, started: RunStarted) -> bool:
 
 def write(folder: Path, path: Path, started: RunStarted) -> None:
     """Write the segments of a run to a Parquet file elsewhere. Raises OSError."""
-    layout = Layout(Signal(*signal) for signal in started.signals)
-    _write(path, _groups(segments.segments(folder)), layout)
+    _write(path, _groups(segments.segments(folder)), started)
 
 
 def _groups(paths: Sequence[Path]) -> Iterator[Samples]:
@@ -109,13 +114,16 @@ def _table(samples: Samples, layout: Layout) -> Any:
     return pa.table(columns, schema=pa.schema(tagged))
 
 
-def _write(path: Path, groups: Iterator[Samples], layout: Layout) -> None:
+def _write(path: Path, groups: Iterator[Samples], started: RunStarted) -> None:
+    layout = Layout(Signal(*signal) for signal in started.signals)
     writer = None
     try:
         for samples in groups:
             table = _table(samples, layout)
             writer = writer or pq.ParquetWriter(path, table.schema, **_settings(table))
             writer.write_table(table)
+        if writer is not None:
+            writer.add_key_value_metadata({segments.FIRST: canonical.line(0, started).decode()})
     finally:
         if writer is not None:
             writer.close()
@@ -134,6 +142,7 @@ def _settings(table: Any) -> dict[str, Any]:
         "use_dictionary": few,
         "use_byte_stream_split": many,
         "write_page_checksum": True,
+        "write_statistics": False,
     }
 
 
@@ -148,13 +157,55 @@ def _compare(path: Path, groups: Iterator[Samples]) -> None:
             raise ValueError(f"{path.name}: what was read back is not what was written")
 
 
+# --- the footer ----------------------------------------------------------------------------------
+
+_TAIL = Struct("<I4s")
+_COPY = Struct("<QI")
+"""Where the footer begins, and its CRC-32, which Parquet does not have."""
+
+
+def _footer_of(path: Path) -> bytes:
+    """Return the copy that is kept of a good file's footer: where, CRC-32, bytes."""
+    data = path.read_bytes()
+    length, _ = _TAIL.unpack(data[-_TAIL.size :])
+    start = len(data) - _TAIL.size - length
+    return _COPY.pack(start, zlib.crc32(data[start:])) + data[start:]
+
+
+def _opened(folder: Path, found: Found) -> Any:
+    """Open the file, with the copy of its footer if its own is damaged.
+
+    Raises OSError, ArrowException.
+    """
+    path = folder / FILE
+    source: Any = path
+    copy = (folder / FOOTER).read_bytes() if (folder / FOOTER).is_file() else b""
+    if len(copy) > _COPY.size:
+        start, crc = _COPY.unpack(copy[: _COPY.size])
+        footer = copy[_COPY.size :]
+        data = path.read_bytes()
+        if zlib.crc32(footer) == crc and data[start:] != footer:
+            found(FILE, "its footer is damaged")
+            source = pa.BufferReader(data[:start].ljust(start, b"\0") + footer)
+    return pq.ParquetFile(source, page_checksum_verification=True)
+
+
 # --- reading it ----------------------------------------------------------------------------------
 
 
-def ticks(folder: Path, found: Callable[[str, str], None]) -> Iterator[tuple[int, Tick]]:
+def first_line(folder: Path) -> bytes:
+    """Return the run's first record, as a canonical line; empty if it cannot be read."""
+    try:
+        file = _opened(folder, lambda _file, _what: None)
+    except (OSError, pa.ArrowException):
+        return b""
+    return bytes((file.metadata.metadata or {}).get(segments.FIRST.encode(), b""))
+
+
+def ticks(folder: Path, found: Found) -> Iterator[tuple[int, Tick]]:
     """Yield sequence number and tick; what cannot be read is told to ``found(file, what)``."""
     try:
-        file = pq.ParquetFile(folder / FILE, page_checksum_verification=True)
+        file = _opened(folder, found)
     except (OSError, pa.ArrowException) as error:
         found(FILE, f"cannot be read: {_one_line(error)}")
         return

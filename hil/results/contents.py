@@ -45,7 +45,11 @@ class Contents:
         self.batches: list[Batch] = []
         self._read_ledger()
         self._archived = archive.is_whole(folder)
-        self._whole = [] if self._archived else self._scan_segments()
+        self._whole: list[tuple[Path, segments.Whole]] = []
+        if self._archived:
+            self._recall(archive.first_line(folder))
+        else:
+            self._whole = self._scan_segments()
 
     def records(self) -> Iterator[SeqRecord]:
         """Yield every record that can be read, in order; then ``findings`` is complete."""
@@ -94,6 +98,11 @@ class Contents:
             return
         self.others.append((seq, record))
 
+    def _recall(self, first_line: bytes) -> None:
+        """Take the run's first record from where the ticks stand, if the ledger has lost it."""
+        if first_line and not (self.others and self.others[0][0] == 0):
+            self.others.insert(0, canonical.record(first_line))
+
     # --- the ticks -------------------------------------------------------------------------------
 
     def _scan_segments(self) -> list[tuple[Path, segments.Whole]]:
@@ -112,6 +121,8 @@ class Contents:
                 elif part.index:
                     whole.append((path, part))
                     self._compare(path.name, part, expected)
+                else:
+                    self._recall(segments.first_line(data[: part.length]))
         for batch in expected.values():
             self._found(batch.segment, f"{_named(batch)} is missing")
         return whole

@@ -8,7 +8,9 @@ to three quarters of what row by row takes.
 Arrow checks nothing: 64 zeroed bytes inside a stream go unnoticed. So each message carries, in its
 metadata, a seal of fixed width: its whole length and the CRC-32 of all its bytes, the digits of
 the CRC itself counted as zeros. Nothing of a message is believed, nor given to Arrow, before its
-seal has been checked; behind a damaged one the scan finds the next seal and goes on.
+seal has been checked; behind a damaged one the scan finds the next seal and goes on. The first
+message also carries the run's first record, so that a segment can be read where nothing else is
+left: it names every signal and its unit.
 """
 
 import re
@@ -40,8 +42,11 @@ _BLANK = b"hil-seal length=0000000000 crc32=00000000"
 _SEAL = re.compile(rb"hil-seal length=(\d{10}) crc32=([0-9a-f]{8})")
 _START = b"\xff\xff\xff\xff"
 _END = _START + b"\0\0\0\0"
-_SEARCHED = 8192
-"""Bytes from the start of a message in which its seal stands."""
+_SEARCHED = 1 << 20
+"""Bytes from the start of a message in which its seal stands; a long profile makes a long head."""
+
+FIRST = "first-record"
+"""Key of the first record in the metadata of segments and archives."""
 
 SeqTick = tuple[int, Tick]
 
@@ -57,10 +62,10 @@ def name_of(number: int) -> str:
 class Encoder:
     """Makes the messages of one segment."""
 
-    def __init__(self) -> None:
-        """Begin the stream; its first bytes are ``head``."""
+    def __init__(self, first_line: bytes) -> None:
+        """Begin the stream, of a run with this first record; its first bytes are ``head``."""
         self._sink = _Collected()
-        schema = _SCHEMA.with_metadata({"seal": _BLANK})
+        schema = _SCHEMA.with_metadata({"seal": _BLANK, FIRST: first_line})
         self._writer = pa.ipc.new_stream(pa.PythonFile(self._sink, "w"), schema, options=_OPTIONS)
         head = schema.serialize().to_pybytes()
         self.head = _sealed(head)
@@ -202,6 +207,12 @@ def _next_whole(data: bytes, offset: int, index: int) -> Whole | None:
             if found is not None:
                 return found
     return None
+
+
+def first_line(head: bytes) -> bytes:
+    """Return the run's first record, as a canonical line, from a head whose seal is good."""
+    schema = pa.ipc.read_schema(pa.py_buffer(head))
+    return bytes((schema.metadata or {}).get(FIRST.encode(), b""))
 
 
 def decode(message: bytes) -> list[SeqTick]:

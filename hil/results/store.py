@@ -54,6 +54,7 @@ class Store:
         self._disk = disk or Disk()
         self._segment: _Segment | None = None
         self._segments = self._batches = 0
+        self._first_line = b""
         self._lock = lock(folder)
         try:
             self._disk.reserve(folder / RESERVE, RESERVE_BYTES)
@@ -68,6 +69,8 @@ class Store:
 
         Raises RecordingProblem: then the batch is not, and the segment ends with the one before.
         """
+        if not self._first_line and records.others:
+            self._first_line = records.others[0][1]
         try:
             batch = self._put(records.ticks) if records.ticks else None
             self._ledger.commit(records.others, batch)
@@ -131,7 +134,9 @@ class Store:
     def _begin_segment(self) -> "_Segment":
         self._segments += 1
         name = segments.name_of(self._segments)
-        self._segment = segment = _Segment(name, self._disk.create(self._folder / name))
+        self._segment = segment = _Segment(
+            name, self._disk.create(self._folder / name), segments.Encoder(self._first_line)
+        )
         self._disk.write(segment.descriptor, segment.encoder.head)
         segment.size = len(segment.encoder.head)
         sync_folder(self._folder)
@@ -164,7 +169,7 @@ class _Segment:
 
     name: str
     descriptor: int
-    encoder: segments.Encoder = field(default_factory=segments.Encoder)
+    encoder: segments.Encoder
     size: int = 0
     rows: int = 0
 

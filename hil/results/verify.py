@@ -72,7 +72,7 @@ def inspect(folder: Path) -> Report:
     body, findings = _manifest(folder)
     contents = Contents(folder)
     report = _read(folder.name, contents, str(body.get("digest", "")))
-    report.findings = findings + contents.findings
+    report.findings = list(dict.fromkeys(findings + contents.findings))
     if report.sealed and report.sealed != report.digest:
         report.findings.append(Finding("journal", "its digest is not the one that was sealed"))
     if not report.ended:
