@@ -89,11 +89,11 @@ class MemoryByteLink:
 
     async def receive(self) -> bytes:
         """Wait for at least one byte and return all that have arrived. Raises LinkLost."""
-        return b"".join(await self._mailbox.wait())
+        return self._taken(await self._mailbox.wait())
 
     def pending(self) -> bytes:
         """Take what has arrived without waiting. Raises LinkLost."""
-        return b"".join(self._mailbox.take())
+        return self._taken(self._mailbox.take())
 
     async def close(self) -> None:
         """Let go: what is still on its way to the host is lost, what was sent arrives."""
@@ -132,9 +132,14 @@ class MemoryByteLink:
         """Deliver to the host what belongs to its present session."""
         if session != self._session or not self._mailbox.is_open or self._is_mute:
             return
-        if self._tap is not None:
-            self._tap(b"<" + data)
         self._mailbox.put(data, len(data))
+
+    def _taken(self, chunks: list[bytes]) -> bytes:
+        """Hand over what has arrived; the tap's order is that in which the host took it."""
+        data = b"".join(chunks)
+        if data and self._tap is not None:
+            self._tap(b"<" + data)
+        return data
 
 
 def memory_byte_link(
@@ -147,7 +152,7 @@ def memory_byte_link(
 ) -> MemoryByteLink:
     """Return the link of device ``name`` to its ``twin``; ``options`` as in MemoryByteOptions.
 
-    ``tap`` sees ``b">"`` + bytes as the host sends them and ``b"<"`` + bytes as they reach it.
+    ``tap`` sees ``b">"`` + bytes as the host sends them and ``b"<"`` + bytes as it takes them.
     Raises ValueError for an option's value, TypeError for an option it does not have.
     """
     return MemoryByteLink(name, clock, MemoryByteOptions(**options), twin, tap)

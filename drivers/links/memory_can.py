@@ -307,7 +307,7 @@ class MemoryFrameLink:
         self._mailbox.check()
         self._host.send(frame)
         if self._tap is not None:
-            self._tap(_tap_bytes(b">", frame))
+            self._tap(tap_bytes(b">", frame))
 
     async def receive(self) -> list[Message]:
         """Wait for at least one frame and return all that have arrived. Raises LinkLost."""
@@ -359,7 +359,7 @@ class MemoryFrameLink:
                 return
             if self._tap is not None:
                 for frame in frames:
-                    self._tap(_tap_bytes(b"<", frame))
+                    self._tap(tap_bytes(b"<", frame))
             self._mailbox.put_all(frames)
 
     def _arrive_now(self, frame: Message) -> None:
@@ -368,7 +368,7 @@ class MemoryFrameLink:
         self._take_in()
 
 
-def _tap_bytes(way: bytes, frame: Message) -> bytes:
+def tap_bytes(way: bytes, frame: Message) -> bytes:
     """Write a frame as way, identifier (4 bytes, big-endian, flags as SocketCAN), dlc, data."""
     identifier = frame.arbitration_id
     if frame.is_extended_id:

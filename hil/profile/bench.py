@@ -45,10 +45,14 @@ MAX_CHANNELS = 64
 
 @dataclass(frozen=True)
 class LinkConfig:
-    """How a device is reached: the name of a link, and that link's own keys as texts."""
+    """How a device is reached: the name of a link, and that link's own keys as texts.
+
+    ``faults`` are the keys of the disturber that is put round the link; empty: none is.
+    """
 
     kind: str
     options: Mapping[str, Any]
+    faults: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -90,21 +94,28 @@ class Bench:
 
 
 def _link(value: Any) -> LinkConfig:
-    """Split ``kind`` from the keys that only the link itself understands."""
+    """Split ``kind`` and ``faults`` from the keys that only the link itself understands."""
     if not isinstance(value, Table) or not isinstance(value.get("kind"), str):
         raise ValueError("expected a mapping with 'kind', such as {kind: memory}")  # noqa: TRY004 - pydantic collects ValueErrors
+    faults = value.get("faults", Table(value.mark))
+    if not isinstance(faults, Table):
+        raise ValueError("expected a mapping as 'faults', such as {lost: 0.1 %}")  # noqa: TRY004 - pydantic collects ValueErrors
     options = Table(value.mark)
     for key, one in value.items():
-        if key != "kind":
+        if key not in ("kind", "faults"):
             options.put(key, one, value.keys_at[key])
-    return LinkConfig(str(value["kind"]), options)
+    return LinkConfig(str(value["kind"]), options, faults)
 
 
 LINK: Any = Annotated[
     LinkConfig,
     PlainValidator(_link),
     WithJsonSchema(
-        {"type": "object", "properties": {"kind": {"type": "string"}}, "required": ["kind"]}
+        {
+            "type": "object",
+            "properties": {"kind": {"type": "string"}, "faults": {"type": "object"}},
+            "required": ["kind"],
+        }
     ),
 ]
 

@@ -12,10 +12,10 @@ import pytest
 from house import ROOT, project_files, relative
 
 from hil.core.spec import BoardSpec, ChamberSpec, EmulatorSpec
-from hil.ports import LinkKind
+from hil.ports import Disturber, LinkKind
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-GROUPS = ("hil.drivers", "hil.twins", "hil.links")
+GROUPS = ("hil.drivers", "hil.twins", "hil.links", "hil.disturbers")
 
 # In pieces, so that this file does not hold what it looks for.
 PRIVATE = re.compile(
@@ -42,7 +42,7 @@ def test_every_entry_point_loads(group: str) -> None:
     assert set(ours) == set(PROJECT["entry-points"][group])
     for point in ours.values():
         found = point.load()
-        assert callable(found.make if isinstance(found, LinkKind) else found)
+        assert callable(found.make if isinstance(found, LinkKind | Disturber) else found)
 
 
 def test_every_driver_has_data_and_a_twin() -> None:

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import pytest
 
+from drivers.links.faulty import disturb_bytes
 from drivers.links.memory import memory_byte_link
 from hil.bench.clock import run_virtual
 from hil.core.errors import LinkLost
@@ -41,7 +42,8 @@ class MemoryRig:
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.bytes = bytearray()
-        self.link = memory_byte_link("peer", clock, {"baud": 115_200}, twin=self)
+        self.cable = memory_byte_link("peer", clock, {"baud": 115_200}, twin=self)
+        self.link: ByteLink = self.cable
 
     def attach(self, send: Callable[[bytes, Instant], None]) -> None:
         self._send = send
@@ -58,7 +60,7 @@ class MemoryRig:
         self._send(data, self.clock.now() + after)
 
     def die(self) -> None:
-        self.link.cut()
+        self.cable.cut()
 
 
 Case = Callable[[Rig], Awaitable[None]]
@@ -71,7 +73,18 @@ def in_memory(case: Case) -> None:
     run_virtual(main)
 
 
-@pytest.fixture(params=[in_memory])
+def through_a_disturber(case: Case) -> None:
+    """Run a case through the wrapper, which has nothing to disturb."""
+
+    async def main(clock: Clock) -> None:
+        rig = MemoryRig(clock)
+        rig.link = disturb_bytes("peer", rig.cable, clock, {}, seed=1)
+        await case(rig)
+
+    run_virtual(main)
+
+
+@pytest.fixture(params=[in_memory, through_a_disturber])
 def on_rig(request: pytest.FixtureRequest) -> Callable[[Case], None]:
     """Runs a case on each transport."""
     runner: Callable[[Case], None] = request.param

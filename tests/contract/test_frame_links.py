@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import pytest
 from can import Message
 
+from drivers.links.faulty import disturb_frames
 from drivers.links.memory_can import memory_frame_link
 from hil.bench.clock import run_virtual
 from hil.core.errors import LinkLost
@@ -42,7 +43,8 @@ class MemoryRig:
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.frames: list[Message] = []
-        self.link = memory_frame_link("board", clock, {}, twin=self)
+        self.cable = memory_frame_link("board", clock, {}, twin=self)
+        self.link: FrameLink = self.cable
 
     def attach(self, send: Callable[[Message], None]) -> None:
         self._send = send
@@ -59,7 +61,7 @@ class MemoryRig:
         self._send(frame)
 
     def die(self) -> None:
-        self.link.cut()
+        self.cable.cut()
 
 
 Case = Callable[[Rig], Awaitable[None]]
@@ -72,7 +74,18 @@ def in_memory(case: Case) -> None:
     run_virtual(main)
 
 
-@pytest.fixture(params=[in_memory])
+def through_a_disturber(case: Case) -> None:
+    """Run a case through the wrapper, which has nothing to disturb."""
+
+    async def main(clock: Clock) -> None:
+        rig = MemoryRig(clock)
+        rig.link = disturb_frames("board", rig.cable, clock, {}, seed=1)
+        await case(rig)
+
+    run_virtual(main)
+
+
+@pytest.fixture(params=[in_memory, through_a_disturber])
 def on_rig(request: pytest.FixtureRequest) -> Callable[[Case], None]:
     """Runs a case on each transport."""
     runner: Callable[[Case], None] = request.param

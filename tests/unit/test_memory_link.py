@@ -102,7 +102,7 @@ def test_an_answer_with_an_earlier_instant_stays_behind_the_one_before() -> None
     run_virtual(main)
 
 
-def test_the_tap_sees_both_ways_in_wire_order_and_nothing_else() -> None:
+def test_the_tap_sees_what_the_host_sent_and_took_and_nothing_else() -> None:
     seen: list[bytes] = []
 
     async def main(clock: Clock) -> None:
@@ -113,6 +113,9 @@ def test_the_tap_sees_both_ways_in_wire_order_and_nothing_else() -> None:
         await link.send(b"TEMP?\n")
         twin.send(b"23.1\n", clock.now())
         await clock.sleep_until(2 * SECOND)
+        assert seen == [b">TEMP?\n"], "nobody has taken the answer yet"
+        assert link.pending() == b"23.1\n"
+        assert link.pending() == b""
         link.mute()
         twin.send(b"unheard", clock.now())
         await clock.sleep_until(3 * SECOND)

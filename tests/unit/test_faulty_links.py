@@ -1,0 +1,353 @@
+"""Each fault of a link, both ways, for bytes and for frames; and what is left after it."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, NamedTuple
+
+import pytest
+from can import Message
+
+from drivers.links.faulty import FaultyLink
+from drivers.links.faulty_media import BYTES, FRAMES
+from drivers.links.faulty_plan import FaultKeys, FaultPlan, LinkFault
+from drivers.links.memory import memory_byte_link
+from drivers.links.memory_can import memory_frame_link
+from hil.bench.clock import run_virtual
+from hil.core.errors import LinkLost
+from hil.core.instants import MILLISECOND, SECOND, Instant
+from hil.core.records import LinkFaulted
+from hil.ports import Clock
+
+BY = 50 * MILLISECOND
+
+
+class Bytes:
+    """A byte link with a plan, and the twin behind it; messages are ``m0`` to ``m9``."""
+
+    name = "bytes"
+
+    def __init__(self, clock: Clock, *faults: LinkFault) -> None:
+        self.clock = clock
+        self.heard: list[bytes] = []
+        self.heard_at: list[Instant] = []
+        self.noted: list[LinkFaulted] = []
+        self.tapped: list[bytes] = []
+        self.cable = memory_byte_link("device", clock, {"latency_ns": 0}, twin=self)
+        plan = FaultPlan("device", 1, FaultKeys(by_ns=BY), faults)
+        self.link = FaultyLink[Any, Any](
+            "device", self.cable, clock, plan, BYTES, self.tapped.append, self.noted.append
+        )
+
+    def attach(self, send: Callable[[bytes, Instant], None]) -> None:
+        self._send = send
+
+    def receive(self, data: bytes) -> None:
+        self.heard.append(data)
+        self.heard_at.append(self.clock.now())
+
+    @staticmethod
+    def message(k: int) -> Any:
+        return b"m%d" % k
+
+    def say(self, k: int) -> None:
+        self._send(self.message(k), self.clock.now())
+
+    @staticmethod
+    def written(batch: bytes) -> bytes:
+        return batch
+
+
+class Frames:
+    """The same on a CAN bus; a frame's data are ``m0`` to ``m9``."""
+
+    name = "frames"
+
+    def __init__(self, clock: Clock, *faults: LinkFault) -> None:
+        self.clock = clock
+        self.heard: list[bytes] = []
+        self.heard_at: list[Instant] = []
+        self.noted: list[LinkFaulted] = []
+        self.tapped: list[bytes] = []
+        self.cable = memory_frame_link("device", clock, {}, twin=self)
+        plan = FaultPlan("device", 1, FaultKeys(by_ns=BY), faults)
+        self.link = FaultyLink[Any, Any](
+            "device", self.cable, clock, plan, FRAMES, self.tapped.append, self.noted.append
+        )
+
+    def attach(self, send: Callable[[Message], None]) -> None:
+        self._send = send
+
+    def receive(self, frame: Message) -> None:
+        self.heard.append(bytes(frame.data))
+        self.heard_at.append(self.clock.now())
+
+    @staticmethod
+    def message(k: int) -> Any:
+        return Message(arbitration_id=0x100, is_extended_id=False, data=b"m%d" % k)
+
+    def say(self, k: int) -> None:
+        self._send(self.message(k))
+
+    @staticmethod
+    def written(batch: list[Message]) -> bytes:
+        return b"".join(bytes(frame.data) for frame in batch)
+
+
+Rig = Bytes | Frames
+Case = Callable[[Rig], Coroutine[Any, Any, None]]
+
+
+@pytest.fixture(params=[Bytes, Frames], ids=lambda kind: str(kind.name))
+def on(request: pytest.FixtureRequest) -> Callable[..., Rig]:
+    """Runs a case on either kind of link with the given faults, and returns the rig."""
+
+    def run(case: Case, *faults: LinkFault) -> Rig:
+        async def main(clock: Clock) -> Rig:
+            rig: Rig = request.param(clock, *faults)
+            await rig.link.open()
+            await case(rig)
+            await rig.link.close()
+            assert asyncio.all_tasks() == {asyncio.current_task()}, "a task is left"
+            return rig
+
+        return run_virtual(main)
+
+    return run
+
+
+class Expected(NamedTuple):
+    """What becomes of messages 0 to 2, sent 10 ms apart, when message 1 has a fault."""
+
+    kind: Any
+    amount: int
+    at_25_ms: bytes
+    at_1_s: bytes
+
+
+FAULTS = [
+    Expected("lost", 0, b"m0m2", b"m0m2"),
+    Expected("late", 4 * MILLISECOND, b"m0m1m2", b"m0m1m2"),
+    Expected("late", BY, b"m0m2", b"m0m2m1"),
+    Expected("partial", 1, b"m0mm2", b"m0mm2"),
+    Expected("partial", 0, b"m0m2", b"m0m2"),
+    Expected("doubled", 0, b"m0m1m1m2", b"m0m1m1m2"),
+    Expected("corrupted", 8, b"m0m0m2", b"m0m0m2"),
+    Expected("corrupted", 16 + 8, b"m0m0m2", b"m0m0m2"),
+    Expected("reordered", 1, b"m0m2m1", b"m0m2m1"),
+    Expected("reordered", 2, b"m0m2", b"m0m2m1"),
+]
+
+
+@pytest.mark.parametrize("expected", FAULTS, ids=lambda one: f"{one.kind}-{one.amount}")
+def test_what_becomes_of_a_message_to_the_host(on: Callable[..., Rig], expected: Expected) -> None:
+    async def case(rig: Rig) -> None:
+        taken = b""
+        for k in range(3):
+            rig.say(k)
+            await rig.clock.sleep_until((k + 1) * 10 * MILLISECOND)
+            taken += rig.written(rig.link.pending())
+        await rig.clock.sleep_until(35 * MILLISECOND)
+        taken += rig.written(rig.link.pending())
+        assert taken == expected.at_25_ms
+        await rig.clock.sleep_until(SECOND)
+        assert taken + rig.written(rig.link.pending()) == expected.at_1_s
+
+    rig = on(case, LinkFault("to host", 1, expected.kind, expected.amount))
+    assert [(n.direction, n.fault, n.index) for n in rig.noted] == [("to host", expected.kind, 1)]
+    assert b"".join(one[1:] if rig.name == "bytes" else one[6:] for one in rig.tapped) == (
+        expected.at_1_s
+    ), "the tap sees what the host took"
+
+
+@pytest.mark.parametrize("expected", FAULTS, ids=lambda one: f"{one.kind}-{one.amount}")
+def test_what_becomes_of_a_message_to_the_device(
+    on: Callable[..., Rig], expected: Expected
+) -> None:
+    async def case(rig: Rig) -> None:
+        for k in range(3):
+            await rig.link.send(rig.message(k))
+            await rig.clock.sleep_until((k + 1) * 10 * MILLISECOND)
+        await rig.clock.sleep_until(35 * MILLISECOND)
+        assert b"".join(rig.heard) == expected.at_25_ms
+        await rig.clock.sleep_until(SECOND)
+        assert b"".join(rig.heard) == expected.at_1_s
+
+    rig = on(case, LinkFault("to device", 1, expected.kind, expected.amount))
+    assert [(n.direction, n.fault, n.index) for n in rig.noted] == [("to device", expected.kind, 1)]
+    assert b"".join(one[1:] if rig.name == "bytes" else one[6:] for one in rig.tapped) == (
+        b"m0m1m2"
+    ), "the tap sees what the host sent"
+
+
+def test_a_waiting_host_gets_a_late_message_at_its_instant(on: Callable[..., Rig]) -> None:
+    async def case(rig: Rig) -> None:
+        rig.say(0)
+        begun = rig.clock.now()
+        batch = await rig.link.receive()
+        assert rig.written(batch) == b"m0"
+        took = rig.clock.now() - begun
+        assert BY <= took < BY + MILLISECOND
+        if isinstance(batch, list):
+            assert batch[0].timestamp == rig.clock.now() / SECOND
+
+    on(case, LinkFault("to host", 0, "late", BY))
+
+
+def test_a_waiting_host_gets_what_comes_before_a_late_message(on: Callable[..., Rig]) -> None:
+    async def case(rig: Rig) -> None:
+        rig.say(0)
+        rig.clock.call_at(10 * MILLISECOND, rig.say, 1)
+        assert rig.written(await rig.link.receive()) == b"m1"
+        assert rig.clock.now() < 11 * MILLISECOND
+        assert rig.written(await rig.link.receive()) == b"m0"
+        assert rig.clock.now() >= BY
+
+    on(case, LinkFault("to host", 0, "late", BY))
+
+
+def test_a_late_frame_bears_the_time_of_its_late_arrival_also_when_nobody_looked() -> None:
+    async def main(clock: Clock) -> None:
+        rig = Frames(clock, LinkFault("to host", 0, "late", BY))
+        await rig.link.open()
+        rig.say(0)
+        await clock.sleep_until(10 * MILLISECOND)
+        rig.say(1)
+        await clock.sleep_until(SECOND)
+        first, second = rig.link.pending()
+        assert bytes(first.data) == b"m1"
+        assert 10 * MILLISECOND < first.timestamp * SECOND < 11 * MILLISECOND
+        assert BY < second.timestamp * SECOND < BY + MILLISECOND
+        await rig.link.close()
+
+    run_virtual(main)
+
+
+def test_a_cancelled_wait_for_a_late_message_loses_nothing(on: Callable[..., Rig]) -> None:
+    async def case(rig: Rig) -> None:
+        rig.say(0)
+        reader = asyncio.create_task(rig.link.receive())
+        await rig.clock.sleep_until(10 * MILLISECOND)
+        rig.say(1)
+        reader.cancel()  # as message 1 is on its way, or has just come
+        with pytest.raises(asyncio.CancelledError):
+            await reader
+        taken = b""
+        while len(taken) < 4:
+            taken += rig.written(await rig.link.receive())
+        assert taken == b"m1m0"
+
+    on(case, LinkFault("to host", 0, "late", BY))
+
+
+def test_two_readers_at_once_are_told_so_also_while_something_is_late(
+    on: Callable[..., Rig],
+) -> None:
+    async def case(rig: Rig) -> None:
+        rig.say(0)
+        first = asyncio.create_task(rig.link.receive())
+        await rig.clock.sleep_until(10 * MILLISECOND)
+        with pytest.raises(RuntimeError, match="two tasks"):
+            await rig.link.receive()
+        assert rig.written(await first) == b"m0"
+
+    on(case, LinkFault("to host", 0, "late", BY))
+
+
+@pytest.mark.parametrize("direction", ["to host", "to device"])
+def test_what_is_held_back_at_the_end_of_a_session_never_arrives(
+    on: Callable[..., Rig], direction: Any
+) -> None:
+    async def case(rig: Rig) -> None:
+        await rig.link.send(rig.message(0))
+        rig.say(0)
+        await rig.clock.sleep_until(10 * MILLISECOND)
+        before = rig.written(rig.link.pending())
+        await rig.link.close()
+        await rig.link.open()
+        await rig.clock.sleep_until(SECOND)
+        after = rig.written(rig.link.pending())
+        other = b"m0"
+        assert (before + after, b"".join(rig.heard)) == (
+            (b"", other) if direction == "to host" else (other, b"")
+        )
+
+    on(case, LinkFault(direction, 0, "late", BY))
+
+
+def test_a_disconnected_link_refuses_until_it_is_back_and_opened_again(
+    on: Callable[..., Rig],
+) -> None:
+    async def case(rig: Rig) -> None:
+        await rig.link.send(rig.message(0))
+        with pytest.raises(LinkLost, match="disconnected with message 1 to device"):
+            await rig.link.send(rig.message(1))
+        for refuse in (rig.link.receive, rig.link.open, lambda: rig.link.send(rig.message(2))):
+            with pytest.raises(LinkLost, match="disconnected"):
+                await refuse()
+        with pytest.raises(LinkLost):
+            rig.link.pending()
+        await rig.clock.sleep_until(500 * MILLISECOND)
+        rig.say(3)  # into an adapter that is not there
+        with pytest.raises(LinkLost, match="disconnected"):
+            await rig.link.receive()
+        await rig.clock.sleep_until(SECOND)
+        with pytest.raises(LinkLost):
+            await rig.link.receive()
+        await rig.link.open()
+        await rig.link.send(rig.message(4))
+        rig.say(5)
+        assert rig.written(await rig.link.receive()) == b"m5"
+        assert rig.heard == [b"m0", b"m4"]
+
+    rig = on(case, LinkFault("to device", 1, "disconnected", SECOND - MILLISECOND))
+    assert [note.index for note in rig.noted] == [1]
+
+
+def test_a_waiting_host_learns_that_its_link_is_gone(on: Callable[..., Rig]) -> None:
+    async def case(rig: Rig) -> None:
+        reader = asyncio.create_task(rig.link.receive())
+        await rig.clock.sleep_until(MILLISECOND)
+        with pytest.raises(LinkLost):
+            await rig.link.send(rig.message(0))
+        with pytest.raises(LinkLost, match="disconnected"):
+            await reader
+
+    on(case, LinkFault("to device", 0, "disconnected", SECOND))
+
+
+def test_a_message_to_the_host_can_take_the_link_with_it(on: Callable[..., Rig]) -> None:
+    async def case(rig: Rig) -> None:
+        rig.say(0)
+        await rig.clock.sleep_until(10 * MILLISECOND)
+        assert rig.written(rig.link.pending()) == b"m0"
+        rig.say(1)
+        with pytest.raises(LinkLost, match="disconnected with message 1 to host"):
+            await rig.link.receive()
+        with pytest.raises(LinkLost):
+            await rig.link.send(rig.message(0))
+
+    on(case, LinkFault("to host", 1, "disconnected", SECOND))
+
+
+def test_the_host_hears_that_a_late_message_could_not_be_sent(on: Callable[..., Rig]) -> None:
+    async def case(rig: Rig) -> None:
+        await rig.link.send(rig.message(0))
+        rig.cable.cut()
+        await rig.clock.sleep_until(SECOND)
+        with pytest.raises(LinkLost, match="cut"):
+            await rig.link.send(rig.message(1))
+
+    on(case, LinkFault("to device", 0, "late", BY))
+
+
+def test_a_frame_without_data_cannot_be_spoilt() -> None:
+    async def main(clock: Clock) -> None:
+        rig = Frames(clock, LinkFault("to device", 0, "corrupted"))
+        await rig.link.open()
+        await rig.link.send(Message(arbitration_id=1, is_extended_id=False))
+        await clock.sleep_until(SECOND)
+        assert rig.heard == [b""]
+        assert rig.noted == []
+        await rig.link.close()
+
+    run_virtual(main)
