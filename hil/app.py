@@ -38,7 +38,6 @@ from hil.profile import (
 from hil.results import catalogue, manifest
 from hil.results.journal import Journal
 from hil.results.link_faults import LinkFaults
-from hil.results.link_faults import LinkFaults
 from hil.results.runlog import RunLog
 from hil.results.seal import Sealer
 from hil.results.store import Store
@@ -294,25 +293,6 @@ def _link(
     return disturber.make(name, bare, clock, keys, seed=plan.seed, tap=tap, noted=faults.note)
 
 
-def _link(
-    name: str,
-    config: LinkConfig,
-    kind: LinkKind,
-    clock: Clock,
-    plan: LabPlan,
-    tap: Tap,
-    faults: LinkFaults,
-) -> Link:
-    """Build a device's link; one whose file asks for faults is wrapped, and tapped outside."""
-    options, twin = _keys(kind, config.options), plan.twins.get(name)
-    if not config.faults:
-        return kind.make(name, clock, options, twin=twin, tap=tap)
-    bare = kind.make(name, clock, options, twin=twin)
-    disturber: Disturber = resolve("disturbers", kind.carries)
-    keys = _keys(disturber, config.faults)
-    return disturber.make(name, bare, clock, keys, seed=plan.seed, tap=tap, noted=faults.note)
-
-
 def backdoors(twins: Mapping[str, Any]) -> dict[str, Injectable]:
     """Return what takes faults from outside: the twins, and the harness under ``wiring``."""
     found = {name: twin for name, twin in twins.items() if hasattr(twin, "FAULTS")}
@@ -336,14 +316,12 @@ def run_profile(request: Request, stop: StopLadder, progress: Progress) -> Outco
     profile, bench, seed = prepared.profile, prepared.bench, request.seed
     session = Session(profile, bench, seed, request.until, stop, progress)
     faults = LinkFaults()
-    faults = LinkFaults()
 
     async def main(clock: Clock) -> Outcome:
         rig = build(bench, seed, clock, session.wire, faults)
         folder, begun = _new_run(request, prepared)
         sealer = Sealer()
         with closing(RunLog(folder)) as log, closing(_journal(folder, bench)) as journal:
-            faults.record_in(journal.emit)
             faults.record_in(journal.emit)
             journal.listen(log.feed)
             journal.listen(sealer.feed)
@@ -352,7 +330,6 @@ def run_profile(request: Request, stop: StopLadder, progress: Progress) -> Outco
             finally:
                 stop.over()
         summary = {"run": folder.name, "folder": str(folder), **session.summary()}
-        summary["link_faults"] = dict(sorted(faults.counts.items()))
         summary["link_faults"] = dict(sorted(faults.counts.items()))
         summary["startup_s"] = (monotonic_ns() - begun_ns) / 1e9 - summary["wall_s"]
         _keep(folder, summary, sealer, begun, journal.problem)

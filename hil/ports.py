@@ -349,37 +349,6 @@ class Disturber:
     make: DisturberFactory
 
 
-class DisturberFactory(Protocol):
-    """Wraps a link so that it disturbs what passes, by a plan. Does no I/O."""
-
-    def __call__(
-        self,
-        name: str,
-        link: Any,
-        clock: Clock,
-        options: Mapping[str, Any],
-        *,
-        seed: int,
-        tap: Tap | None = None,
-        noted: Callable[[LinkFaulted], None] | None = None,
-    ) -> Link:
-        """Return a link of the same kind; ``options`` are the keys of ``faults`` in its bench file.
-
-        ``seed`` is the run's; ``tap`` sees what the host sends and takes, ``noted`` each fault.
-        """
-
-
-@dataclass(frozen=True)
-class Disturber:
-    """What the entry points ``bytes`` and ``frames`` of ``hil.disturbers`` name.
-
-    ``OPTIONS`` is the dataclass of the keys of ``faults`` in a bench file.
-    """
-
-    OPTIONS: type
-    make: DisturberFactory
-
-
 class Recorder(Protocol):
     """Takes records, numbers them, keeps them. ``emit`` never fails: ``check`` tells.
 
