@@ -98,7 +98,7 @@ class Batches:
         self._since_ns = 0
         self._sha = hashlib.sha256()
         self._sha_of_kept = self._sha.copy()
-        self._lost: list[Lost] = []
+        self._lost: deque[Lost] = deque()  # appended by one thread, taken by another
         self._last = -1
         self.problem: RecordingProblem | None = None
         self.acknowledged = -1
@@ -159,8 +159,7 @@ class Batches:
 
     def lost(self) -> list[Lost]:
         """Return what has been lost since the last time."""
-        lost, self._lost = self._lost, []
-        return lost
+        return [self._lost.popleft() for _ in range(len(self._lost))]
 
     def digest(self) -> str:
         """Return the SHA-256, in hex, of the canonical lines of all that was kept."""
@@ -193,6 +192,7 @@ class InThread:
         self._changed = threading.Condition()
         self._hurry = self._closing = self._busy = False
         self._refused: list[Lost] = []
+        self._bug: Exception | None = None
         self._thread = threading.Thread(target=self._work, name="journal", daemon=True)
         self._thread.start()
 
@@ -231,7 +231,8 @@ class InThread:
         with self._changed:
             self._hurry = True
             self._changed.notify_all()
-            self._changed.wait_for(lambda: not self._queue and not self._busy)
+            self._changed.wait_for(lambda: self._bug or not (self._queue or self._busy))
+        self._raise_bug()
 
     def lost(self) -> list[Lost]:
         """Return what has been lost since the last time."""
@@ -251,8 +252,23 @@ class InThread:
             self._changed.notify_all()
         self._thread.join()
         self._batches.close()
+        self._raise_bug()
+
+    def _raise_bug(self) -> None:
+        """Raise here what went wrong in the thread, other than the disk."""
+        if self._bug is not None:
+            raise self._bug
 
     def _work(self) -> None:
+        """Write until there is nothing more to come."""
+        try:
+            self._write_all()
+        except Exception as bug:  # noqa: BLE001 - raised by whoever waits for the thread
+            with self._changed:
+                self._bug = bug
+                self._changed.notify_all()
+
+    def _write_all(self) -> None:
         """Write what has come once a second, earlier when it hurries."""
         while True:
             with self._changed:
