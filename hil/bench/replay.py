@@ -10,7 +10,7 @@ import hashlib
 import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -41,6 +41,21 @@ DAMAGE = (ArithmeticError, LookupError, TypeError, ValueError, struct.error)
 """What folding a record that no bench has written may raise."""
 
 
+class Difference(NamedTuple):
+    """Something that does not come out as it was written down.
+
+    ``of`` is the part of the run that it is about: ``record``, ``verdict``, ``digest``,
+    ``physics``, ``summary``, or the name of a metric.
+    """
+
+    of: str
+    text: str
+
+    def __str__(self) -> str:
+        """Return one line."""
+        return f"{self.of}: {self.text}"
+
+
 @dataclass(frozen=True, slots=True)
 class Replayed:
     """What the records show; ``differences`` has a line for each thing that they say otherwise.
@@ -54,7 +69,7 @@ class Replayed:
     digest: str
     records: int
     ended: RunEnded | None
-    differences: tuple[str, ...]
+    differences: tuple[Difference, ...]
 
 
 def replay(records: Iterable[tuple[int, Record]]) -> Replayed:
@@ -67,16 +82,15 @@ def replay(records: Iterable[tuple[int, Record]]) -> Replayed:
         return fold.result()
 
 
-def against(replayed: Replayed, summary: Mapping[str, Any]) -> list[str]:
-    """Return what a run's ``summary.json`` says otherwise than its records, a line each."""
-    ours = {
-        "verdict": replayed.verdict.name,
-        "digest": replayed.digest,
-        "reasons": list(replayed.reasons),
-    }
+def against(replayed: Replayed, summary: Mapping[str, Any]) -> list[Difference]:
+    """Return what a run's ``summary.json`` says otherwise than its records."""
     found = [
-        f"summary: {name} is {summary.get(name)!r}, recomputed {value!r}"
-        for name, value in ours.items()
+        Difference(of, f"the summary's {name} is {summary.get(name)!r}, recomputed {value!r}")
+        for of, name, value in (
+            ("verdict", "verdict", replayed.verdict.name),
+            ("verdict", "reasons", list(replayed.reasons)),
+            ("digest", "digest", replayed.digest),
+        )
         if summary.get(name) != value
     ]
     told = summary.get("metrics")
@@ -84,8 +98,8 @@ def against(replayed: Replayed, summary: Mapping[str, Any]) -> list[str]:
     for name in dict.fromkeys([*replayed.metrics, *told]):
         one = replayed.metrics.get(name)
         if one is None or not _alike(told.get(name), one.plain()):
-            recomputed = "nothing" if one is None else one.plain()
-            found.append(f"summary: metric {name} is {told.get(name)}, recomputed {recomputed}")
+            ours = None if one is None else one.plain()
+            found.append(Difference(name, f"the summary's is {told.get(name)}, recomputed {ours}"))
     return found
 
 
@@ -115,7 +129,7 @@ class _Replay:
         self._next = 0
         self._gaps: list[tuple[int, int]] = []
         self._lost: list[RecordsLost] = []
-        self._found: list[str] = []
+        self._found: list[Difference] = []
         self._unsaid = 0
 
     # --- records -----------------------------------------------------------------------------
@@ -138,7 +152,7 @@ class _Replay:
         if self._ended is not None:
             self._differ(seq, record, "comes after the run has ended")
         if (self._records == 0) != isinstance(record, RunStarted):
-            self._differ(seq, record, "a record begins with one run-started, and has no other")
+            self._differ(seq, record, "is out of place: a record begins with run-started, once")
         self._next = max(self._next, seq + 1)
         self._records += 1
         self._at = record.at
@@ -185,18 +199,17 @@ class _Replay:
         metrics = self._judged_criteria()
         holes = [gap for gap in self._gaps if not self._announced(*gap)]
         for first, last in holes:
-            self._note(f"{_named(first, last)} missing")
+            self._note("record", f"{_named(first, last)} missing")
         judgement = self._judge.result()
         if self._ended is None:
-            self._note(ENDS_HERE)
+            self._note("record", ENDS_HERE)
             judgement = _at_best_inconclusive(judgement, ENDS_HERE)
         if holes:
-            texts = ", ".join(_named(first, last) for first, last in holes[:3])
-            judgement = _at_best_inconclusive(judgement, f"{texts} missing")
+            judgement = _at_best_inconclusive(judgement, f"{len(holes)} gaps in the record")
         if self._ended is not None:
             self._compare_end(self._ended, judgement)
         if self._unsaid:
-            self._found.append(f"and {self._unsaid} more")
+            self._found.append(Difference("record", f"and {self._unsaid} more differences"))
         return Replayed(
             judgement.verdict,
             judgement.reasons,
@@ -214,7 +227,7 @@ class _Replay:
         try:
             metrics = self._metrics.result()
         except DAMAGE as error:
-            self._note(f"the metrics cannot be computed: {type(error).__name__}: {error}")
+            self._note("metrics", f"they cannot be computed: {type(error).__name__}: {error}")
             return {}
         at, whole = self._ended.at if self._ended else self._at, self._rejudge.complete
         for k, criterion in enumerate(self._recorded.criteria):
@@ -223,14 +236,14 @@ class _Replay:
             if k < len(self._criteria):
                 self._compare(*self._criteria[k], expected)
             elif self._ended:
-                self._note(f"criterion '{criterion.text}' was not judged")
+                self._note("record", f"criterion '{criterion.text}' was not judged")
         for seq, record in self._criteria[len(self._recorded.criteria) :]:
             self._differ(seq, record, "nothing of the kind was expected")
         return metrics
 
     def _compare(self, seq: int, found: ExpectationJudged, expected: ExpectationJudged) -> None:
         for text in unlike(found, expected):
-            self._differ(seq, found, f"'{expected.name}': {text}")
+            self._differ(seq, found, f"of '{expected.name}': {text}")
 
     def _compare_end(self, ended: RunEnded, judgement: Judgement) -> None:
         for what, told, ours in (
@@ -238,24 +251,24 @@ class _Replay:
             ("reason", ended.reason, judgement.reason),
         ):
             if told != ours:
-                self._note(f"run-ended: {what} is {told!r}, recomputed {ours!r}")
+                self._note("verdict", f"run-ended says {what} {told!r}, recomputed {ours!r}")
 
     def _announced(self, first: int, last: int) -> bool:
         """Say whether the record itself says that it lost these."""
         return any(lost.first <= first and last <= lost.last for lost in self._lost)
 
     def _differ(self, seq: int, record: Record, text: str) -> None:
-        self._note(f"record {seq} ({record.kind}): {text}")
+        self._note("record", f"{seq} ({record.kind}) {text}")
 
-    def _note(self, text: str) -> None:
+    def _note(self, of: str, text: str) -> None:
         if len(self._found) < MOST_DIFFERENCES:
-            self._found.append(text)
+            self._found.append(Difference(of, text))
         else:
             self._unsaid += 1
 
 
 def _named(first: int, last: int) -> str:
-    return f"record {first} is" if first == last else f"records {first} to {last} are"
+    return f"{first} is" if first == last else f"{first} to {last} are"
 
 
 def _at_best_inconclusive(judgement: Judgement, why: str) -> Judgement:

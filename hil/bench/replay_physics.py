@@ -14,10 +14,12 @@ import numpy as np
 
 from hil.bench.driven import Driven, Floats, make_plant
 from hil.bench.recorded import Recorded
+from hil.bench.replay import Difference
 from hil.core.instants import Instant, to_seconds
 from hil.core.records import Record, RunStarted, Tick
 from hil.core.signals import Layout, Signal
 from hil.physics.plant import Plant
+from hil.verdict.registry import finite
 
 TOLERANCE_V = 1e-9
 """What recorded and replayed cell voltages may differ by (architecture.md, parity of tiers)."""
@@ -65,12 +67,21 @@ class PhysicsReplay:
     temperature: Largest = field(default_factory=lambda: Largest("K"))
     stopped: str = ""
 
-    @property
-    def differences(self) -> tuple[str, ...]:
-        """Return a line for each thing that is not as recorded.
+    def plain(self) -> dict[str, float | str | None]:
+        """Return the figures under names with units, for JSON: what is infinite is None."""
+        return {
+            "ticks": self.ticks,
+            "largest_v": finite(self.voltage.value),
+            "largest_soc_ratio": finite(self.soc.value),
+            "largest_k": finite(self.temperature.value),
+            "stopped": self.stopped,
+        }
 
-        A state of charge or a temperature that is as far off as to matter shows in a voltage; for
-        itself it must be as near as the voltage, in its own unit.
+    @property
+    def differences(self) -> tuple[Difference, ...]:
+        """Return what is not as recorded.
+
+        States of charge and temperatures must be as near as voltages, each in its own unit.
         """
         named = (
             ("cell voltages", self.voltage),
@@ -78,11 +89,11 @@ class PhysicsReplay:
             ("cell temperatures", self.temperature),
         )
         found = [
-            f"physics: {name} differ by up to {largest}"
+            Difference("physics", f"{name} differ by up to {largest}")
             for name, largest in named
             if largest.value > TOLERANCE_V
         ]
-        return (*found, f"physics: {self.stopped}") if self.stopped else tuple(found)
+        return (*found, *([Difference("physics", self.stopped)] if self.stopped else ()))
 
 
 def replay_physics(records: Iterable[tuple[int, Record]]) -> PhysicsReplay:

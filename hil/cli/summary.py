@@ -63,9 +63,9 @@ def _expectations(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
         table.add_row(
             OPEN[row["passed"]],
             row["name"],
-            _number(row["value"], row["unit"]),
-            _number(row["uncertainty"], row["unit"]),
-            f"{row['comparison']} {_number(row['limit'], row['unit'])}",
+            number(row["value"], row["unit"]),
+            number(row["uncertainty"], row["unit"]),
+            f"{row['comparison']} {number(row['limit'], row['unit'])}",
             f"{row['read_at_s']:.0f} s, {row['where']}",
         )
     console.print(table)
@@ -75,12 +75,12 @@ def _metrics(console: Console, metrics: Mapping[str, Mapping[str, Any]]) -> None
     table = Table("metric", "value", "± (k=2)", "where", box=None, pad_edge=False)
     for name, one in metrics.items():
         if one["value"] is not None:
-            spread = _number(one["uncertainty"], one["unit"])
-            table.add_row(name, _number(one["value"], one["unit"]), spread, one["where"])
+            spread = number(one["uncertainty"], one["unit"])
+            table.add_row(name, number(one["value"], one["unit"]), spread, one["where"])
     console.print(table)
 
 
-def _number(value: float | None, unit: str) -> str:
+def number(value: float | None, unit: str) -> str:
     """Write a value in the prefix that a person of the trade would choose."""
     if value is None:
         return "n/a"
