@@ -23,7 +23,7 @@ from drivers.virtual.abs_side_channels import SideChannels
 from drivers.virtual.terminals import CellLoad
 from drivers.wire import bloomy_abs as wire
 from drivers.wire.scpi import Channels, Command, ScpiDevice
-from drivers.wire.scpi_data import Boolean, Choice, Number, ScpiError, Text, quoted
+from drivers.wire.scpi_data import Boolean, Choice, Number, ScpiError, Text, check_field, quoted
 from hil.core.instants import Instant
 from hil.core.spec import Accuracy
 from hil.physics.board import noise_row
@@ -48,6 +48,11 @@ class AbsOptions:
     serial: str = "V-0001"
     calibrated: str = "2026-01-15"
     reply_ns: int = SPEC.reply
+
+    def __post_init__(self) -> None:
+        """Refuse what the unit could not send."""
+        check_field("serial", self.serial)
+        check_field("calibrated", self.calibrated)
 
 
 class BloomyAbsTwin:

@@ -40,6 +40,11 @@ class BoardOptions:
 
     serial: int = 1
 
+    def __post_init__(self) -> None:
+        """Refuse what the identity has no room for."""
+        if not 0 <= self.serial <= wire.MAX_SERIAL:
+            raise ValueError(f"serial: found {self.serial}, expected 0 to {wire.MAX_SERIAL}")
+
 
 class ReferenceBoardTwin:
     """The board on its bus (``FrameTwin``) and at its terminals; ``cycles`` counts its cycles."""

@@ -16,7 +16,7 @@ import numpy as np
 from drivers.virtual.chamber_air import ChamberAir, ChamberDesign
 from drivers.wire import watlow_f4t as wire
 from drivers.wire.scpi import Channels, Command, ScpiDevice
-from drivers.wire.scpi_data import Boolean, Choice, Integer, Number, ScpiError, quoted
+from drivers.wire.scpi_data import Boolean, Choice, Integer, Number, ScpiError, check_field, quoted
 from hil.core.instants import Instant
 from hil.physics.board import noise_row
 from hil.ports import Clock, LabPlan
@@ -38,6 +38,10 @@ class F4tOptions:
     room_degc: float = 23.0
     fahrenheit_only: bool = False
     reply_ns: int = SPEC.reply
+
+    def __post_init__(self) -> None:
+        """Refuse what the controller could not send."""
+        check_field("serial", self.serial)
 
 
 class WatlowF4TTwin:

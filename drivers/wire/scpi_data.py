@@ -280,6 +280,13 @@ def parse_strings(text: str, count: int) -> Sequence[str]:
     return [f[1:-1].replace('""', '"') if f[:1] == '"' == f[-1:] else f for f in fields]
 
 
+def check_field(name: str, text: str) -> None:
+    """Raise ValueError, with ``name`` first, unless a text can stand in a reply without quotes."""
+    if not (text and text.isascii() and text.isprintable()) or set(text) & set("\"',;"):
+        expected = "expected printable ASCII without comma, semicolon or quotes"
+        raise ValueError(f"{name}: found {text!r}, {expected}")
+
+
 def quoted(text: str) -> str:
     """Return ``text`` as SCPI string response data."""
     return '"' + text.replace('"', '""') + '"'

@@ -9,7 +9,9 @@ from cyclopts import App, CycloptsError
 from hil import __version__
 from hil.cli import BAD_INPUT, BUG, ENVIRONMENT, OUTPUT, USAGE
 from hil.cli.streams import OutputProblem, ReaderGone
-from hil.core.errors import BenchError, ConfigError, ConfigErrors, UnitError
+from hil.core.errors import BenchError, ConfigError, ConfigErrors, UnitError, printable
+
+MOST_ERRORS = 100
 
 app = App(
     name="hil",
@@ -41,11 +43,22 @@ def command(arguments: Sequence[str] | None) -> int:
 
 def _told(error: Exception) -> tuple[str, int]:
     """Return an error's line and the exit code that goes with it."""
-    if isinstance(error, CycloptsError | UnitError):
-        return f"hil: {error}  (try: hil --help)", USAGE
-    if isinstance(error, ConfigError | ConfigErrors):
+    if isinstance(error, ConfigErrors):
+        return "\n".join(_lines(error.errors)), BAD_INPUT
+    if isinstance(error, ConfigError):
         return str(error), BAD_INPUT
-    return f"hil: {error}", OUTPUT if isinstance(error, OutputProblem) else ENVIRONMENT
+    # what the user typed stands in it: escapes and line feeds are shown, not sent
+    text = printable(str(error))
+    if isinstance(error, CycloptsError | UnitError):
+        return f"hil: {text}  (try: hil --help)", USAGE
+    return f"hil: {text}", OUTPUT if isinstance(error, OutputProblem) else ENVIRONMENT
+
+
+def _lines(errors: Sequence[ConfigError]) -> list[str]:
+    """Return a line each, up to a few screens of them."""
+    lines = [str(error) for error in errors[:MOST_ERRORS]]
+    more = len(errors) - len(lines)
+    return [*lines, f"hil: {more} more errors in these files"] if more else lines
 
 
 def _complain(text: str, code: int) -> int:

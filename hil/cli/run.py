@@ -1,13 +1,14 @@
 """``hil run``: play a profile on a bench and say what came of it."""
 
+import getpass
 import json
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter
-from cyclopts.validators import Number
+from cyclopts import Parameter, Token
 
 from hil.app import Outcome, Request, run_profile
 from hil.bench.stop import StopLadder
@@ -24,14 +25,24 @@ MAX_SEED = 2**48 - 1
 """Noise is drawn from 48 bits of seed: a larger one would repeat the draws of a smaller one."""
 
 
+def _seed(_type: object, tokens: Sequence[Token]) -> int:
+    """Read a seed. Rounded, 1.5 would be another run under the name of this one."""
+    text = tokens[0].value
+    digits = text.isascii() and text.isdigit() and len(text) <= len(str(MAX_SEED))
+    if not digits or int(text) > MAX_SEED:
+        raise ValueError(f"found '{text[:40]}', expected a whole number from 0 to {MAX_SEED}")
+    return int(text)
+
+
 def run(
     profile: str,
     *,
     bench: str | None = None,
     set_: Annotated[tuple[str, ...], Parameter(name="--set", negative=())] = (),
-    seed: Annotated[int, Parameter(validator=Number(gte=0, lte=MAX_SEED))] = 1,
+    seed: Annotated[int, Parameter(converter=_seed)] = 1,
     until: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
     runs_dir: Path = Path("runs"),
+    operator: str | None = None,
     json_: Annotated[bool, Parameter(name="--json", negative=())] = False,
     verbose: Annotated[bool, Parameter(name=("--verbose", "-v"), negative=())] = False,
 ) -> int:
@@ -56,6 +67,8 @@ def run(
         Stop after this much time of the bench's clock (2 h); the verdict is then inconclusive.
     runs_dir
         Where the run's folder is made.
+    operator
+        Who runs it, for the manifest; without it, the name under which you are logged in.
     json_
         Print one JSON object on stdout and nothing else.
     verbose
@@ -70,6 +83,7 @@ def run(
         seed=seed,
         runs=runs_dir,
         until=None if until is None else _duration(until),
+        operator=_logged_in() if operator is None else operator,
     )
     # Signals stay the ladder's until the verdict has been told.
     with signals.sent_to(stop.request):
@@ -79,6 +93,14 @@ def run(
         with suppress(ReaderGone):
             _tell(outcome, request, as_json=json_)
     return outcome.exit_code
+
+
+def _logged_in() -> str:
+    """Return the user's name; a container may have none."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""
 
 
 def _tell(outcome: Outcome, request: Request, *, as_json: bool) -> None:

@@ -3,6 +3,17 @@
 from dataclasses import dataclass
 
 
+def printable(text: str) -> str:
+    """Return a text as any terminal may show it: what steers one stands there as its escape.
+
+    Names come from files and command lines; a line feed in one must not look like another error.
+    """
+    if text.isprintable():
+        return text
+    shown = (one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+    return "".join(shown)
+
+
 class BenchError(Exception):
     """The root: something the bench knows how to say in one line."""
 
@@ -22,7 +33,8 @@ class ConfigError(BenchError):
 
     def __str__(self) -> str:
         """Return ``FILE:LINE:COLUMN: KEY: what was found, what was expected, what to do``."""
-        place = self.file if not self.line else f"{self.file}:{self.line}:{self.column}"
+        file = printable(self.file)
+        place = file if not self.line else f"{file}:{self.line}:{self.column}"
         key = f"{self.key}: " if self.key else ""
         return f"{place}: {key}{self.message}"
 

@@ -3,6 +3,7 @@
 From text to a profile, one module a stage:
 
 =================  ==========================================================================
+``source``         files to text, or one line about why not; places in them
 ``tree``           YAML to texts, tables and lists that know their line and column
 ``overrides``      on that tree: ``include``, ``--set``, ``${parameters}``
 ``forms``          frozen dataclasses as pydantic models: the key is the name without its unit

@@ -32,13 +32,14 @@ from hil.core.wiring import Channel, NtcWire, ShuntWire, WiringPlan
 from hil.physics.board import BoardDesign
 from hil.profile.conditions import nearest
 from hil.profile.entries import LIMITS
-from hil.profile.files import find, shown
+from hil.profile.files import find
 from hil.profile.forms import NAME, PERIOD, Form, field_names, filled, key_of, make, quantity
 from hil.profile.model import Limit, nearest_mark
 from hil.profile.overrides import apply_overrides, for_bench
 from hil.profile.problems import in_order, read
 from hil.profile.resolved import as_json
-from hil.profile.tree import Mark, Table, Text, load_table, node_of, walk
+from hil.profile.source import Mark
+from hil.profile.tree import Table, Text, load_table, node_of, walk
 
 MAX_CHANNELS = 64
 
@@ -83,7 +84,7 @@ class Bench:
 
     def wrong(self, key: str, message: str) -> ConfigError:
         """Return an error at a dotted key, or at the nearest one above it that the file has."""
-        return nearest_mark(self.marks, key, shown(self.file)).error(key, message)
+        return nearest_mark(self.marks, key, str(self.file)).error(key, message)
 
     def resolved_text(self) -> str:
         """Return everything that decides the run as one line of JSON, without any path."""
@@ -257,7 +258,7 @@ def load_bench(
     with a key that only bench files have.
     """
     path = find(str(path_or_name), "benches", root, named_at, "bench" if named_at else "")
-    tree = load_table(path, shown(path))
+    tree = load_table(path, str(path))
     _name_design(tree)  # so that ``board.cycle`` has a table to go into
     apply_overrides(tree, for_bench(overrides), "bench.")
     _name_design(tree)  # and again, for ``board=NAME``
@@ -303,7 +304,7 @@ def _put_design_in(tree: Table, root: Path | None) -> str:
         return ""
     name: Text = board["design"]
     path = find(name, "boards", root, name.mark, "board")
-    design = load_table(path, shown(path))
+    design = load_table(path, str(path))
     for key, value in board.items():
         if key != "design":
             design.put(key, value, board.keys_at[key])

@@ -92,6 +92,7 @@ def nearest(word: str, words: Iterable[str]) -> str:
 
 def parse_compare(text: str) -> Compare:
     """Read a condition. Raises ValueError with one line: found, expected, nearest right name."""
+    text = " ".join(text.split())
     quantifier, name, sign, value = _split(text, "any cell.voltage >= 3.50 V")
     quantity = QUANTITIES.get(name)
     if quantity is None:
@@ -106,6 +107,7 @@ def parse_compare(text: str) -> Compare:
 
 def parse_criterion(text: str, metrics: Mapping[str, str]) -> Criterion:
     """Read a criterion over ``metrics`` (name to unit). Raises ValueError with one line."""
+    text = " ".join(text.split())
     quantifier, name, sign, value = _split(text, "usable_capacity >= 98 %")
     if quantifier:
         raise ValueError(f"found '{text}', expected a comparison such as usable_capacity >= 98 %")
@@ -121,7 +123,7 @@ def _split(text: str, example: str) -> tuple[str | None, str, Comparison, str]:
     ``==`` and ``!=`` are told apart from a text that is no comparison at all: measured values are
     never equal, so somebody who writes them needs another hint.
     """
-    match = _COMPARISON.fullmatch(text.strip())
+    match = _COMPARISON.fullmatch(text)
     if match is None:
         raise ValueError(f"found '{text}', expected a comparison such as {example}")
     quantifier, name, sign, value = match.group("quantifier", "name", "sign", "value")

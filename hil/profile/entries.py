@@ -118,7 +118,7 @@ def _expect(form: Any) -> Expect | ExpectFault:
     if form.cell or form.within is not None:
         raise ValueError("'cell' and 'within' go with board: FAULT only")
     [(name, low, high)] = bounded
-    label = f"{name}, {form.read}" if form.read else name
+    label = f"{name}, {' '.join(form.read.split())}" if form.read else name
     return Expect(quantity=name, minimum=low, maximum=high, unit=QUANTITIES[name].unit, name=label)
 
 
@@ -179,7 +179,7 @@ def _flat(node: Any) -> str:
     """Return a node in words: lists are alternatives, as in ``until``."""
     if isinstance(node, dict):
         return ", ".join(f"{key} {_flat(value)}" for key, value in node.items())
-    return " or ".join(map(_flat, node)) if isinstance(node, list) else str(node)
+    return " or ".join(map(_flat, node)) if isinstance(node, list) else " ".join(node.split())
 
 
 KINDS = ("soak", "charge", "hold", "discharge", "rest", "follow", "repeat", "expect", "inject")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from hil.core.errors import ConfigErrors
 from hil.profile.conditions import nearest
-from hil.profile.tree import Mark
+from hil.profile.source import Mark, why_no_file
 
 CHECKOUT = Path(__file__).parent.parent.parent / "profiles"
 
@@ -20,14 +20,6 @@ def data_root(root: Path | None) -> Path:
     return here if here.is_dir() else CHECKOUT
 
 
-def shown(path: Path) -> str:
-    """Return a path as messages show it: relative to the current folder where it lies below."""
-    try:
-        return str(path.resolve().relative_to(Path.cwd()))
-    except (ValueError, OSError):
-        return str(path)
-
-
 FOLDERS = {"runs": "profile", "benches": "bench", "boards": "board", "cells": "cell"}
 """The folders of the data root, and what one file of each is."""
 
@@ -41,13 +33,13 @@ def find(
     """
     given = Path(name)
     if given.suffix in (".yaml", ".yml") or len(given.parts) > 1:
-        if mark is not None and not given.is_file():
-            reason = "is a folder" if given.is_dir() else "no such file"
-            raise ConfigErrors([mark.error(key, f"'{name}': {reason}")])
+        problem = why_no_file(given) if mark is not None else ""
+        if mark is not None and problem:
+            raise ConfigErrors([mark.error(key, f"'{name}' {problem}")])
         return given
     place = data_root(root) / folder
     names = sorted(path.stem for path in place.glob("*.yaml"))
     if name in names:
         return place / f"{name}.yaml"
-    message = f"no {FOLDERS[folder]} '{name}' in {shown(place)}{nearest(name, names)}"
+    message = f"no {FOLDERS[folder]} '{name}' in {place}{nearest(name, names)}"
     raise ConfigErrors([(mark or Mark(name)).error(key, message)])

@@ -6,6 +6,7 @@ every place that uses it; and both work on the tree, before anything is read, so
 set on the command line passes the same checks as what the file says.
 """
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from hil.physics.parameters import CellParameters
 from hil.profile.check import profile_errors
 from hil.profile.conditions import nearest
 from hil.profile.entries import ProfileForm, numbered
-from hil.profile.files import data_root, find, shown
+from hil.profile.files import data_root, find
 from hil.profile.forms import filled
 from hil.profile.model import Profile
 from hil.profile.overrides import apply_overrides, fill_parameters, for_profile, include_steps
@@ -33,7 +34,7 @@ def load_profile(
     ``overrides`` are ``key=value`` as of ``--set``; those for the bench are left to ``load_bench``.
     """
     path = find(str(path_or_name), "runs", root)
-    tree = load_table(path, shown(path))
+    tree = load_table(path, str(path))
     include_steps(tree, lambda name: _included(name, root))
     apply_overrides(tree, for_profile(overrides))
     tree = fill_parameters(tree)
@@ -61,7 +62,7 @@ def load_profile(
 def load_cell(name: str, root: Path | None = None) -> CellParameters:
     """Return a cell type of ``root/cells``. Raises ConfigErrors."""
     path = find(name, "cells", root)
-    cell: CellParameters = read(TypeAdapter(filled(CellParameters)), load_table(path, shown(path)))
+    cell: CellParameters = read(TypeAdapter(filled(CellParameters)), load_table(path, str(path)))
     return cell
 
 
@@ -93,14 +94,14 @@ def _cell(tree: Table, root: Path | None) -> CellParameters | None:
     if not isinstance(name, Text):
         return None
     path = find(name, "cells", root, name.mark, "pack.cell")
-    cell: CellParameters = read(TypeAdapter(filled(CellParameters)), load_table(path, shown(path)))
+    cell: CellParameters = read(TypeAdapter(filled(CellParameters)), load_table(path, str(path)))
     return cell
 
 
 def _included(name: Text, root: Path | None) -> Table:
     """Load the file behind one ``include``, by its name or path."""
     path = find(name, "runs", root, name.mark, "include")
-    return load_table(path, shown(path))
+    return load_table(path, str(path))
 
 
 def _input(name: str, profile: Path, root: Path | None) -> tuple[Path, str]:
@@ -111,7 +112,8 @@ def _input(name: str, profile: Path, root: Path | None) -> tuple[Path, str]:
     inputs = data_root(root) / "inputs"
     for folder in (profile.parent, inputs):
         path = folder / name
-        if path.is_file():
-            return path, shown(path)
+        # lexists: of a link that leads nowhere, say that, and not that there is none
+        if os.path.lexists(path) and not path.is_dir():
+            return path, str(path)
     names = [path.name for path in inputs.glob("*.csv")]
     raise ValueError(f"no file '{name}' beside the profile or in inputs{nearest(name, names)}")

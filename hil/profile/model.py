@@ -19,12 +19,11 @@ from hil.core.errors import ConfigError
 from hil.core.instants import Duration
 from hil.physics.parameters import PackSpread
 from hil.profile.conditions import After, Compare, Condition, Criterion
-from hil.profile.files import shown
 from hil.profile.forms import FRACTION
 from hil.profile.readers import ConditionText, SeriesFile
 from hil.profile.resolved import as_json
 from hil.profile.series import Series
-from hil.profile.tree import Mark
+from hil.profile.source import Mark
 
 __all__ = ["After", "Compare", "Condition", "Criterion", "Series"]
 
@@ -287,7 +286,7 @@ class Profile:
 
     def wrong(self, key: str, message: str) -> ConfigError:
         """Return an error at a dotted key, or at the nearest one above it that the file has."""
-        return nearest_mark(self.marks, key, shown(self.file)).error(key, message)
+        return nearest_mark(self.marks, key, str(self.file)).error(key, message)
 
     def resolved_text(self) -> str:
         """Return everything that decides the run as one line of JSON, without any path."""

@@ -10,9 +10,16 @@ from typing import Any
 
 from hil.core.errors import ConfigError, ConfigErrors
 from hil.profile.conditions import QUANTITIES, nearest
-from hil.profile.tree import MAX_DEPTH, Items, Mark, Node, Table, Text, parse
+from hil.profile.source import Mark
+from hil.profile.tree import MAX_DEPTH, Items, Node, Table, Text, parse
 
 _PARAMETER = re.compile(r"\$\{([^}]*)\}")
+
+MAX_MARK = 100
+"""Characters of an override that its errors begin with."""
+
+MAX_KEY_PARTS = 4 * MAX_DEPTH
+"""Parts of a key; a name of one level may have dots itself."""
 
 BENCH_KEYS = frozenset({"board", "clock", "devices", "stack", "wiring"})
 """Keys of a bench file that no profile has: an override may name them without ``bench.``."""
@@ -45,9 +52,12 @@ def apply_overrides(tree: Table, overrides: Sequence[str], root: str = "") -> No
     errors: list[ConfigError] = []
     for override in overrides:
         key, sign, value = override.partition("=")
-        mark = Mark(f"--set {' '.join(override.split())}")
+        mark = Mark(f"--set {_short(' '.join(override.split()))}")
         if not sign or not key.strip():
             errors.append(mark.error("", "expected key=value"))
+            continue
+        if key.count(".") > MAX_KEY_PARTS:
+            errors.append(mark.error("", f"nested deeper than {MAX_DEPTH} levels"))
             continue
         try:
             _set(tree, _segments(tree, key.strip().removeprefix(root)), parse(value, mark), mark)
@@ -55,6 +65,11 @@ def apply_overrides(tree: Table, overrides: Sequence[str], root: str = "") -> No
             errors += error.errors
     if errors:
         raise ConfigErrors(errors)
+
+
+def _short(text: str) -> str:
+    """Return a text that an error can begin with."""
+    return text if len(text) <= MAX_MARK else f"{text[:MAX_MARK]}..."
 
 
 def _segments(tree: Table, key: str) -> list[str]:

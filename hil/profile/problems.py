@@ -17,7 +17,8 @@ from pydantic_core import ErrorDetails
 from hil.core.errors import ConfigError, ConfigErrors
 from hil.profile.conditions import nearest
 from hil.profile.forms import shape_of
-from hil.profile.tree import Items, Mark, Node, Table, Text
+from hil.profile.source import Mark
+from hil.profile.tree import Items, Node, Table, Text
 
 T = TypeVar("T")
 

@@ -37,9 +37,10 @@ def _read_condition(value: Any) -> Condition:
     if not isinstance(value, dict) or list(value) != ["after"]:
         raise ValueError("expected 'after: 2 h' or a comparison such as any cell.voltage >= 3.50 V")
     try:
-        return After(units.parse_duration(str(value["after"])), f"after {value['after']}")
+        duration = units.parse_duration(str(value["after"]))
     except UnitError as error:
         raise ValueError(str(error)) from error
+    return After(duration, " ".join(f"after {value['after']}".split()))
 
 
 _EXAMPLES = [f"current < 5 A, one of: {', '.join(QUANTITIES)}", "any cell.voltage >= 3.50 V"]

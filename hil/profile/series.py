@@ -10,11 +10,12 @@ hours taken for seconds give a run that looks fine and means nothing.
 
 import csv
 import hashlib
+import io
 import math
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -23,7 +24,7 @@ from typing import Literal
 from hil.core.errors import ConfigErrors
 from hil.core.instants import Duration, clock_text, from_seconds
 from hil.profile.conditions import nearest
-from hil.profile.tree import Mark
+from hil.profile.source import Mark, decoded, read_bytes
 
 MAX_BYTES = 64 * 1024 * 1024  # a year by the minute is 10 MB
 KINDS: dict[str, Literal["current", "power"]] = {"a": "current", "w": "power"}
@@ -62,30 +63,22 @@ class Series:
 
 def load_series(path: Path, shown: str, column: str) -> Series:
     """Read one column of a CSV file. Raises ConfigErrors with file and line."""
-    place = Mark(shown)
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise ConfigErrors([place.error("", f"longer than {MAX_BYTES >> 20} MiB")])
-        data = path.read_bytes()
-    except OSError as error:
-        reason = (error.strerror or "cannot be read").lower()
-        raise ConfigErrors([place.error("", f"cannot be read: {reason}")]) from error
-    return parse_series(data, shown, column)
+    return parse_series(read_bytes(path, shown, MAX_BYTES), shown, column)
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=4)
 def parse_series(data: bytes, shown: str, column: str) -> Series:
     """Read one column of CSV text. Raises ConfigErrors with the first line that is wrong."""
-    try:
-        rows = list(csv.reader(data.decode("utf-8-sig").splitlines(), strict=True))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ConfigErrors([Mark(shown).error("", f"is no CSV text: {error}")]) from error
-    header = [name.strip() for name in rows[0]] if rows else []
+    decoded(data, Mark(shown))  # for its checks; rows are read one by one, to keep memory small
+    rows = _rows(data, shown)
+    _, names = next(rows, (1, []))
+    header = [name.strip() for name in names]
     at, kind = _column(header, shown, column)
     times, values = [], []
-    for line, row in enumerate(rows[1:], 2):
+    for line, row in rows:
         if len(row) != len(header):
-            raise _wrong(shown, line, "", f"found {len(row)} values, expected {len(header)}")
+            found = f"{len(row)} values" if row else "an empty line"
+            raise _wrong(shown, line, "", f"found {found}, expected {len(header)} values")
         times.append(_time_ns(row[0], header[0], shown, line))
         values.append(_value(row[at], column, shown, line))
     _check_times(times, shown)
@@ -95,11 +88,32 @@ def parse_series(data: bytes, shown: str, column: str) -> Series:
     return Series(name, column, kind, tuple(t - start for t in times), tuple(values), digest)
 
 
+def _rows(data: bytes, shown: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield each row with its line. Raises ConfigErrors where quotes are not as CSV has them.
+
+    A cell must stand in one line: numbers do, and so rows and lines keep the same count.
+    """
+    rows = csv.reader(io.TextIOWrapper(io.BytesIO(data), "utf-8-sig"), strict=True)
+    line = 0
+    try:
+        for row in rows:
+            line += 1
+            if rows.line_num != line:
+                raise _wrong(shown, line, "", "found a quoted line break, expected one row a line")
+            yield line, row
+    except csv.Error as error:
+        raise _wrong(shown, line + 1, "", f"is no CSV text: {error}") from error
+
+
 def _column(header: list[str], shown: str, column: str) -> tuple[int, Literal["current", "power"]]:
     """Return where ``column`` stands and whether it is a current or a power."""
     if not header or header[0] not in ("time", "time_s"):
         found = f"found '{header[0]}'" if header else "is empty"
-        raise _wrong(shown, 1, "", f"{found}, expected 'time_s' or 'time' as the first column")
+        expected = "expected 'time_s' or 'time' as the first column, and commas between columns"
+        raise _wrong(shown, 1, "", f"{found}, {expected}")
+    for number, name in enumerate(header):
+        if name in header[:number]:
+            raise _wrong(shown, 1, name, f"two columns are named '{name}', expected one")
     if column not in header[1:]:
         raise _wrong(shown, 1, column, f"no column '{column}'{nearest(column, header[1:])}")
     kind = KINDS.get(column.rpartition("_")[2])
@@ -111,30 +125,47 @@ def _column(header: list[str], shown: str, column: str) -> tuple[int, Literal["c
 
 def _time_ns(text: str, name: str, shown: str, line: int) -> int:
     """Read one time. ``time_s`` is seconds by its name; ``time`` may be ISO 8601 as well."""
-    try:
-        seconds = float(text)
-    except ValueError:
-        try:
-            if name == "time_s":
-                raise
-            seconds = datetime.fromisoformat(text.strip()).timestamp()
-        except (ValueError, OverflowError, OSError) as error:
-            message = f"found '{text}', expected a time in seconds or as 2026-07-01T00:00:00"
-            raise _wrong(shown, line, name, message) from error
+    seconds = _number(text)
+    if seconds is None and name == "time":
+        seconds = _iso_s(text)
+    if seconds is None:
+        shape = "a time in seconds or as 2026-07-01T00:00:00" if name == "time" else "seconds"
+        raise _wrong(shown, line, name, f"found '{text}', expected {shape}")
     if not abs(seconds) < 1e10:  # noqa: PLR2004 - three centuries; NaN fails too
         raise _wrong(shown, line, name, f"found '{text}', expected a time")
     return from_seconds(seconds)
 
 
+def _iso_s(text: str) -> float | None:
+    """Return an ISO 8601 time in seconds. One without an offset is UTC, wherever it is read.
+
+    As local time it would depend on the host, and have a gap or a doubled hour twice a year.
+    """
+    try:
+        time = datetime.fromisoformat(text.strip())
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
 def _value(text: str, column: str, shown: str, line: int) -> float:
     """Read one value. A NaN would follow through every sum of the run, so it ends here."""
-    try:
-        value = float(text)
-    except ValueError as error:
-        raise _wrong(shown, line, column, f"found '{text}', expected a number") from error
+    value = _number(text)
+    if value is None:
+        raise _wrong(shown, line, column, f"found '{text}', expected a number such as 3.5")
     if not math.isfinite(value):
         raise _wrong(shown, line, column, f"found '{text}', expected a finite number")
     return value
+
+
+def _number(text: str) -> float | None:
+    """Read a number; None for what is none, Python's ``1_0`` and other scripts' digits included."""
+    if "_" in text or not text.isascii():
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 def _check_times(times: Sequence[int], shown: str) -> None:
@@ -146,8 +177,8 @@ def _check_times(times: Sequence[int], shown: str) -> None:
         if after <= before:
             raise _wrong(shown, line, "", "the time does not increase")
         if after - before != step:
-            found = f"{(after - before) / 1e9:g} s after the row before"
-            raise _wrong(shown, line, "", f"{found}, expected {step / 1e9:g} s: a gap")
+            found = f"{(after - before) / 1e9:.10g} s after the row before"
+            raise _wrong(shown, line, "", f"{found}, expected {step / 1e9:.10g} s: a gap")
 
 
 def _wrong(shown: str, line: int, key: str, message: str) -> ConfigErrors:

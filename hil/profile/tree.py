@@ -8,15 +8,15 @@ often it refers to itself, costs more than the caps below.
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Self, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import yaml
 
 from hil.core.errors import ConfigError, ConfigErrors
+from hil.profile.source import Mark, checked, decoded, read_bytes, unfit
 
 MAX_BYTES = 256 * 1024  # PyYAML reads about 50 kB/s
 MAX_DEPTH = 24
-MAX_SHOWN = 400  # characters of a message
 MAX_NODES = 20_000  # with every alias counted as if its content were written out
 
 EVENTS_OF_NO_CONTENT = (
@@ -25,20 +25,6 @@ EVENTS_OF_NO_CONTENT = (
     yaml.DocumentStartEvent,
     yaml.DocumentEndEvent,
 )
-
-
-class Mark(NamedTuple):
-    """A place in a file, counted from 1; line 0 means the whole of it."""
-
-    file: str
-    line: int = 0
-    column: int = 0
-
-    def error(self, key: str, message: str) -> ConfigError:
-        """Return an error at this place, in one line whatever the file has in it."""
-        one_line = [" ".join(text.split()) for text in (key, message)]
-        short = [text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..." for text in one_line]
-        return ConfigError(self.file, self.line, self.column, *short)
 
 
 class Text(str):
@@ -85,29 +71,10 @@ class Items(list[Any]):
 Node: TypeAlias = Text | Table | Items
 
 
-def read_text(path: Path, shown: str) -> str:
-    """Return a file's text. Raises ConfigErrors when it is missing, too long, or no UTF-8 text."""
-    place = Mark(shown)
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        reason = (error.strerror or "cannot be read").lower()
-        raise ConfigErrors([place.error("", f"cannot be read: {reason}")]) from error
-    if len(data) > MAX_BYTES:
-        raise ConfigErrors([place.error("", f"longer than {MAX_BYTES // 1024} KiB")])
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        column = error.start - data.rfind(b"\n", 0, error.start)
-        message = f"found byte 0x{data[error.start]:02x}, expected text in UTF-8"
-        raise ConfigErrors([Mark(shown, line, column).error("", message)]) from error
-
-
 def load_table(path: Path, shown: str) -> Table:
     """Read a YAML file that holds one mapping. Raises ConfigErrors."""
-    node = parse(read_text(path, shown), Mark(shown))
+    place = Mark(shown)
+    node = parse(decoded(read_bytes(path, shown, MAX_BYTES), place), place)
     if not isinstance(node, Table):
         raise ConfigErrors([node.mark.error("", "expected a mapping of keys to values")])
     return node
@@ -119,9 +86,9 @@ def parse(text: str, origin: Mark) -> Node:
     ``origin`` with a line of 0 that is no file (an override) is the mark of every node.
     """
     try:
-        node = _Builder(origin).document(text)
+        node = _Builder(origin).document(checked(text, origin))
     except yaml.YAMLError as error:
-        raise ConfigErrors([_syntax_error(error, text, origin)]) from error
+        raise ConfigErrors([_syntax_error(error, origin)]) from error
     if node is None:
         raise ConfigErrors([origin.error("", "is empty")])
     return node
@@ -188,8 +155,14 @@ class _Builder:
         return None if empty else self._root
 
     def _scalar(self, event: yaml.ScalarEvent) -> None:
-        """Keep the text, whatever YAML would have made of it."""
+        """Keep the text, whatever YAML would have made of it.
+
+        An escape puts into a quoted text what the file itself may not hold.
+        """
         self._check(event)
+        problem = unfit(event.value)
+        if problem:
+            raise self._refuse(event, problem)
         node = Text(event.value, self._mark(event))
         if event.anchor:
             self._anchors[event.anchor] = node
@@ -247,6 +220,8 @@ class _Builder:
             return
         if not isinstance(node, Text):
             raise self._refuse(event, "expected a text as key, found a list or mapping")
+        if not node.isprintable():
+            raise self._refuse(event, f"found '{node}', expected a key in one line")
         if node in parent:
             first = parent.keys_at[node].line
             raise self._refuse(event, f"key '{node}' stands here twice, first in line {first}")
@@ -280,18 +255,13 @@ def _size(node: Node) -> int:
 
 def _place_of(mark: Any, origin: Mark) -> Mark:
     """Return PyYAML's mark as ours; an override has no lines worth naming."""
-    if origin.file.startswith("--set"):
+    if origin.is_override:
         return origin
     return Mark(origin.file, mark.line + 1, mark.column + 1)
 
 
-def _syntax_error(error: yaml.YAMLError, text: str, origin: Mark) -> ConfigError:
+def _syntax_error(error: yaml.YAMLError, origin: Mark) -> ConfigError:
     """Say in one line what PyYAML says in five."""
-    if isinstance(error, yaml.reader.ReaderError):
-        before = text[: error.position]
-        line, column = before.count("\n"), len(before) - before.rfind("\n")
-        place = Mark(origin.file, line + 1, column)
-        return place.error("", f"found the control character U+{error.character:04X}")
     if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
         return origin.error("", "is no YAML")
     problem = (error.problem or "is no YAML").replace("\n", " ")

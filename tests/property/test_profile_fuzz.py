@@ -15,7 +15,8 @@ from hil.profile import load_bench, load_profile
 from hil.profile.conditions import parse_compare
 from hil.profile.files import CHECKOUT
 from hil.profile.series import parse_series
-from hil.profile.tree import Mark, parse, walk
+from hil.profile.source import Mark
+from hil.profile.tree import parse, walk
 
 PROFILE = (CHECKOUT / "runs" / "hot-summer-week.yaml").read_text()
 BENCH = (CHECKOUT / "benches" / "virtual-16s.yaml").read_text()

@@ -9,7 +9,7 @@ import pytest
 from hil.core.errors import ConfigErrors
 from hil.profile import load_bench, load_profile
 from hil.profile.files import CHECKOUT
-from hil.profile.tree import Mark
+from hil.profile.source import Mark
 
 PROFILE = """\
 profile: example
@@ -232,12 +232,12 @@ PROFILES = {
     "include of a folder": (
         "- rest: 1 h",
         "- include: profiles/runs",
-        "13:14: include: 'profiles/runs': is a folder",
+        "13:14: include: 'profiles/runs' is a folder, expected a file",
     ),
     "include of a path that is not there": (
         "- rest: 1 h",
         "- include: other/day.yaml",
-        "13:14: include: 'other/day.yaml': no such file",
+        "13:14: include: 'other/day.yaml' cannot be read: no such file or directory",
     ),
     "tag": (
         "soc: 50 %",
@@ -404,9 +404,12 @@ def test_a_mistake_in_a_board_file_names_that_file(tmp_path: Path) -> None:
         (b"# only a comment\n", "is empty"),
         (b"profile", "1:1: expected a mapping of keys to values"),
         (b"profile: \xff\xfe", "1:10: found byte 0xff, expected text in UTF-8"),
-        (b"profile: a\x00b", "1:11: found the control character U+0000"),
-        (b"\x7fELF\x02\x01\x01\x00", "1:1: found the control character U+007F"),
-        (b"x: " + b"y" * 300_000, "longer than 256 KiB"),
+        (b"profile: a\x00b", "1:11: found the control character U+0000, expected printable text"),
+        (
+            b"\x7fELF\x02\x01\x01\x00",
+            "1:1: found the control character U+007F, expected printable text",
+        ),
+        (b"x: " + b"y" * 300_000, "found 300003 bytes, expected at most 262144 (256 KiB)"),
         (b"[" * 100, "1:25: nested deeper than 24 levels"),
     ],
 )
@@ -432,7 +435,7 @@ def test_missing_files_folders_and_names(tmp_path: Path) -> None:
     assert lines_of(load_profile, tmp_path / "no.yaml") == [
         " cannot be read: no such file or directory"
     ]
-    assert lines_of(load_profile, tmp_path / "") == [" cannot be read: is a directory"]
+    assert lines_of(load_profile, tmp_path / "") == [" is a folder, expected a file"]
     with pytest.raises(ConfigErrors, match=r"no profile 'room-basline' in .*'room-baseline'"):
         load_profile("room-basline")
     with pytest.raises(ConfigErrors, match=r"no bench 'virtual-16' in .*'virtual-16s'"):

@@ -13,7 +13,8 @@ from hil.core.instants import MILLISECOND
 from hil.profile import read_options
 from hil.profile.forms import filled, key_of
 from hil.profile.problems import read
-from hil.profile.tree import Mark, parse
+from hil.profile.source import Mark
+from hil.profile.tree import parse
 
 
 @dataclass(frozen=True)
