@@ -8,7 +8,6 @@ ours.
 import importlib.metadata
 import json
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,10 +15,11 @@ from typing import Any
 
 from hil.bench.assembly import make_stack
 from hil.bench.clock import run_virtual
+from hil.bench.recording import recording
 from hil.bench.rig import Rig
 from hil.bench.session import Progress, Session
 from hil.bench.stop import StopLadder
-from hil.bench.wall_time import monotonic_ns, run_wall, utc_now_text
+from hil.bench.wall_time import monotonic_ns, run_wall
 from hil.core.errors import ConfigError, ConfigErrors, EnvironmentProblem
 from hil.core.instants import Duration
 from hil.core.spec import BoardSpec, ChamberSpec, DeviceSpec, EmulatorSpec
@@ -35,14 +35,9 @@ from hil.profile import (
     load_profile,
     read_options,
 )
-from hil.results import catalogue, manifest
-from hil.results.journal import Journal
+from hil.results import manifest
 from hil.results.link_faults import LinkFaults
-from hil.results.runlog import RunLog
-from hil.results.seal import Sealer
-from hil.results.store import Store
 from hil.results.wire_hash import WireHash
-from hil.results.writer import Batches, InThread
 from hil.verdict.judgement import Verdict
 
 
@@ -319,39 +314,26 @@ def run_profile(request: Request, stop: StopLadder, progress: Progress) -> Outco
 
     async def main(clock: Clock) -> Outcome:
         rig = build(bench, seed, clock, session.wire, faults)
-        folder, begun = _new_run(request, prepared)
-        sealer = Sealer()
-        with closing(RunLog(folder)) as log, closing(_journal(folder, bench)) as journal:
-            faults.record_in(journal.emit)
-            journal.listen(log.feed)
-            journal.listen(sealer.feed)
+        about = _about(request, prepared)
+        with recording(request.runs, about, beside=bench.clock == "wall") as record:
+            faults.record_in(record.journal.emit)
             try:
-                await session.play(clock, rig, journal)
+                await session.play(clock, rig, record.journal)
             finally:
                 stop.over()
-        summary = {"run": folder.name, "folder": str(folder), **session.summary()}
+        summary = {"run": record.folder.name, "folder": str(record.folder), **session.summary()}
         summary["link_faults"] = dict(sorted(faults.counts.items()))
         summary["startup_s"] = (monotonic_ns() - begun_ns) / 1e9 - summary["wall_s"]
-        _keep(folder, summary, sealer, begun, journal.problem)
+        record.conclude(summary)
         return Outcome(summary, Verdict[summary["verdict"]].exit_code)
 
     return run_virtual(main) if bench.clock == "virtual" else run_wall(main)
 
 
-def _new_run(request: Request, prepared: Prepared) -> tuple[Path, dict[str, Any]]:
-    """Make the run's folder and its manifest, as far as known; from here on there is a record."""
-    stem = f"{utc_now_text()[:19].replace('-', '').replace(':', '')}Z"
-    folder = catalogue.new_folder(request.runs, f"{stem}-{prepared.profile.name}-s{request.seed}")
-    begun = _manifest(request, prepared, folder.name)
-    manifest.write(folder, begun)
-    return folder, begun
-
-
-def _manifest(request: Request, prepared: Prepared, run: str) -> dict[str, Any]:
+def _about(request: Request, prepared: Prepared) -> dict[str, Any]:
+    """Return what the manifest says of the run before it begins."""
     profile, bench = prepared.profile, prepared.bench
     return {
-        "run": run,
-        "started_utc": utc_now_text(),
         "operator": request.operator,
         "profile": profile.name,
         "bench": bench.name,
@@ -371,41 +353,3 @@ def _manifest(request: Request, prepared: Prepared, run: str) -> dict[str, Any]:
 
 
 _git_state = cache(manifest.git_state)
-
-
-def _journal(folder: Path, bench: Bench) -> Journal:
-    """Open the journal: in wall time a thread writes, in virtual time the run itself does.
-
-    Raises RecordingProblem.
-    """
-    batches = Batches(Store(folder, utc_now_text), monotonic_ns)
-    return Journal(batches if bench.clock == "virtual" else InThread(batches))
-
-
-def _keep(
-    folder: Path,
-    summary: dict[str, Any],
-    sealer: Sealer,
-    begun: Mapping[str, Any],
-    problem: EnvironmentProblem | None,
-) -> None:
-    """Write summary and sealed manifest; what cannot be kept cannot be shown to have passed."""
-    try:
-        if problem is None:
-            catalogue.write_json(folder, catalogue.SUMMARY, summary)
-            ended = {"ended_utc": utc_now_text(), "digest": summary["digest"]}
-            sealer.seal(folder, begun, **ended)
-    except EnvironmentProblem as found:
-        problem = found
-    if problem is not None:
-        summary["problem"] = str(problem)
-        if summary["verdict"] == Verdict.PASS.name:
-            summary["verdict"] = Verdict.INCONCLUSIVE.name
-            summary["reasons"] = [str(problem), *summary["reasons"]]
-        _keep_if_possible(folder, summary)
-
-
-def _keep_if_possible(folder: Path, summary: Mapping[str, Any]) -> None:
-    """Try once more to leave a summary: the disk may have room for one small file."""
-    with suppress(EnvironmentProblem):  # the problem is in the summary that the user is shown
-        catalogue.write_json(folder, catalogue.SUMMARY, dict(summary))

@@ -198,7 +198,8 @@ class InThread:
 
     @property
     def problem(self) -> RecordingProblem | None:
-        """Return why records can no longer be kept."""
+        """Return why records can no longer be kept. Raises what went wrong in the thread."""
+        self._raise_bug()
         return self._batches.problem
 
     @property
