@@ -1,6 +1,7 @@
 """Runs written record by record, for tests of what becomes of them on the disk."""
 
 import math
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from hil.results import catalogue, manifest
 from hil.results.disk import Disk
 from hil.results.journal import Journal
 from hil.results.seal import Sealer
-from hil.results.store import Store
+from hil.results.store import RESERVE, Store
 from hil.results.writer import Batches
 
 UTC = "2026-01-01T00:00:00Z"
@@ -42,18 +43,22 @@ def journal_in(folder: Path, disk: Disk | None = None) -> Journal:
 def unfinished(folder: Path, records: Sequence[Record], batch: int = 1_000) -> str:
     """Write records as a run that was killed leaves them; sync every ``batch``. Return the digest.
 
-    The folder's files stay as the last sync left them: nothing is closed, archived or sealed.
+    What is in the folder is a copy made while the writer still had its files open: nothing is
+    closed, folded in, archived or sealed. The reserve, 4 MiB of nothing, is left out.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    manifest.write(folder, {"run": folder.name, "started_utc": UTC})
-    store = Store(folder, lambda: UTC)
+    working = folder.with_name(f"{folder.name}.working")
+    working.mkdir(parents=True)
+    manifest.write(working, {"run": folder.name, "started_utc": UTC})
+    store = Store(working, lambda: UTC)
     batches = Batches(store, lambda: 0)
     for seq, record in enumerate(records):
         batches.take(seq, record)
         if seq % batch == batch - 1:
             batches.sync()
     batches.sync()
+    shutil.copytree(working, folder, ignore=shutil.ignore_patterns(RESERVE), dirs_exist_ok=True)
     store.abandon()
+    shutil.rmtree(working)
     return batches.digest()
 
 
