@@ -7,6 +7,7 @@ the devices are let go, and what happened stands in the records. The verdict is 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from hil.bench.expectations import UncertaintyOf, of_fault, of_row
@@ -16,7 +17,7 @@ from hil.bench.stop import StopLadder
 from hil.bench.tick import Parts, Ticker
 from hil.bench.timeline import Timeline
 from hil.bench.wall_time import monotonic_ns
-from hil.core.errors import BenchError, InterlockTrip
+from hil.core.errors import BenchError, InstrumentFault, InterlockTrip, LinkLost
 from hil.core.instants import MILLISECOND, Duration, Instant
 from hil.core.records import (
     BenchFailed,
@@ -25,7 +26,7 @@ from hil.core.records import (
     Overrun,
     StopRequested,
 )
-from hil.ports import BoardFault, Device, Recorder
+from hil.ports import BoardFault, Device, Identity, Recorder
 from hil.profile.model import Expect, ExpectFault, Inject, Step
 
 RECORDER_CHECKED_EVERY = 300 * MILLISECOND
@@ -62,6 +63,7 @@ class Run:
         self._ticker = Ticker(parts)
         self._timeline = Timeline(plan.steps, self)
         self._faults_to_set: list[tuple[str, int, str]] = []
+        self._who: dict[str, Identity] = {}
         self.emit = parts.emit
         self.reader = Reader(parts.layout)
         self.now: Instant = 0
@@ -117,11 +119,13 @@ class Run:
         async def connect(device: Device) -> None:
             await device.connect()
             # From here on the device can be made safe, and may have been left on by somebody.
-            self._safe.arm(Undo(device.name, *undos[device.name], device.make_safe))
+            action = partial(self._make_safe, device)
+            self._safe.arm(Undo(device.name, *undos[device.name], action))
 
         await _all_or_group("connect", [connect(device) for device in devices])
         identities = await _all_or_group("identify", [device.identify() for device in devices])
         for device, who in zip(devices, identities, strict=True):
+            self._who[device.name] = who
             self.emit(DeviceIdentified(self._clock.now(), device.name, *who))
         await _all_or_group("preset", self._ticker.preset())
         # Nothing goes on before its undo stands on the disk, where a crash leaves it.
@@ -190,6 +194,22 @@ class Run:
         if missed:
             self.emit(Overrun(woken, late, missed))
         return missed
+
+    async def _make_safe(self, device: Device) -> str:
+        """Make one device safe; a link that is gone is opened once more, and who answers is asked.
+
+        Raises DeviceError: LinkLost if the link is still gone, InstrumentFault for a stranger.
+        """
+        try:
+            return await device.make_safe()
+        except LinkLost:
+            await device.connect()
+        who = await device.identify()
+        known = self._who.get(device.name, who)
+        if who != known:
+            text = f"expected serial {known.serial} behind the link again, found {who.serial}"
+            raise InstrumentFault(device.name, text, 0)
+        return await device.make_safe()
 
     async def _let_go(self) -> None:
         """Close all links; one that cannot be closed is recorded and keeps no other open."""

@@ -17,6 +17,10 @@ from hil.ports import Clock
 BOARD, CELLS, CHAMBER = 10, 20, 30
 """Orders: lower goes first."""
 
+AGAIN_WITHIN = 10 * SECOND
+PAUSES = (SECOND // 5, SECOND // 2, SECOND, 2 * SECOND, 4 * SECOND)
+"""A device that could not be shown to be safe is told again after each of these, for so long."""
+
 
 @dataclass(frozen=True, slots=True)
 class Undo:
@@ -44,9 +48,7 @@ class SafeState:
     def arm(self, undo: Undo) -> None:
         """Register an undo; call it before the device's output goes on."""
         self._undos.append(undo)
-        self._emit(
-            SafeStateArmed(self._clock.now(), undo.device, undo.order, undo.meaning)
-        )
+        self._emit(SafeStateArmed(self._clock.now(), undo.device, undo.order, undo.meaning))
 
     def hurry(self) -> None:
         """Panic: tell all devices that are still to come at once, whatever their order."""
@@ -68,19 +70,34 @@ class SafeState:
                     raise
 
     async def _all(self) -> bool:
-        """Tell every device, whatever happens on the way; a bug is raised only after the last."""
-        left = sorted(self._undos, key=lambda undo: undo.order)
-        good = True
+        """Tell every device, whatever happens on the way; a bug is raised only after the last.
+
+        One lost line must not leave an output on: who could not be read back is told again, but
+        only when all others have been told, and every attempt leaves its record.
+        """
+        give_up = self._clock.now() + AGAIN_WITHIN
+        left = await self._round(sorted(self._undos, key=lambda undo: undo.order))
+        for pause in PAUSES:
+            if not left or self._bugs or self._clock.now() + pause > give_up:
+                break
+            await self._clock.sleep_until(self._clock.now() + pause)
+            left = await self._round(left)
+        if self._bugs:
+            raise self._bugs[0]
+        return not left
+
+    async def _round(self, left: list[Undo]) -> list[Undo]:
+        """Tell each device once, order after order; return those that are not safe."""
+        failed = []
         while left:
             group = [undo for undo in left if self._hurried or undo.order == left[0].order]
             left = left[len(group) :]
             outcomes = await asyncio.gather(*(self._one(undo) for undo in group))
-            good = good and all(outcomes)
-        if self._bugs:
-            raise self._bugs[0]
-        return good
+            failed += [undo for undo, good in zip(group, outcomes, strict=True) if not good]
+        return failed
 
     async def _one(self, undo: Undo) -> bool:
+        """Tell one device and record what was read back; say whether it is safe."""
         try:
             async with asyncio.timeout(to_seconds(undo.within)):
                 read_back, good = await undo.action(), True

@@ -12,12 +12,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
-from hil.core.instants import Instant
+from hil.core.instants import SECOND, Duration, Instant, to_seconds
 from hil.core.records import (
     BadMeasurement,
     BenchFailed,
     Deviation,
     ExpectationJudged,
+    LinkFaulted,
     Overrun,
     Record,
     RecordsLost,
@@ -98,10 +99,17 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class Tolerated:
-    """How much a run may lose and still count: shares of its ticks."""
+    """How much a run may lose and still count: shares of its ticks.
+
+    For ``link_fault_span`` after the bench disturbed a link by its own plan, what looks like the
+    board's doing may be that message's: it may have come up to 30 s late (``LONGEST_HOLD`` of
+    ``drivers.links.faulty_plan``), and the slowest rule tells what it found a minute after it began
+    (``temperature_window`` of ``hil.verdict.deviations``).
+    """
 
     overrun_share: float = 0.01
     bad_share: float = 0.01
+    link_fault_span: Duration = 90 * SECOND
 
 
 class Judge:
@@ -118,12 +126,16 @@ class Judge:
         self._closed = False
         self._ticks = self._missed = 0
         self._bad_at: dict[Instant, str] = {}
+        self._link_fault: LinkFaulted | None = None
+        self._unsafe: dict[str, str] = {}
 
     def feed(self, record: Record) -> None:
         """Add one record."""
         match record:
             case Tick():
                 self._ticks += 1
+            case LinkFaulted():
+                self._link_fault = record
             case SafeStateReached():
                 self._safe_state(record)
             case Tripped() | StopRequested():
@@ -144,7 +156,9 @@ class Judge:
         match record:
             case Deviation():
                 text = f"{record.name}: {record.subject} {record.value:.6g} {record.unit}"
-                self._note(Verdict.FAIL, f"{text}, limit {record.limit:.6g}: {record.situation}")
+                text = f"{text}, limit {record.limit:.6g}: {record.situation}"
+                excuse = self._excuse(record.at)
+                self._note(Verdict.INCONCLUSIVE if excuse else Verdict.FAIL, text + excuse)
             case ExpectationJudged():
                 self._expectation(record)
             case Overrun():
@@ -169,17 +183,31 @@ class Judge:
         if isinstance(record, StopRequested):
             self._note(Verdict.ABORTED, f"stopped by {record.source}")
         else:
-            blamed = record.blames_board and not self._closed
+            excuse = self._excuse(record.at) if record.blames_board else ""
+            blamed = record.blames_board and not self._closed and not excuse
             text = f"{record.limit}: {record.subject} {record.value:.6g} {record.unit}"
-            text = f"{text}, bound {record.bound:.6g}"
+            text = f"{text}, bound {record.bound:.6g}{excuse}"
             self._note(Verdict.FAIL if blamed else Verdict.ABORTED, text)
         self._closed = True
 
+    def _excuse(self, at: Instant) -> str:
+        """Return what the bench itself had just done to a link; empty if it left them alone."""
+        fault = self._link_fault
+        if fault is None or at - fault.at > self._tolerated.link_fault_span:
+            return ""
+        message = f"message {fault.index} {fault.direction} of {fault.device} {fault.fault}"
+        since_s = max(0.0, to_seconds(at - fault.at))
+        return f"; explained by the bench's own link fault ({message}, {since_s:.1f} s before)"
+
     def _safe_state(self, record: SafeStateReached) -> None:
-        """A device that did not go safe ends the run as aborted, whatever it had shown."""
+        """A device that did not go safe ends the run as aborted, whatever it had shown.
+
+        Its last attempt counts: the bench tells a device again that it could not read back.
+        """
+        self._unsafe.pop(record.device, None)
         if not record.ok:
             text = f"{record.device}: safe state not reached, read back {record.read_back}"
-            self._note(Verdict.ABORTED, text)
+            self._unsafe[record.device] = text
 
     def _note(self, verdict: Verdict, reason: str) -> None:
         """Keep a finding."""
@@ -187,8 +215,10 @@ class Judge:
 
     def result(self) -> Judgement:
         """Return the verdict on what has been fed so far."""
+        unsafe = [(Verdict.ABORTED, text) for text in self._unsafe.values()]
         found = sorted(
-            self._found + self._gaps_in_evidence(), key=lambda note: -SEVERITY.index(note[0])
+            self._found + unsafe + self._gaps_in_evidence(),
+            key=lambda note: -SEVERITY.index(note[0]),
         )
         verdict = found[0][0] if found else Verdict.PASS
         return Judgement(verdict, tuple(reason for _, reason in found))

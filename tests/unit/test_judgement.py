@@ -11,6 +11,7 @@ from hil.core.records import (
     BoardFaultChanged,
     Deviation,
     ExpectationJudged,
+    LinkFaulted,
     Overrun,
     Record,
     SafeStateReached,
@@ -165,6 +166,58 @@ def test_the_worst_wins_in_every_order() -> None:
     for chosen in itertools.permutations(from_best, 3):
         worst = max(chosen, key=from_best.index)
         assert overall([*TICKS, *(earned[verdict] for verdict in chosen)]).verdict is worst
+
+
+def link_fault(at: int) -> LinkFaulted:
+    return LinkFaulted(at, "board", "to host", "lost", 12)
+
+
+def deviation(at: int) -> Deviation:
+    return Deviation(at, "reading-off", "cell[3].voltage", 0.5, 0.015, "V", "off")
+
+
+SPAN = Tolerated().link_fault_span
+
+
+@pytest.mark.parametrize("late", [0, 5, SPAN])
+def test_what_follows_the_benchs_own_link_fault_is_not_proven_against_the_board(late: int) -> None:
+    judgement = overall([*TICKS, link_fault(100), deviation(100 + late)])
+    assert judgement.verdict is Verdict.INCONCLUSIVE
+    assert "the bench's own link fault (message 12 to host of board lost" in judgement.reason
+    trip = Tripped(100 + late, "board.age <= 3 s", "board.age", 4.0, 3.0, "s", blames_board=True)
+    judgement = overall([*TICKS, link_fault(100), trip])
+    assert judgement.verdict is Verdict.ABORTED
+    assert "the bench's own link fault" in judgement.reason
+
+
+def test_a_link_fault_found_in_the_same_tick_excuses_although_its_time_is_later() -> None:
+    """A deviation bears the time of its tick, a fault that of the message within it."""
+    assert overall([*TICKS, link_fault(100), deviation(90)]).verdict is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        [link_fault(100), deviation(100 + SPAN + 1)],
+        [deviation(100), link_fault(101)],
+        [link_fault(100), expectation(passed=False)],
+        [link_fault(100), deviation(100), deviation(100 + SPAN + 1)],
+        [deviation(0), link_fault(100), deviation(101)],
+    ],
+)
+def test_a_link_fault_excuses_nothing_else(records: list[Record]) -> None:
+    assert overall([*TICKS, *records]).verdict is Verdict.FAIL
+
+
+def test_a_link_fault_alone_takes_nothing_from_a_pass() -> None:
+    assert overall([*TICKS, link_fault(100), SAFE]).verdict is Verdict.PASS
+
+
+def test_the_last_attempt_at_the_safe_state_counts() -> None:
+    assert overall([*TICKS, UNSAFE, SAFE]).verdict is Verdict.PASS
+    assert overall([*TICKS, SAFE, UNSAFE]).verdict is Verdict.ABORTED
+    other = SafeStateReached(9, "chamber", "off", "off", ok=True)
+    assert overall([*TICKS, UNSAFE, other]).verdict is Verdict.ABORTED
 
 
 def test_exit_codes() -> None:

@@ -7,8 +7,16 @@ from typing import Any
 import pytest
 
 from hil.bench.clock import run_virtual
-from hil.bench.safe_state import BOARD, CELLS, CHAMBER, SafeState, Undo
-from hil.core.errors import InstrumentFault
+from hil.bench.safe_state import (
+    AGAIN_WITHIN,
+    BOARD,
+    CELLS,
+    CHAMBER,
+    PAUSES,
+    SafeState,
+    Undo,
+)
+from hil.core.errors import InstrumentFault, LinkLost, LinkTimeout
 from hil.core.instants import SECOND
 from hil.core.records import Record, SafeStateArmed, SafeStateReached
 from hil.ports import Clock
@@ -89,12 +97,50 @@ def test_a_device_that_hangs_or_refuses_does_not_keep_the_others_from_going_safe
         safe.arm(Undo("emulator-1", CELLS, "all off", refuses))
         safe.arm(undo(clock, "chamber", CHAMBER, 1.0, log))
         assert not await safe.reach()
-        assert clock.now() == 6 * SECOND
 
-    reached = play(main).reached()
+    notes = play(main)
+    reached = notes.reached()
+    assert reached["chamber"].at == 6 * SECOND, "told before anyone is told again"
+    attempts = [r.device for r in notes.records if isinstance(r, SafeStateReached)]
+    assert attempts == ["board", "emulator-1", "chamber", "board", "emulator-1"]
     assert [reached[name].ok for name in ("board", "emulator-1", "chamber")] == [False, False, True]
     assert "no answer within 5 s" in reached["board"].read_back
     assert "output 3 is still on" in reached["emulator-1"].read_back
+
+
+def test_a_device_whose_answer_was_lost_is_told_again_after_all_others() -> None:
+    log: list[str] = []
+    answers = iter([LinkTimeout("board", "nothing came"), LinkLost("board", "gone"), "bleeds 0"])
+
+    async def action() -> str:
+        log.append("board")
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def main(clock: Clock, safe: SafeState, _notes: Notes) -> None:
+        safe.arm(Undo("board", BOARD, "all bleeds off", action))
+        safe.arm(undo(clock, "chamber", CHAMBER, 1.0, log))
+        assert await safe.reach()
+        assert clock.now() == SECOND + PAUSES[0] + PAUSES[1]
+
+    notes = play(main)
+    assert log == ["board", "chamber begins", "chamber ends", "board", "board"]
+    oks = [r.ok for r in notes.records if isinstance(r, SafeStateReached) and r.device == "board"]
+    assert oks == [False, False, True], "every attempt leaves its record"
+
+
+def test_a_dead_device_is_given_up_in_time() -> None:
+    async def dead() -> str:
+        raise LinkTimeout("board", "nothing came")
+
+    async def main(clock: Clock, safe: SafeState, _notes: Notes) -> None:
+        safe.arm(Undo("board", BOARD, "all bleeds off", dead))
+        assert not await safe.reach()
+        assert clock.now() == sum(PAUSES) <= AGAIN_WITHIN
+
+    play(main)
 
 
 def test_a_bug_in_one_undo_or_in_the_recorder_is_raised_only_after_the_last_device() -> None:
