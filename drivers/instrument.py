@@ -62,10 +62,17 @@ class LineInstrument:
         return await self._exchange(lambda: self._session.query_all(lines, self._reply_limit))
 
     async def _ask_identity(self) -> str:
-        """Return the answer to ``*IDN?`` and know it again when resynchronising."""
+        """Return the answer to ``*IDN?`` and know it again when resynchronising.
+
+        Asked twice: one garbled letter, taken for the instrument's name, would keep the session
+        out of step for good, and its outputs from being read back.
+        """
         self._identity_line = None
-        self._identity_line = await self._ask(_IDENTIFY)
-        return self._identity_line
+        first, second = await self._ask(_IDENTIFY), await self._ask(_IDENTIFY)
+        if first != second:
+            raise MalformedReply(self.name, f"{_IDENTIFY!r} gave {first!r}, then {second!r}")
+        self._identity_line = first
+        return first
 
     async def _exchange(self, exchange: Callable[[], Awaitable[T]]) -> T:
         """Run one exchange; whatever ends it early, a cancellation too, leaves a mark."""

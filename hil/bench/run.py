@@ -12,12 +12,12 @@ from typing import Any, TypeVar
 
 from hil.bench.expectations import UncertaintyOf, of_fault, of_row
 from hil.bench.quantities import Reader
-from hil.bench.safe_state import BOARD, CELLS, CHAMBER, SafeState, Undo
+from hil.bench.safe_state import BOARD, CELLS, CHAMBER, SafeState, Undo, made_safe
 from hil.bench.stop import StopLadder
 from hil.bench.tick import Parts, Ticker
 from hil.bench.timeline import Timeline
 from hil.bench.wall_time import monotonic_ns
-from hil.core.errors import BenchError, InstrumentFault, InterlockTrip, LinkLost
+from hil.core.errors import BenchError, InterlockTrip
 from hil.core.instants import MILLISECOND, Duration, Instant
 from hil.core.records import (
     BenchFailed,
@@ -119,7 +119,7 @@ class Run:
         async def connect(device: Device) -> None:
             await device.connect()
             # From here on the device can be made safe, and may have been left on by somebody.
-            action = partial(self._make_safe, device)
+            action = partial(made_safe, device, self._who)
             self._safe.arm(Undo(device.name, *undos[device.name], action))
 
         await _all_or_group("connect", [connect(device) for device in devices])
@@ -194,22 +194,6 @@ class Run:
         if missed:
             self.emit(Overrun(woken, late, missed))
         return missed
-
-    async def _make_safe(self, device: Device) -> str:
-        """Make one device safe; a link that is gone is opened once more, and who answers is asked.
-
-        Raises DeviceError: LinkLost if the link is still gone, InstrumentFault for a stranger.
-        """
-        try:
-            return await device.make_safe()
-        except LinkLost:
-            await device.connect()
-        who = await device.identify()
-        known = self._who.get(device.name, who)
-        if who != known:
-            text = f"expected serial {known.serial} behind the link again, found {who.serial}"
-            raise InstrumentFault(device.name, text, 0)
-        return await device.make_safe()
 
     async def _let_go(self) -> None:
         """Close all links; one that cannot be closed is recorded and keeps no other open."""

@@ -6,13 +6,13 @@ channel of a series stack can make its protection diode conduct), then the chamb
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from hil.core.errors import DeviceError
+from hil.core.errors import DeviceError, InstrumentFault, LinkLost
 from hil.core.instants import SECOND, Duration, to_seconds
 from hil.core.records import Record, SafeStateArmed, SafeStateReached
-from hil.ports import Clock
+from hil.ports import Clock, Device, Identity
 
 BOARD, CELLS, CHAMBER = 10, 20, 30
 """Orders: lower goes first."""
@@ -31,6 +31,25 @@ class Undo:
     meaning: str
     action: Callable[[], Awaitable[str]]
     within: Duration = 10 * SECOND
+
+
+async def made_safe(device: Device, known: Mapping[str, Identity]) -> str:
+    """Make one device safe and return its read-back; a link that is gone is opened once more.
+
+    Who answers then must be who answered at first, by ``known``: another instrument behind the same
+    address says nothing about ours. Raises DeviceError: LinkLost if the link is still gone,
+    InstrumentFault for a stranger.
+    """
+    try:
+        return await device.make_safe()
+    except LinkLost:
+        await device.connect()
+    who = await device.identify()
+    expected = known.get(device.name, who)
+    if who != expected:
+        text = f"expected serial {expected.serial} behind the link again, found {who.serial}"
+        raise InstrumentFault(device.name, text, 0)
+    return await device.make_safe()
 
 
 class SafeState:

@@ -372,6 +372,7 @@ def test_the_driver_says_exactly_this() -> None:
         assert lab.sent() == [
             b"*CLS\r\n",
             b"*IDN?\r\n",
+            b"*IDN?\r\n",
             b"CAL:DATE?\r\n",
             b"SYST:ERR?\r\n",
             limits,

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,11 +16,12 @@ from hil.bench.safe_state import (
     PAUSES,
     SafeState,
     Undo,
+    made_safe,
 )
 from hil.core.errors import InstrumentFault, LinkLost, LinkTimeout
 from hil.core.instants import SECOND
 from hil.core.records import Record, SafeStateArmed, SafeStateReached
-from hil.ports import Clock
+from hil.ports import Clock, Identity
 
 
 class Notes:
@@ -110,14 +112,13 @@ def test_a_device_that_hangs_or_refuses_does_not_keep_the_others_from_going_safe
 
 def test_a_device_whose_answer_was_lost_is_told_again_after_all_others() -> None:
     log: list[str] = []
-    answers = iter([LinkTimeout("board", "nothing came"), LinkLost("board", "gone"), "bleeds 0"])
+    errors = iter([LinkTimeout("board", "nothing came"), LinkLost("board", "gone")])
 
     async def action() -> str:
         log.append("board")
-        answer = next(answers)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        for error in errors:
+            raise error
+        return "bleeds 0"
 
     async def main(clock: Clock, safe: SafeState, _notes: Notes) -> None:
         safe.arm(Undo("board", BOARD, "all bleeds off", action))
@@ -129,6 +130,64 @@ def test_a_device_whose_answer_was_lost_is_told_again_after_all_others() -> None
     assert log == ["board", "chamber begins", "chamber ends", "board", "board"]
     oks = [r.ok for r in notes.records if isinstance(r, SafeStateReached) and r.device == "board"]
     assert oks == [False, False, True], "every attempt leaves its record"
+
+
+class Instrument:
+    """A device whose link is gone at first; ``serial`` is who answers when it is back."""
+
+    name = "emulator-1"
+
+    def __init__(self, serial: str, away: int) -> None:
+        self.serial, self.away, self.is_open = serial, away, False
+        self.calls: list[str] = []
+
+    async def connect(self) -> None:
+        self.calls.append("connect")
+        if self.away:
+            self.away -= 1
+            raise LinkLost(self.name, "still gone")
+        self.is_open = True
+
+    async def identify(self) -> Identity:
+        return Identity("maker", "model", self.serial, "1.0")
+
+    async def arm(self) -> None:
+        raise AssertionError("nobody switches on in here")
+
+    async def make_safe(self) -> str:
+        self.calls.append("make safe")
+        if not self.is_open:
+            raise LinkLost(self.name, "gone")
+        return "outputs 0"
+
+    async def close(self) -> None:
+        pass
+
+
+KNOWN = {"emulator-1": Identity("maker", "model", "V-0001", "1.0")}
+
+
+def test_a_link_that_is_gone_is_opened_again_for_the_way_down() -> None:
+    device = Instrument("V-0001", away=1)
+
+    async def main(_clock: Clock, safe: SafeState, _notes: Notes) -> None:
+        safe.arm(Undo(device.name, CELLS, "all outputs off", partial(made_safe, device, KNOWN)))
+        assert await safe.reach()
+
+    reached = play(main).reached()[device.name]
+    assert (reached.ok, reached.read_back) == (True, "outputs 0")
+    assert device.calls == ["make safe", "connect", "make safe", "connect", "make safe"]
+
+
+def test_a_stranger_behind_the_link_is_not_taken_for_the_device() -> None:
+    device = Instrument("V-0666", away=0)
+
+    async def main(_clock: Clock) -> None:
+        with pytest.raises(InstrumentFault, match=r"expected serial V-0001 .* found V-0666"):
+            await made_safe(device, KNOWN)
+        assert await made_safe(Instrument("V-0666", away=0), {}) == "outputs 0"
+
+    run_virtual(main)
 
 
 def test_a_dead_device_is_given_up_in_time() -> None:

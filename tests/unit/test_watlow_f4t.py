@@ -287,6 +287,7 @@ def test_the_driver_says_exactly_this() -> None:
         assert await lab.driver.make_safe() == "output 1 (heating and cooling) OFF"
         assert lab.sent() == [
             b"*IDN?\n",
+            b"*IDN?\n",
             b":UNIT:TEMPERATURE C\n",
             b":UNIT:TEMPERATURE?\n",
             b":PROGRAM:SELECTED:STATE STOP\n",
