@@ -161,7 +161,11 @@ def _compare(path: Path, groups: Iterator[Samples]) -> None:
 
 _TAIL = Struct("<I4s")
 _COPY = Struct("<QI")
-"""Where the footer begins, and its CRC-32, which Parquet does not have."""
+"""Where the footer begins, and a CRC-32 of that and of the footer, which Parquet does not have."""
+
+
+def _crc(start: int, footer: bytes) -> int:
+    return zlib.crc32(footer, zlib.crc32(b"%d" % start))
 
 
 def _footer_of(path: Path) -> bytes:
@@ -169,7 +173,7 @@ def _footer_of(path: Path) -> bytes:
     data = path.read_bytes()
     length, _ = _TAIL.unpack(data[-_TAIL.size :])
     start = len(data) - _TAIL.size - length
-    return _COPY.pack(start, zlib.crc32(data[start:])) + data[start:]
+    return _COPY.pack(start, _crc(start, data[start:])) + data[start:]
 
 
 def _opened(folder: Path, found: Found) -> Any:
@@ -184,7 +188,7 @@ def _opened(folder: Path, found: Found) -> Any:
         start, crc = _COPY.unpack(copy[: _COPY.size])
         footer = copy[_COPY.size :]
         data = path.read_bytes()
-        if zlib.crc32(footer) == crc and data[start:] != footer:
+        if _crc(start, footer) == crc and data[start:] != footer:
             found(FILE, "its footer is damaged")
             source = pa.BufferReader(data[:start].ljust(start, b"\0") + footer)
     return pq.ParquetFile(source, page_checksum_verification=True)

@@ -6,14 +6,16 @@ their CRCs, the whole for an unbroken sequence of numbers; what is missing is lo
 
 import heapq
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from hil.core.records import Record, RecordsLost
-from hil.results import archive, canonical, segments
+from hil.results import archive, canonical, segments, wal
 from hil.results.ledger import FILE as LEDGER_FILE
 from hil.results.ledger import Batch, Ledger
+from hil.results.stock import Stock, Stored
 
 SeqRecord = tuple[int, Record]
 
@@ -36,20 +38,25 @@ class Contents:
     ``missing`` lists the gaps (first, last) between the records that were read so far.
     """
 
-    def __init__(self, folder: Path) -> None:
-        """Read the ledger and check the seal of every batch. Raises nothing for damage."""
-        self._folder = folder
+    def __init__(self, folder: Path, records: int = 0) -> None:
+        """Read the ledger and check the seal of every batch. Raises nothing for damage.
+
+        ``records`` is how many there must be at least, as far as somebody knows.
+        """
+        self._folder, self._records = folder, records
         self.findings: list[Finding] = []
         self.missing: list[tuple[int, int]] = []
         self.others: list[SeqRecord] = []
-        self.batches: list[Batch] = []
+        self._batches: list[Batch] = []
         self._read_ledger()
         self._archived = archive.is_whole(folder)
-        self._whole: list[tuple[Path, segments.Whole]] = []
         if self._archived:
+            self._stored: list[Stored] = []
             self._recall(archive.first_line(folder))
         else:
-            self._whole = self._scan_segments()
+            stock = Stock(folder, self._batches, self._found)
+            self._stored = stock.stored
+            self._recall(stock.first_line)
 
     def records(self) -> Iterator[SeqRecord]:
         """Yield every record that can be read, in order; then ``findings`` is complete."""
@@ -65,29 +72,43 @@ class Contents:
         if not path.is_file():
             self._found(LEDGER_FILE, "is missing")
             return
+        what = wal.complaint(path)
+        if what:
+            self._found(LEDGER_FILE + wal.SUFFIX, what)
         try:
-            ledger = Ledger(path, read_only=True)
+            with closing(Ledger(path, read_only=True)) as ledger:
+                for read in (self._ask_sqlite, self._read_batches, self._read_records):
+                    self._read_part(ledger, read)
         except sqlite3.Error as error:
             self._found(LEDGER_FILE, f"cannot be opened: {error}")
-            return
-        try:
-            for complaint in ledger.complaints():
-                self._found(LEDGER_FILE, f"is damaged: {complaint.splitlines()[0]}")
-            for number in ledger.damaged_batches():
-                self._found(LEDGER_FILE, f"the entry of batch {number} is damaged")
-            self.batches = ledger.batches()
-            for seq, line in ledger.records():
-                self._take(seq, line)
-        except sqlite3.Error as error:
-            self._found(LEDGER_FILE, f"is damaged: {error}")
-        finally:
-            ledger.close()
 
-    def _take(self, seq: int, line: bytes | None) -> None:
-        """Keep a record of the ledger, if its line can be believed."""
-        if line is None:
-            self._found(LEDGER_FILE, f"record {seq} is damaged")
-            return
+    def _read_part(self, ledger: Ledger, read: Callable[[Ledger], None]) -> None:
+        """Read what can be read: one damaged table does not hide the others."""
+        try:
+            read(ledger)
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            self._found(LEDGER_FILE, f"is damaged: {error}")
+
+    def _ask_sqlite(self, ledger: Ledger) -> None:
+        for complaint in ledger.complaints():
+            self._found(LEDGER_FILE, f"is damaged: {complaint.splitlines()[0]}")
+
+    def _read_batches(self, ledger: Ledger) -> None:
+        for number, batch in ledger.batches():
+            if batch is None:
+                self._found(LEDGER_FILE, f"the entry of batch {number} is damaged")
+            else:
+                self._batches.append(batch)
+
+    def _read_records(self, ledger: Ledger) -> None:
+        for seq, line in ledger.records():
+            if line is None:
+                self._found(LEDGER_FILE, f"record {seq} is damaged")
+            else:
+                self._take(seq, line)
+
+    def _take(self, seq: int, line: bytes) -> None:
+        """Keep a record of the ledger, if its line says what it should."""
         try:
             number, record = canonical.record(line)
         except ValueError as error:
@@ -105,59 +126,15 @@ class Contents:
 
     # --- the ticks -------------------------------------------------------------------------------
 
-    def _scan_segments(self) -> list[tuple[Path, segments.Whole]]:
-        """Check every segment's bytes against their seals, and the seals against the ledger."""
-        whole = []
-        expected = {(batch.segment, batch.place): batch for batch in self.batches}
-        for path in segments.segments(self._folder):
-            try:
-                data = path.read_bytes()
-            except OSError as error:
-                self._found(path.name, f"cannot be read: {error.strerror}")
-                continue
-            for part in segments.scan(data):
-                if isinstance(part, segments.Damaged):
-                    self._damaged(path.name, part, expected)
-                elif part.index:
-                    whole.append((path, part))
-                    self._compare(path.name, part, expected)
-                else:
-                    self._recall(segments.first_line(data[: part.length]))
-        for batch in expected.values():
-            self._found(batch.segment, f"{_named(batch)} is missing")
-        return whole
-
-    def _damaged(
-        self, name: str, part: segments.Damaged, expected: dict[tuple[str, int], Batch]
-    ) -> None:
-        """Name what the damaged bytes held, as far as the ledger knows it."""
-        end = part.offset + part.length
-        inside = [key for key in expected if key[0] == name and part.offset <= key[1] < end]
-        for key in inside:
-            self._found(name, f"{_named(expected.pop(key))} is damaged")
-        if not inside:
-            known = any(key[0] == name and key[1] >= part.offset for key in expected)
-            unasked = part.at_end and not known
-            what = "the end was never acknowledged" if unasked else "what is there is damaged"
-            self._found(name, f"byte {part.offset}, {part.length} bytes: {what}")
-
-    def _compare(
-        self, name: str, part: segments.Whole, expected: dict[tuple[str, int], Batch]
-    ) -> None:
-        """Hold a whole message against what the ledger says was written there."""
-        batch = expected.pop((name, part.offset), None)
-        if batch is not None and (batch.length, batch.crc) != (part.length, part.crc):
-            self._found(name, f"{_named(batch)} is another one than was written")
-
     def _ticks(self) -> Iterator[SeqRecord]:
         if self._archived:
             yield from archive.ticks(self._folder, self._found)
             return
         path, data, last = None, b"", -1
-        for segment, part in self._whole:
-            if segment != path:
-                path, data = segment, segment.read_bytes()
-            for seq, tick in segments.decode(data[part.offset : part.offset + part.length]):
+        for one in self._stored:
+            if one.path != path:
+                path, data = one.path, one.path.read_bytes()
+            for seq, tick in segments.decode(data[one.offset : one.offset + one.length]):
                 if seq > last:  # a batch that could not be cut off was written a second time
                     last = seq
                     yield seq, tick
@@ -175,6 +152,8 @@ class Contents:
             self._missing(due, seq - 1, lost)
             due = seq + 1
             yield seq, record
+        known = max((batch.last for batch in self._batches), default=-1)
+        self._missing(due, max(known, self._records - 1), lost)
 
     def _missing(self, first: int, last: int, lost: list[tuple[int, int]]) -> None:
         """Find records that are missing, other than those that are known to be lost."""
@@ -191,7 +170,3 @@ class Contents:
 def gap(first: int, last: int) -> str:
     """Write a range of records."""
     return f"record {first} is" if first == last else f"records {first} to {last} are"
-
-
-def _named(batch: Batch) -> str:
-    return f"batch {batch.number} ({batch.ticks} ticks, records {batch.first} to {batch.last})"

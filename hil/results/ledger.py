@@ -8,13 +8,11 @@ damaged pages either (64 zeroed bytes pass), so every row carries its own CRC-32
 import json
 import sqlite3
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
-
-from hil.core.errors import EnvironmentProblem
 
 FILE = "ledger.sqlite"
 LAYOUT = 1
@@ -25,7 +23,6 @@ CREATE TABLE record (seq INTEGER PRIMARY KEY, body BLOB NOT NULL, crc INTEGER NO
 CREATE TABLE batch (number INTEGER PRIMARY KEY, segment TEXT NOT NULL, place INTEGER NOT NULL,
   length INTEGER NOT NULL, crc INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
   ticks INTEGER NOT NULL, written_utc TEXT NOT NULL, row_crc INTEGER NOT NULL);
-CREATE TABLE note (name TEXT PRIMARY KEY, body BLOB NOT NULL, crc INTEGER NOT NULL);
 """
 
 
@@ -44,10 +41,6 @@ class Batch:
     written_utc: str
 
 
-class DamagedRow(EnvironmentProblem):
-    """A row of the ledger whose CRC does not fit, or that SQLite cannot read."""
-
-
 class Ledger:
     """One run's ledger. Every call raises sqlite3.Error when it cannot be done."""
 
@@ -63,6 +56,8 @@ class Ledger:
             self._db.execute(f"PRAGMA user_version = {LAYOUT}")
         if not read_only:
             self._db.execute("PRAGMA synchronous = FULL")
+        # A damaged name is for its CRC to find; it must not hide the rows behind it.
+        self._db.text_factory = lambda raw: raw.decode(errors="backslashreplace")
 
     def commit(self, records: Iterable[tuple[int, bytes]], batch: Batch | None) -> None:
         """Add records (sequence number, canonical line) and a batch, all or nothing, synced."""
@@ -74,13 +69,6 @@ class Ledger:
                 self._db.execute(
                     "INSERT INTO batch VALUES (?,?,?,?,?,?,?,?,?,?)", (*row, _row_crc(row))
                 )
-
-    def note(self, name: str, body: bytes) -> None:
-        """Keep a named thing: what closes a run, an archive's footer."""
-        with self._transaction():
-            self._db.execute(
-                "INSERT OR REPLACE INTO note VALUES (?, ?, ?)", (name, body, zlib.crc32(body))
-            )
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -106,24 +94,35 @@ class Ledger:
 
     def records(self) -> Iterator[tuple[int, bytes | None]]:
         """Yield (sequence number, line) in order; None for a line whose CRC does not fit."""
-        for seq, body, crc in self._db.execute("SELECT seq, body, crc FROM record ORDER BY seq"):
+        for seq, body, crc in self._rows("record", "seq"):
             good = isinstance(body, bytes) and zlib.crc32(body, seq) == crc
             yield seq, body if good else None
 
-    def batches(self) -> list[Batch]:
-        """Return the acknowledged batches whose rows are whole, in order."""
-        rows = self._db.execute("SELECT * FROM batch ORDER BY number")
-        return [Batch(*row) for *row, crc in rows if _row_crc(row) == crc]
+    def batches(self) -> Iterator[tuple[int, Batch | None]]:
+        """Yield (number, batch) as they were acknowledged; None for one whose CRC does not fit."""
+        for *row, crc in self._rows("batch", "number"):
+            yield row[0], Batch(*row) if _row_crc(row) == crc else None
 
-    def damaged_batches(self) -> list[int]:
-        """Return the numbers of batches whose own row does not fit its CRC."""
-        rows = self._db.execute("SELECT * FROM batch ORDER BY number")
-        return [row[0] for *row, crc in rows if _row_crc(row) != crc]
+    def _rows(self, table: str, key: str) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of a table in order. Raises sqlite3.Error behind the last.
 
-    def noted(self, name: str) -> bytes | None:
-        """Return a named thing; None if it is not there, or damaged."""
-        row = self._db.execute("SELECT body, crc FROM note WHERE name = ?", (name,)).fetchone()
-        return row[0] if row is not None and zlib.crc32(row[0]) == row[1] else None
+        What stands behind a page that cannot be read is looked for from the other end.
+        """
+        ask = f"SELECT * FROM {table} ORDER BY {key}"  # noqa: S608 - our own words
+        last = -1
+        try:
+            for row in self._db.execute(ask):
+                last = row[0]
+                yield row
+        except sqlite3.DatabaseError:
+            behind = []
+            with suppress(sqlite3.DatabaseError):  # the same page again: the error is raised below
+                for row in self._db.execute(f"{ask} DESC"):
+                    if row[0] <= last:
+                        break
+                    behind.append(row)
+            yield from reversed(behind)
+            raise
 
     def complaints(self) -> list[str]:
         """Return what SQLite's own check finds."""
@@ -132,9 +131,4 @@ class Ledger:
 
 
 def _row_crc(row: Iterable[Any]) -> int:
-    return zlib.crc32(json.dumps(list(row)).encode())
-
-
-def as_note(body: Mapping[str, Any]) -> bytes:
-    """Return a mapping as a note's bytes."""
-    return json.dumps(body, sort_keys=True).encode()
+    return zlib.crc32(json.dumps(list(row), default=repr).encode())

@@ -98,9 +98,9 @@ def write(folder: Path, body: Mapping[str, Any]) -> None:
 
 def complaints(folder: Path, body: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return (file, what is wrong) for the manifest itself and every file that it lists."""
+    if not is_own(body):
+        return [(FILE, "is damaged: its own SHA-256 does not fit, so what it says is not believed")]
     found = []
-    if body.get(OWN) != _own(body):
-        found.append((FILE, "is damaged: its own SHA-256 does not fit"))
     for name, sealed in body.get("files", {}).items():
         what = _complaint(folder / name, sealed)
         if what:
@@ -128,6 +128,11 @@ def measured(path: Path) -> dict[str, Any]:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         return {"bytes": file.tell(), "sha256": digest}
+
+
+def is_own(body: Mapping[str, Any]) -> bool:
+    """Say whether a manifest is as it was written."""
+    return bool(body.get(OWN) == _own(body))
 
 
 def _own(body: Mapping[str, Any]) -> str:

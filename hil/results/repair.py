@@ -59,7 +59,8 @@ def _rewrite(folder: Path, scratch: Path, utc_now: Callable[[], str]) -> Iterato
     """Write all that can be believed into the scratch folder, and seal it there."""
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir()
-    contents = Contents(folder)
+    begun = _begun(folder)
+    contents = Contents(folder, int(begun.get("records", 0)))
     rewritten = _Rewritten(Batches(Store(scratch, utc_now), lambda: 0))
     for seq, record in contents.records():
         yield from rewritten.mark_lost(contents.missing)
@@ -68,21 +69,21 @@ def _rewrite(folder: Path, scratch: Path, utc_now: Callable[[], str]) -> Iterato
     if not rewritten.began:
         raise EnvironmentProblem(f"{folder.name}: how its ticks are laid out is lost: no repair")
     yield from rewritten.end()
-    begun = _begun(folder)
     begun["repaired"] = {"utc": utc_now(), "findings": [str(one) for one in contents.findings]}
     if (folder / runlog.FILE).is_file():
         shutil.copy2(folder / runlog.FILE, scratch / runlog.FILE)
-    summary = rewritten.summary(folder, begun)
+    summary = rewritten.summary(folder, rewritten.began, begun["repaired"])
     catalogue.write_json(scratch, catalogue.SUMMARY, summary)
-    rewritten.sealer.seal(scratch, begun, digest=summary["digest"])
+    rewritten.sealer.seal(scratch, begun, digest=summary["digest"], records=rewritten.next_seq)
 
 
 def _begun(folder: Path) -> dict[str, Any]:
-    """Return what the manifest said when the run began, as far as it can be read."""
+    """Return what the manifest said of the run, if it can be believed."""
     try:
-        return catalogue.read_json(folder, manifest.FILE)
+        body = catalogue.read_json(folder, manifest.FILE)
     except EnvironmentProblem:
-        return {"run": folder.name}
+        body = {}
+    return body if manifest.is_own(body) else {"run": folder.name}
 
 
 @dataclass
@@ -123,6 +124,7 @@ class _Rewritten:
         """Say of every gap found since the last time what is missing there."""
         for first, last in missing[self.marked :]:
             self.add(first, RecordsLost(self.at, first, last, "damaged or missing when repaired"))
+            self.next_seq = last + 1
             yield f"records {first} to {last} are lost and marked so"
         self.marked = len(missing)
 
@@ -142,7 +144,7 @@ class _Rewritten:
         if self.batches.problem is not None:
             raise self.batches.problem
 
-    def summary(self, folder: Path, begun: dict[str, Any]) -> dict[str, Any]:
+    def summary(self, folder: Path, began: RunStarted, repaired: Any) -> dict[str, Any]:
         """Return what ``hil runs list`` and ``show`` tell of the run."""
         verdict = self.judge.result()
         span = self.ticks_at[-1] - self.ticks_at[0] if self.ticks_at else 0
@@ -150,13 +152,13 @@ class _Rewritten:
             "run": folder.name,
             "folder": str(folder),
             "verdict": verdict.verdict.name,
-            "profile": begun.get("profile"),
-            "bench": begun.get("bench"),
-            "seed": begun.get("seed"),
+            "profile": began.profile,
+            "bench": began.bench,
+            "seed": began.seed,
             "simulated_s": to_seconds(span),
             "digest": self.batches.digest(),
             "reasons": list(verdict.reasons),
-            "repaired": begun["repaired"],
+            "repaired": repaired,
         }
 
 

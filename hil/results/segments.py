@@ -168,7 +168,7 @@ def scan(data: bytes) -> Iterator[Whole | Damaged]:
     """Yield what stands in a segment, every byte of it but the end mark. Never raises."""
     offset = index = 0
     while offset < len(data):
-        if data[offset:] == _END:
+        if len(data) - offset == len(_END) and data.endswith(_END):
             return
         found = _whole_at(data, offset, index)
         if found is None:
@@ -207,6 +207,22 @@ def _next_whole(data: bytes, offset: int, index: int) -> Whole | None:
             if found is not None:
                 return found
     return None
+
+
+def bytes_of(data: bytes, part: Whole) -> bytes:
+    """Return a message of a segment."""
+    return data[part.offset : part.offset + part.length]
+
+
+def is_batch(data: bytes, part: Whole) -> bool:
+    """Say whether a message holds ticks; the first of a segment does not."""
+    message = pa.ipc.read_message(pa.py_buffer(data).slice(part.offset, part.length))
+    return bool(message.type == "record batch")
+
+
+def first_seq(message: bytes) -> int:
+    """Return the number of the first tick of a batch."""
+    return int(decode_arrays(message)[0][0])
 
 
 def first_line(head: bytes) -> bytes:

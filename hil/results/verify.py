@@ -70,24 +70,26 @@ def verify(folder: Path) -> Report:
 def inspect(folder: Path) -> Report:
     """Check a run's folder that nobody is writing to."""
     body, findings = _manifest(folder)
-    contents = Contents(folder)
+    contents = Contents(folder, int(body.get("records", 0)))
     report = _read(folder.name, contents, str(body.get("digest", "")))
     report.findings = list(dict.fromkeys(findings + contents.findings))
     if report.sealed and report.sealed != report.digest:
         report.findings.append(Finding("journal", "its digest is not the one that was sealed"))
     if not report.ended:
         report.findings.append(Finding("journal", f"ends at record {report.records - 1} of a run"))
-    elif not report.sealed:
+    elif not report.sealed and body:
         report.findings.append(Finding(manifest.FILE, "is not sealed: the run was not closed"))
     return report
 
 
 def _manifest(folder: Path) -> tuple[dict[str, Any], list[Finding]]:
+    """Return what the manifest says, and what is wrong with it and with the files it lists."""
     try:
         body = catalogue.read_json(folder, manifest.FILE)
     except EnvironmentProblem:
         return {}, [Finding(manifest.FILE, "cannot be read")]
-    return body, [Finding(*one) for one in manifest.complaints(folder, body)]
+    found = [Finding(*one) for one in manifest.complaints(folder, body)]
+    return ({} if any(one.file == manifest.FILE for one in found) else body), found
 
 
 def _read(run: str, contents: Contents, sealed: str) -> Report:

@@ -70,5 +70,6 @@ def closed(folder: Path, records: Sequence[Record]) -> str:
         book.emit(record)
     book.close()
     catalogue.write_json(folder, catalogue.SUMMARY, {"run": folder.name, "verdict": "FAIL"})
-    sealer.seal(folder, {"run": folder.name, "started_utc": UTC}, digest=book.digest())
+    begun = {"run": folder.name, "started_utc": UTC}
+    sealer.seal(folder, begun, digest=book.digest(), records=book.seq)
     return book.digest()
