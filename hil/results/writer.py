@@ -192,6 +192,7 @@ class InThread:
         self._changed = threading.Condition()
         self._hurry = self._closing = self._busy = False
         self._refused: list[Lost] = []
+        self._last_tick = -1
         self._bug: Exception | None = None
         self._thread = threading.Thread(target=self._work, name="journal", daemon=True)
         self._thread.start()
@@ -214,16 +215,18 @@ class InThread:
                 self._refuse(seq)
                 return False
             self._queue.append((seq, record))
+            if isinstance(record, Tick):
+                self._last_tick = seq
             if isinstance(record, AT_ONCE) or len(self._queue) >= TICKS_A_BATCH:
                 self._hurry = True
                 self._changed.notify_all()
         return True
 
     def _refuse(self, seq: int) -> None:
-        """Note a lost tick; those that follow each other are one loss."""
+        """Note a lost tick; those between two that are kept are one loss."""
         reason = f"the disk is too slow: {QUEUE} records wait for it"
         first = seq
-        if self._refused and self._refused[-1].last == seq - 1:
+        if self._refused and self._refused[-1].last > self._last_tick:
             first = self._refused.pop().first
         self._refused.append(Lost(first, seq, reason))
 
@@ -236,10 +239,15 @@ class InThread:
         self._raise_bug()
 
     def lost(self) -> list[Lost]:
-        """Return what has been lost since the last time."""
+        """Return what has been lost since the last time.
+
+        What was refused is told when there is room again: a mark takes room, too.
+        """
+        lost = self._batches.lost()
         with self._changed:
-            refused, self._refused = self._refused, []
-            return refused + self._batches.lost()
+            if len(self._queue) < QUEUE:
+                lost, self._refused = [*self._refused, *lost], []
+        return lost
 
     def digest(self) -> str:
         """Return the SHA-256, in hex, of the canonical lines of all that was kept."""
