@@ -12,7 +12,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from hil.core.instants import Instant, to_seconds
+from hil.core.instants import DAY, Instant, to_seconds
 from hil.core.signals import Layout
 from hil.core.wiring import Channel, units_of
 from hil.physics.parameters import CellParameters, PackParameters
@@ -23,6 +23,9 @@ Floats: TypeAlias = NDArray[np.float64]
 
 ROOM_DEGC = 25.0
 """Where a pack starts whose profile names no ambient: it stood in the lab."""
+
+LONGEST_GAP = 30 * DAY
+"""No bench ticks so seldom; a damaged record may say so, and would be stepped through for ever."""
 
 
 def make_plant(cells: int, pack: PackConfig, cell: CellParameters, seed: int) -> Plant:
@@ -72,6 +75,8 @@ class Driven:
         ValueError for a time that does not go on, or an input that is no number.
         """
         if self._at is not None:
+            if not 0 < now - self._at < LONGEST_GAP:
+                raise ValueError(f"a tick at {now} ns after one at {self._at} ns")
             dt_s = to_seconds(now - self._at)
             current_a, ambient_degc = row[self._current], self._ambient_degc(row[self._air])
             self._plant.step(dt_s, current_a, self._bled_as(row) / dt_s, ambient_degc)

@@ -71,7 +71,7 @@ class Recorded:
         """Read it. Raises ValueError with one line where it is not what this program writes."""
         try:
             profile, bench = json.loads(started.resolved)
-            return cls(
+            recorded = cls(
                 cells=profile["needs"]["cells"],
                 pack=_pack(profile["pack"]),
                 cell=_filled(CellParameters, profile["cell_parameters"]),
@@ -80,9 +80,12 @@ class Recorded:
                 criteria=tuple(_filled(Criterion, one) for one in profile["verdict"]),
                 channels=tuple(_filled(Channel, one) for one in bench["wiring"]["cells"]),
             )
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
             text = f"{type(error).__name__}: {error}"
             raise ValueError(f"profile and bench cannot be read from the record: {text}") from error
+        if recorded.cells != len(recorded.channels):
+            raise ValueError(f"{recorded.cells} cells on {len(recorded.channels)} channels")
+        return recorded
 
 
 def _pack(body: Mapping[str, Any]) -> PackConfig:

@@ -18,6 +18,7 @@ from hil.core.records import (
     ExpectationJudged,
     Record,
     RunStarted,
+    SafeStateReached,
     StepEnded,
     StepStarted,
     Tick,
@@ -47,6 +48,7 @@ class Rejudge:
         self._row: Sequence[float] = [math.nan] * layout.width
         self._row_at: Instant | None = None
         self._open: list[_Open] = []
+        self._over = False
         self._ended = 0
         self._judged = 0
         self._faults: dict[tuple[str, int], Instant] = {}
@@ -68,6 +70,8 @@ class Rejudge:
                 self._judged = 0
             case StepEnded():
                 return self._step_ended(record)
+            case SafeStateReached():
+                self._over = True  # a step that is still open was broken off: it judges no more
         return []
 
     def _fault_changed(self, record: BoardFaultChanged) -> None:
@@ -95,7 +99,7 @@ class Rejudge:
         a fault was seen: the record does not say it elsewhere.
         """
         step = self._recorded.expects.get(self._open[-1].path) if self._open else None
-        if step is None:
+        if step is None or self._over:
             return None
         read_at = found.read_at if self._row_at is None else self._row_at
         self._judged += 1

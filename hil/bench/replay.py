@@ -141,7 +141,7 @@ class _Replay:
             try:
                 part(seq, record)
             except DAMAGE as error:
-                self._differ(seq, record, f"cannot be folded: {type(error).__name__}: {error}")
+                self._differ(seq, record, f"cannot be folded: {_named(error)}")
 
     def _follow(self, seq: int, record: Record) -> None:
         """Keep count, and see that no record is missing, doubled or after the end."""
@@ -199,8 +199,8 @@ class _Replay:
         metrics = self._judged_criteria()
         holes = [gap for gap in self._gaps if not self._announced(*gap)]
         for first, last in holes:
-            self._note("record", f"{_named(first, last)} missing")
-        judgement = self._judge.result()
+            self._note("record", f"{_numbers(first, last)} missing")
+        judgement = self._judgement()
         if self._ended is None:
             self._note("record", ENDS_HERE)
             judgement = _at_best_inconclusive(judgement, ENDS_HERE)
@@ -227,11 +227,15 @@ class _Replay:
         try:
             metrics = self._metrics.result()
         except DAMAGE as error:
-            self._note("metrics", f"they cannot be computed: {type(error).__name__}: {error}")
+            self._note("metrics", f"they cannot be computed: {_named(error)}")
             return {}
         at, whole = self._ended.at if self._ended else self._at, self._rejudge.complete
         for k, criterion in enumerate(self._recorded.criteria):
-            expected = of_run(criterion, metrics, at, whole=whole)
+            try:
+                expected = of_run(criterion, metrics, at, whole=whole)
+            except DAMAGE as error:
+                self._note("verdict", f"'{criterion.text}' cannot be judged: {_named(error)}")
+                continue
             self._judge.feed(expected)
             if k < len(self._criteria):
                 self._compare(*self._criteria[k], expected)
@@ -240,6 +244,15 @@ class _Replay:
         for seq, record in self._criteria[len(self._recorded.criteria) :]:
             self._differ(seq, record, "nothing of the kind was expected")
         return metrics
+
+    def _judgement(self) -> Judgement:
+        """Return what the judge makes of it, unless its figures make no sense."""
+        try:
+            return self._judge.result()
+        except DAMAGE as error:
+            text = f"the evidence cannot be weighed: {_named(error)}"
+            self._note("verdict", text)
+            return Judgement(Verdict.INCONCLUSIVE, (text,))
 
     def _compare(self, seq: int, found: ExpectationJudged, expected: ExpectationJudged) -> None:
         for text in unlike(found, expected):
@@ -267,8 +280,12 @@ class _Replay:
             self._unsaid += 1
 
 
-def _named(first: int, last: int) -> str:
+def _numbers(first: int, last: int) -> str:
     return f"{first} is" if first == last else f"{first} to {last} are"
+
+
+def _named(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _at_best_inconclusive(judgement: Judgement, why: str) -> Judgement:

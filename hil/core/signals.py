@@ -7,6 +7,8 @@ Folds (metrics, reports, exports) find their columns here and never by position.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+MOST_COLUMNS = 2**16
+
 
 @dataclass(frozen=True, slots=True)
 class Signal:
@@ -21,7 +23,10 @@ class Layout:
     """An ordered set of signals and the columns each one takes."""
 
     def __init__(self, signals: Iterable[Signal]) -> None:
-        """Lay the signals out one after the other."""
+        """Lay the signals out one after the other.
+
+        Raises ValueError for two of one name, and for a row that no bench has.
+        """
         self.signals = tuple(signals)
         self._place: dict[str, slice] = {}
         at = 0
@@ -29,6 +34,11 @@ class Layout:
             self._place[signal.name] = slice(at, at + max(1, signal.width))
             at += max(1, signal.width)
         self.width = at
+        if len(self._place) != len(self.signals):
+            raise ValueError("a row with two signals of one name")
+        # Read from a damaged record, a width may be anything: it is not to fill the memory.
+        if at > MOST_COLUMNS:
+            raise ValueError(f"a row of {at} columns; more than {MOST_COLUMNS} is no row")
 
     def __contains__(self, name: str) -> bool:
         """Say whether the row has a signal of this name."""
