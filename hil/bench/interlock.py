@@ -63,8 +63,10 @@ class Interlock:
         self.tripped: Tripped | None = None
         self._blind_since: dict[str, Instant] = {}
 
-    def check(self, at: Instant, row: Sequence[float]) -> None:
+    def check(self, at: Instant, row: Sequence[float], *, hears_board: bool = True) -> None:
         """Raise InterlockTrip if a value lies outside its bound, or cannot be watched any more.
+
+        A bench that does not hear the board, since its own link is lost, blames it for nothing.
 
         A single reading may be missing for a moment; a quantity of which nothing is known for
         longer than ``BLIND_AFTER`` trips. A bound on ``current`` holds for either direction.
@@ -80,7 +82,8 @@ class Interlock:
             elif self._blind_since:
                 self._blind_since.pop(bound.quantity, None)
             if worst > limit if upper else worst < limit:
-                self._cross(at, bound, values.index(worst), worst, len(values))
+                blames = hears_board and bound.quantity in self.BLAMES_BOARD
+                self._cross(at, bound, values, worst, blames_board=blames)
 
     def _watch_blindness(self, at: Instant, bound: Bound, worst: float) -> None:
         """Trip when a limit has had nothing to watch for too long."""
@@ -100,10 +103,18 @@ class Interlock:
             tripped.limit, tripped.subject, f"is {tripped.value:.4g} {tripped.unit}"
         )
 
-    def _cross(self, at: Instant, bound: Bound, index: int, value: float, width: int) -> NoReturn:
-        subject = f"{bound.quantity}[{index + 1}]" if width > 1 else bound.quantity
-        blames = bound.quantity in self.BLAMES_BOARD
-        self.trip(Tripped(at, bound.name, subject, value, bound.value, bound.unit, blames))
+    def _cross(
+        self,
+        at: Instant,
+        bound: Bound,
+        values: Sequence[float],
+        worst: float,
+        *,
+        blames_board: bool,
+    ) -> NoReturn:
+        number = f"[{values.index(worst) + 1}]" if len(values) > 1 else ""
+        subject = f"{bound.quantity}{number}"
+        self.trip(Tripped(at, bound.name, subject, worst, bound.value, bound.unit, blames_board))
 
 
 def _worst_known(values: Sequence[float], *, upper: bool) -> float:

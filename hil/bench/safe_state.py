@@ -37,13 +37,21 @@ async def made_safe(device: Device, known: Mapping[str, Identity]) -> str:
     """Make one device safe and return its read-back; a link that is gone is opened once more.
 
     Who answers then must be who answered at first, by ``known``: another instrument behind the same
-    address says nothing about ours. Raises DeviceError: LinkLost if the link is still gone,
-    InstrumentFault for a stranger.
+    address says nothing about ours. "Off" is the last word: a command of ours that is late must not
+    reach a device that has been read back, so its link is let go at once. Raises DeviceError:
+    LinkLost if the link is still gone, InstrumentFault for a stranger.
     """
     try:
-        return await device.make_safe()
+        read_back = await device.make_safe()
     except LinkLost:
-        await device.connect()
+        read_back = await _found_again(device, known)
+    await device.close()
+    return read_back
+
+
+async def _found_again(device: Device, known: Mapping[str, Identity]) -> str:
+    """Open a link once more, ask who answers, and make that device safe."""
+    await device.connect()
     who = await device.identify()
     expected = known.get(device.name, who)
     if who != expected:

@@ -100,6 +100,7 @@ class Ticker:
             + UNSETTLED_V
             for name, unit in parts.rig.emulators.items()
         }
+        self._hears_board = False
         self._lost_since: dict[str, Instant] = {}
         self._lost_at: dict[str, Instant] = {}
 
@@ -143,10 +144,11 @@ class Ticker:
     def judge_and_decide(self, now: Instant) -> None:
         """Check the limits, watch the board, let the strategy decide, and record the row.
 
-        Raises InterlockTrip, after the row that shows why has been recorded.
+        A link of the bench's own that is lost says nothing of the board: then its silence is not
+        held against it. Raises InterlockTrip, after the row that shows why has been recorded.
         """
         report = self.report
-        if report is not None:
+        if report is not None and self._hears_board:
             self._note_faults(report)
             for deviation in self._parts.watch.check(
                 now, self.row, self.faults, report.cell_sets, report.rejected_frames
@@ -156,7 +158,7 @@ class Ticker:
             self._decide(now)
         self.row[self._at["command.duty"]] = self._duty
         self._emit(Tick(now, tuple(self.row), self._parts.wire()))
-        self._parts.interlock.check(now, self.row)
+        self._parts.interlock.check(now, self.row, hears_board=self._hears_board)
 
     # --- set ---------------------------------------------------------------------------------
 
@@ -254,13 +256,14 @@ class Ticker:
         row[at["plant.cell_v"]], row[at["emulator.set_v"]] = cell_v, set_v
         row[at["plant.soc"]] = self._plant.soc.tolist()
         row[at["plant.cell_degc"]] = cell_degc
+        self._hears_board = False
         nans = [math.nan] * len(cell_v)
         row[at["emulator.read_v"]] = row[at["emulator.read_a"]] = nans
         row[at["emulator.span_s"]] = [math.nan] * len(self._span)
         row[at["chamber.air_degc"].start] = math.nan
 
     async def _sense_board(self) -> None:
-        self.report = await self._rig.board.sense()
+        self.report, self._hears_board = await self._rig.board.sense(), True
         self.sensed_at = self._clock.now()
 
     def _fill_board(self) -> None:
