@@ -251,7 +251,7 @@ def _scale(written: str, unit: str) -> Decimal | None:
     registry = _registry()
     try:
         scale = registry.convert(1.0, registry.Unit(plain), registry.Unit(unit))
-    except PintError:
+    except (PintError, ValueError):  # a ValueError for "nan", which Pint takes for a number
         return None
     # 15 digits: conversions through base units leave 0.0010000000000000002 behind.
     return Decimal(f"{scale:.15g}")

@@ -33,7 +33,17 @@ from hil.physics.board import BoardDesign
 from hil.profile.conditions import nearest
 from hil.profile.entries import LIMITS
 from hil.profile.files import find
-from hil.profile.forms import NAME, PERIOD, Form, field_names, filled, key_of, make, quantity
+from hil.profile.forms import (
+    NAME,
+    PERIOD,
+    Form,
+    adapter_of,
+    field_names,
+    filled,
+    key_of,
+    make,
+    quantity,
+)
 from hil.profile.model import Limit, nearest_mark
 from hil.profile.overrides import apply_overrides, for_bench
 from hil.profile.problems import in_order, read
@@ -371,6 +381,6 @@ def read_options(cls: type, options: Mapping[str, Any]) -> dict[str, Any]:
     ``{reply: 5 ms}`` becomes ``{"reply_ns": 5000000}`` for a class with a field ``reply_ns: int``;
     keys that are not written are left out. Raises ConfigErrors at the place in the bench file.
     """
-    value = read(TypeAdapter(filled(cls)), node_of(options, Mark(cls.__name__)))
+    value = read(adapter_of(cls), node_of(options, Mark(cls.__name__)))
     names = field_names(cls)
     return {name: getattr(value, name) for name in names if key_of(name, names) in options}

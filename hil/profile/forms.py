@@ -34,6 +34,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     PlainValidator,
+    TypeAdapter,
     WithJsonSchema,
     create_model,
     model_validator,
@@ -119,6 +120,12 @@ def filled(cls: type) -> Any:
     """Return the type of a value that is written as the form of ``cls`` and becomes a ``cls``."""
     form: Any = form_of(cls)
     return Annotated[form, AfterValidator(lambda form: make(cls, form))]
+
+
+@cache
+def adapter_of(cls: type[T]) -> TypeAdapter[T]:
+    """Return what reads the form of ``cls``; making one takes longer than reading with it."""
+    return TypeAdapter(filled(cls))
 
 
 def make(cls: type[T], form: BaseModel) -> T:

@@ -19,7 +19,7 @@ from hil.profile.check import profile_errors
 from hil.profile.conditions import nearest
 from hil.profile.entries import ProfileForm, numbered
 from hil.profile.files import data_root, find
-from hil.profile.forms import filled
+from hil.profile.forms import adapter_of
 from hil.profile.model import Profile
 from hil.profile.overrides import apply_overrides, fill_parameters, for_profile, include_steps
 from hil.profile.problems import in_order, read
@@ -62,7 +62,7 @@ def load_profile(
 def load_cell(name: str, root: Path | None = None) -> CellParameters:
     """Return a cell type of ``root/cells``. Raises ConfigErrors."""
     path = find(name, "cells", root)
-    cell: CellParameters = read(TypeAdapter(filled(CellParameters)), load_table(path, str(path)))
+    cell: CellParameters = read(adapter_of(CellParameters), load_table(path, str(path)))
     return cell
 
 
@@ -94,7 +94,7 @@ def _cell(tree: Table, root: Path | None) -> CellParameters | None:
     if not isinstance(name, Text):
         return None
     path = find(name, "cells", root, name.mark, "pack.cell")
-    cell: CellParameters = read(TypeAdapter(filled(CellParameters)), load_table(path, str(path)))
+    cell: CellParameters = read(adapter_of(CellParameters), load_table(path, str(path)))
     return cell
 
 

@@ -19,6 +19,8 @@ _PRINTABLE = "\x20-\x7e\xa0-\u2027\u202f-\u2065\u206a-\ud7ff\ue000-\ufffd\U00010
 _NO_TEXT = re.compile(f"[^\t\n\r\x85\u2028\u2029{_PRINTABLE}]")
 _NO_VALUE = re.compile(f"[^\t\n{_PRINTABLE}]")
 
+_UNSIZED = 1 << 20
+
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
     (stat.S_ISFIFO, "a pipe"),
@@ -84,8 +86,9 @@ def read_bytes(path: Path, shown: str, most: int) -> bytes:
         size = path.stat().st_size
         if size <= most:
             with path.open("rb") as file:
-                data = file.read(most + 1)
-            size = len(data)  # of what the system makes up as it is read, nobody knows before
+                # as much is allocated; what the system makes up as it is read has no size before
+                data = file.read(min(most, max(size, _UNSIZED)) + 1)
+            size = len(data)
     except OSError as error:
         raise ConfigErrors([place.error("", _reason(error))]) from error
     if size > most:

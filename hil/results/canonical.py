@@ -51,7 +51,10 @@ def parse(raw: bytes) -> dict[str, Any]:
 
     Raises ValueError for what is no JSON object.
     """
-    body = json.loads(raw)
+    try:
+        body = json.loads(raw)
+    except RecursionError as error:
+        raise ValueError("expected a JSON object, found one too deep to be one of ours") from error
     if not isinstance(body, dict):
         raise ValueError("expected a JSON object")  # noqa: TRY004 - the text is wrong, not a type
     return body
@@ -64,13 +67,13 @@ def record(raw: bytes) -> tuple[int, Record]:
     """
     body = parse(raw)
     kind = body.get("kind")
-    if kind not in _KINDS:
+    if not isinstance(kind, str) or kind not in _KINDS:
         raise ValueError(f"a record of kind {kind!r}: it was written by another version")
     readers = _readers(kind)
     try:
         fields = {name: read(body[name]) for name, read in readers.items()}
-        return int(body["seq"]), _KINDS[kind](**fields)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        return _SHAPES[int](body["seq"]), _KINDS[kind](**fields)
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise ValueError(f"a record of kind {kind!r} is damaged: {error!r}") from error
 
 
@@ -81,24 +84,33 @@ def _readers(kind: str) -> dict[str, Callable[[Any], Any]]:
     return {field.name: _SHAPES[hints[field.name]] for field in fields(_KINDS[kind])}
 
 
-def _as_is(value: Any) -> Any:
-    return value
+def _exactly(*kinds: type) -> Callable[[Any], Any]:
+    """Return what takes only values of these types; True is no 1 here."""
+
+    def read(value: Any) -> Any:
+        if type(value) not in kinds:
+            raise TypeError(f"found {value!r:.40}")
+        return value
+
+    return read
 
 
 def _floats(values: list[Any]) -> tuple[float, ...]:
     return tuple(map(_float, values))
 
 
-def _float(value: str | float) -> float:
+def _float(value: Any) -> Any:
     """Read one; a whole number may have been written as one."""
-    return float.fromhex(value) if isinstance(value, str) else value
+    return float.fromhex(value) if isinstance(value, str) else _NUMBER(value)
 
+
+_NUMBER = _exactly(int, float)
 
 _SHAPES: dict[Any, Callable[[Any], Any]] = {
-    int: _as_is,
-    str: _as_is,
-    bool: _as_is,
-    bool | None: _as_is,
+    int: _exactly(int),
+    str: _exactly(str),
+    bool: _exactly(bool),
+    bool | None: _exactly(bool, type(None)),
     float: _float,
     tuple[float, ...]: _floats,
     tuple[tuple[str, str, int], ...]: lambda rows: tuple(map(tuple, rows)),

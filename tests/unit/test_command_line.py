@@ -42,6 +42,7 @@ def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["run", "x", "--sede", "3"], USAGE, "Did you mean --seed"),
         (["rum"], USAGE, "rum"),
         (["run", "quick.yaml", "--until", "soon"], USAGE, "soon"),
+        (["run", "quick.yaml", "--until", "9nan"], USAGE, "--until: found '9nan', expected a dur"),
         (
             ["run", "quick.yaml", "--until", "-5s"],
             USAGE,

@@ -110,6 +110,13 @@ def test_a_record_survives_its_canonical_line(record: Record) -> None:
         (b'{"seq":0,"kind":"from-the-future"}', "another version"),
         (b'{"seq":0,"kind":"tick","at":0,"values":["3.3 V"],"wire":""}', "damaged"),
         (b'{"seq":0,"kind":"run-ended","at":0,"verdict":"PASS"}', "damaged"),
+        (b"[" * 100_000, "too deep"),
+        (b'{"seq":0,"kind":["tick"]}', "another version"),
+        (b'{"seq":0,"kind":"tick","at":0,"values":["0x1p99999"],"wire":""}', "damaged"),
+        (b'{"seq":0,"kind":"tick","at":0,"values":[[]],"wire":""}', "damaged"),
+        (b'{"seq":0,"kind":"tick","at":"0","values":[],"wire":""}', "damaged"),
+        (b'{"seq":1e999,"kind":"tick","at":0,"values":[],"wire":""}', "damaged"),
+        (b'{"seq":true,"kind":"tick","at":0,"values":[],"wire":""}', "damaged"),
     ],
 )
 def test_a_line_that_is_no_record_says_so(line: bytes, says: str) -> None:

@@ -52,6 +52,8 @@ REFUSED = [
     ("fast", "V", "found 'fast', expected a voltage such as 50 mV"),
     ("", "V", "found '', expected a voltage such as 50 mV"),
     ("nan V", "V", "found 'nan V', expected a voltage such as 50 mV"),
+    ("1 nan", "V", "found '1 nan', expected a voltage such as 50 mV"),
+    ("9nan*s", "s", "found '9nan*s', expected a duration such as 10 s"),
     ("1e400 V", "V", "found '1e400 V', expected a voltage such as 50 mV; too large"),
     ("5 K", "degC", "found '5 K', expected a temperature such as 25 degC; did you mean 5 degC?"),
     ("5 C", "degC", "found '5 C', expected a temperature such as 25 degC; did you mean 5 degC?"),
