@@ -60,6 +60,7 @@ class FaultyLink(Generic[M, B]):
         self._waits = False
         self._reading: asyncio.Task[B] | None = None  # looks out while something is held as well
         self._late: set[asyncio.Task[None]] = set()  # send what is held
+        self._dues: set[Instant] = set()  # the instants for which those wait
         self._failure: DeviceError | None = None  # of one of those
 
     async def open(self) -> None:
@@ -78,10 +79,7 @@ class FaultyLink(Generic[M, B]):
             await self._inner.send(passing)
         if self._tap is not None:
             self._tap(self._medium.on_wire(b">", message))
-        due = self._to_device.next_due()
-        if due is not None:
-            self._late = {task for task in self._late if not task.done()}
-            self._late.add(asyncio.create_task(self._send_at(due)))
+        self._see_to_held()
         if self._shut is not None:
             await self._hang_up()
             self._check()
@@ -182,12 +180,25 @@ class FaultyLink(Generic[M, B]):
 
     # --- to the device ---------------------------------------------------------------------------
 
+    def _see_to_held(self) -> None:
+        """Have what is held sent at its instant: the first of it, which sees to the next."""
+        due = self._to_device.next_due()
+        if due is None or due in self._dues:
+            return
+        self._dues.add(due)
+        task = asyncio.create_task(self._send_at(due))
+        self._late.add(task)
+        task.add_done_callback(self._late.discard)
+
     async def _send_at(self, due: Instant) -> None:
         """Send what is held until ``due``, unless something has overtaken it by then."""
         await self._clock.sleep_until(due)
-        for _, passing in self._to_device.release(self._clock.now()):
+        self._dues.discard(due)
+        released = self._to_device.release(self._clock.now())
+        self._see_to_held()
+        for _, message in released:
             try:
-                await self._inner.send(passing)
+                await self._inner.send(message)
             except DeviceError as error:
                 self._failure = error  # the host hears of it in its next call
 
@@ -218,8 +229,9 @@ class FaultyLink(Generic[M, B]):
         self._to_device.drop()
         self._to_host.drop()
         self._passed.clear()
-        late, reading = self._late, self._reading
-        self._late, self._reading, self._failure = set(), None, None
+        late, reading = list(self._late), self._reading
+        self._reading = self._failure = None
+        self._dues.clear()
         for task in late:
             task.cancel()
         await self._inner.close()

@@ -36,6 +36,9 @@ def show(outcome: Outcome, request: Request) -> None:
         f"{body['simulated_s']:.0f} s simulated in {body['wall_s']:.1f} s "
         f"({body['speed']:.0f} times real time), after {body['startup_s']:.1f} s of set-up"
     )
+    if body["link_faults"]:
+        told = ", ".join(f"{count} {kind}" for kind, count in body["link_faults"].items())
+        console.print(f"links   disturbed by the bench's own plan: {told}")
     console.print(f"digest  {body['digest']}")
     console.print(f"folder  {body['folder']}")
     console.print(f"repeat  {command(request)}")
