@@ -102,11 +102,12 @@ class Store:
             os.close(self._lock)
 
     def abandon(self) -> None:
-        """Let go of the files as they are."""
+        """Let go of the files as they are; the ledger's log is folded in if the disk allows it."""
         if self._segment is not None:
             os.close(self._segment.descriptor)
             self._segment = None
-        self._ledger.close()
+        with suppress(sqlite3.Error):  # then the log stays, and holds what the ledger lacks
+            self._ledger.close(single_file=True)
         os.close(self._lock)
 
     # --- segments --------------------------------------------------------------------------------
