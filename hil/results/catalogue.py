@@ -10,6 +10,8 @@ from hil.results.disk import replace_text
 
 SUMMARY = "summary.json"
 MANIFEST = manifest.FILE
+SCRATCH = "repair.partial"
+"""Where a repair writes; it is gone when the repair is over."""
 
 
 def new_folder(root: Path, stem: str) -> Path:
@@ -75,9 +77,14 @@ def _runs(root: Path) -> list[str]:
     try:
         if root.exists() and not root.is_dir():
             raise EnvironmentProblem(f"{root}: is no folder of runs")
-        return sorted(path.name for path in root.glob("*") if (path / MANIFEST).is_file())
+        return sorted(path.name for path in root.glob("*") if _is_run(path))
     except OSError as error:
         raise EnvironmentProblem(f"{root}: cannot be read: {error.strerror}") from error
+
+
+def _is_run(folder: Path) -> bool:
+    """Say whether a folder is a run's; while it is repaired, its manifest is on the way."""
+    return (folder / MANIFEST).is_file() or (folder / SCRATCH).is_dir()
 
 
 def find(root: Path, run: str) -> Path:
@@ -85,7 +92,7 @@ def find(root: Path, run: str) -> Path:
 
     Raises EnvironmentProblem with what stands there when it is not found.
     """
-    if (Path(run) / MANIFEST).is_file():
+    if _is_run(Path(run)):
         return Path(run)
     names = _runs(root)
     if run == "last" and names:

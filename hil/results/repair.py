@@ -32,7 +32,6 @@ from hil.results.verify import inspect
 from hil.results.writer import Batches
 from hil.verdict.judgement import Judge
 
-SCRATCH = "repair.partial"
 KEPT = "before-repair"
 
 
@@ -42,7 +41,7 @@ def repair(folder: Path, utc_now: Callable[[], str]) -> Iterator[str]:
     A repair that is interrupted is done again, or finished, by the next one. Raises
     EnvironmentProblem if there is not enough left, or if it cannot be written.
     """
-    scratch = folder / SCRATCH
+    scratch = folder / catalogue.SCRATCH
     with disk.locked(folder):
         if not _is_complete(scratch):
             if inspect(folder).whole:
