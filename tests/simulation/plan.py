@@ -11,7 +11,14 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, NamedTuple
 
-from drivers.links.faulty_plan import KINDS, LONGEST_HOLD, Direction, Kind, LinkFault
+from drivers.links.faulty_plan import (
+    KINDS,
+    LONGEST_HOLD,
+    Direction,
+    Kind,
+    LinkFault,
+    override,
+)
 from drivers.wire import bloomy_abs
 from hil.core.instants import MILLISECOND, SECOND, Duration, Instant
 
@@ -77,9 +84,18 @@ class Plan:
     lab: tuple[Happening, ...] = ()
     stops: tuple[Stop, ...] = ()
 
-    def of(self, device: str) -> list[LinkFault]:
-        """Return what befalls one device's messages."""
-        return [one.fault for one in self.links if one.device == device]
+    @property
+    def parts(self) -> tuple[Disturbed | Happening | Stop, ...]:
+        """Return everything that can be left out."""
+        return (*self.links, *self.lab, *self.stops)
+
+    def overrides(self) -> list[str]:
+        """Return the link faults as ``hil run --set`` takes them, one text a device."""
+        devices = dict.fromkeys(one.device for one in self.links)
+        return [
+            override(device, [one.fault for one in self.links if one.device == device])
+            for device in devices
+        ]
 
     def line(self) -> str:
         """Return the plan as one line of JSON that ``read`` takes."""

@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # a checkout need 
 from bugs import BUGS
 from plan import Plan, plan_of, read
 from shrink import shrunk
-from world import Simulated, Violation, play
+from world import Simulated, Violation, simulate
 
 EVERY = 20
 """Each so manieth seed is played twice: equal digests."""
@@ -51,13 +51,13 @@ def search(seeds: Iterable[int]) -> Search:
     """Play the plans of ``seeds``, some of them twice."""
     found = Search()
     for seed in seeds:
-        found.add(twice(plan_of(seed)) if seed % EVERY == 0 else play(plan_of(seed)))
+        found.add(twice(plan_of(seed)) if seed % EVERY == 0 else simulate(plan_of(seed)))
     return found
 
 
 def twice(plan: Plan) -> Simulated:
     """Play a plan twice; the second run must be the first one again, to the bit."""
-    first, second = play(plan), play(plan)
+    first, second = simulate(plan), simulate(plan)
     if first.digest == second.digest:
         return first
     parted = Violation("a_seed_repeats", None, f"{first.digest} and {second.digest}")
@@ -66,7 +66,7 @@ def twice(plan: Plan) -> Simulated:
 
 def broken_by(plan: Plan, invariant: str) -> bool:
     """Say whether a plan breaks an invariant."""
-    run = twice(plan) if invariant == "a_seed_repeats" else play(plan)
+    run = twice(plan) if invariant == "a_seed_repeats" else simulate(plan)
     return any(violation.invariant == invariant for violation in run.violations)
 
 
@@ -95,7 +95,7 @@ def told(found: Search) -> Iterable[str]:
         run = found.first[name]
         yield f"BROKEN {name}: {count} seeds, first {run.plan.seed}"
         least = smallest(run, name)
-        texts = [str(one) for one in play(least).violations if one.invariant == name]
+        texts = [str(one) for one in simulate(least).violations if one.invariant == name]
         yield f"  {texts[0] if texts else 'only on the second run'}"
         yield f"  repeat: {sys.executable} {sys.argv[0]} --plan '{least.line()}'"
 
@@ -116,7 +116,7 @@ def main() -> int:
     given = arguments()
     with BUGS[given.bug]() if given.bug else nullcontext():
         if given.plan:
-            run = play(read(given.plan))
+            run = simulate(read(given.plan))
             lines = [f"{run.verdict}, {run.ticks} ticks, digest {run.digest}"]
             lines += [str(violation) for violation in run.violations]
             broken = bool(run.violations)

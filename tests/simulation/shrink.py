@@ -34,7 +34,7 @@ def _first(candidates: Iterator[Plan], breaks: Breaks) -> Plan | None:
 
 def _without(plan: Plan, breaks: Breaks) -> Plan:
     """Leave out as many parts as can be left out: halves first, then ever smaller pieces."""
-    parts = _parts(plan)
+    parts = list(plan.parts)
     pieces = 2
     while len(parts) >= 1:
         size = -(-len(parts) // pieces)
@@ -47,10 +47,6 @@ def _without(plan: Plan, breaks: Breaks) -> Plan:
         else:
             pieces = min(len(parts), 2 * pieces)
     return _of(plan, parts)
-
-
-def _parts(plan: Plan) -> list[Any]:
-    return [*plan.links, *plan.lab, *plan.stops]
 
 
 def _of(plan: Plan, parts: Sequence[Any]) -> Plan:
@@ -77,7 +73,7 @@ def _simpler(plan: Plan) -> Iterator[Plan]:
     """Yield plans with one simpler number each: another seed, rounder amounts and instants."""
     if plan.seed:
         yield replace(plan, seed=0)
-    parts = _parts(plan)
+    parts = plan.parts
     for k, part in enumerate(parts):
         for simpler in _simpler_part(part):
             yield _of(plan, [*parts[:k], simpler, *parts[k + 1 :]])

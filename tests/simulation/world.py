@@ -7,7 +7,6 @@ itself uses (``app.build``, ``Session``), with the journal in memory.
 import asyncio
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -19,7 +18,6 @@ from invariants import AT_THE_END, EVERYWHERE, Invariant, Sight
 from plan import Happening, Plan
 from witness import Witness
 
-from drivers.links.faulty_plan import LinkFault
 from hil import app
 from hil.bench import session as session_module
 from hil.bench.clock import VirtualClock, run_virtual
@@ -29,6 +27,9 @@ from hil.core.instants import SECOND, Instant, clock_text
 from hil.core.records import Record
 from hil.ports import Clock
 from hil.profile import Bench
+from hil.profile.overrides import apply_overrides
+from hil.profile.source import Mark
+from hil.profile.tree import Table
 from hil.results import canonical
 from hil.results.disk import RecordingProblem
 from hil.results.journal import Journal
@@ -186,7 +187,7 @@ def _too_long() -> None:
     raise TooLongError(f"not at its end after {clock_text(LONGEST)}")
 
 
-def play(plan: Plan) -> Simulated:
+def simulate(plan: Plan) -> Simulated:
     """Run a plan to its end and return what was found."""
     run = Watched(plan)
     with patch.object(session_module, "gc", _NO_COLLECTOR):
@@ -216,35 +217,19 @@ _NO_COLLECTOR = SimpleNamespace(collect=int, freeze=int, unfreeze=int)
 
 # --- the plan, put into the bench ----------------------------------------------------------------
 
-_AMOUNTS = {
-    "late": ("by", " ns"),
-    "disconnected": ("gone", " ns"),
-    "partial": ("passing", ""),
-    "corrupted": ("bit", ""),
-    "reordered": ("behind", ""),
-}
-
 
 def disturbed(bench: Bench, plan: Plan) -> Bench:
-    """Return the bench with the plan's link faults, as its file would have them."""
+    """Return the bench with the plan's link faults, as ``--set`` would have put them in."""
+    tree = Table(Mark("plan"))
+    apply_overrides(tree, plan.overrides(), "bench.")
+    keys: Any = tree.get("devices", {})
     devices = {
-        name: replace(device, link=replace(device.link, faults=_keys(plan.of(name))))
+        name: replace(device, link=replace(device.link, faults=keys[name]["link"]["faults"]))
+        if name in keys
+        else device
         for name, device in bench.devices.items()
     }
     return replace(bench, devices=devices)
-
-
-def _keys(faults: list[LinkFault]) -> Mapping[str, Any]:
-    return {"at": [_entry(fault) for fault in faults]} if faults else {}
-
-
-def _entry(fault: LinkFault) -> dict[str, str]:
-    to = fault.direction.removeprefix("to ")
-    entry = {"to": to, "message": str(fault.index), "fault": fault.kind}
-    if fault.kind in _AMOUNTS:
-        key, unit = _AMOUNTS[fault.kind]
-        entry[key] = f"{fault.amount}{unit}"
-    return entry
 
 
 # --- the lab -------------------------------------------------------------------------------------
