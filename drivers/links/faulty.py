@@ -100,6 +100,8 @@ class FaultyLink(Generic[M, B]):
         """Take what has passed without waiting. Raises LinkLost."""
         self._check()
         self._look()
+        if not self._passed:
+            self._check()  # what came may have taken the link with it
         return self._handed()
 
     async def close(self) -> None:
@@ -154,12 +156,12 @@ class FaultyLink(Generic[M, B]):
         return await self._inner.receive()
 
     def _look(self) -> None:
-        """Take what the link inside has, and let pass what is due."""
+        """Take what the link inside has, and let pass what is due. Raises LinkLost, taking none."""
+        newest = self._inner.pending()
         if self._reading is not None and self._reading.done():
             reading, self._reading = self._reading, None
             self._take(reading.result())
-        if self._shut is None:
-            self._take(self._inner.pending())
+        self._take(newest)
 
     def _take(self, batch: B) -> None:
         """Run a batch through the plan; what comes after a disconnection is lost, uncounted."""
@@ -228,7 +230,6 @@ class FaultyLink(Generic[M, B]):
         """Close the link inside and end what was begun on it. Raises bugs of the late senders."""
         self._to_device.drop()
         self._to_host.drop()
-        self._passed.clear()
         late, reading = list(self._late), self._reading
         self._reading = self._failure = None
         self._dues.clear()

@@ -2,17 +2,21 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
 from can import Message
 from disturbed import BY, Bytes, Frames, Rig
 
-from drivers.links.faulty_plan import LinkFault
+from drivers.links.faulty import FaultyLink
+from drivers.links.faulty_media import BYTES
+from drivers.links.faulty_plan import FaultPlan, LinkFault
 from hil.bench.clock import run_virtual
-from hil.core.errors import LinkLost
-from hil.core.instants import MILLISECOND, SECOND
-from hil.ports import Clock
+from hil.core.errors import DeviceError, LinkLost
+from hil.core.instants import MILLISECOND, SECOND, Instant
+from hil.ports import Clock, Timer
 
 Case = Callable[[Rig], Coroutine[Any, Any, None]]
 
@@ -223,6 +227,46 @@ def test_a_disconnected_link_refuses_until_it_is_back_and_opened_again(
     assert [note.index for note in rig.noted] == [1]
 
 
+@pytest.mark.parametrize("direction", ["to host", "to device"])
+def test_what_is_held_back_goes_with_a_link_that_disconnects(
+    on: Callable[..., Rig], direction: Any
+) -> None:
+    async def case(rig: Rig) -> None:
+        taken = b""
+        with suppress(LinkLost):
+            for k in range(3):
+                rig.say(k)
+                await rig.link.send(rig.message(k))
+                await rig.clock.sleep_until((k + 1) * 10 * MILLISECOND)
+                taken += rig.written(rig.link.pending())
+        await rig.clock.sleep_until(SECOND)
+        with pytest.raises(LinkLost):
+            rig.link.pending()
+        assert (taken, b"".join(rig.heard)) == (
+            (b"", b"m0m1") if direction == "to host" else (b"m0", b"")
+        )
+
+    on(
+        case,
+        LinkFault(direction, 0, "late", BY),
+        LinkFault(direction, 1, "disconnected", 10 * MILLISECOND),
+    )
+
+
+def test_to_close_does_not_wait_for_what_is_late(on: Callable[..., Rig]) -> None:
+    async def case(rig: Rig) -> None:
+        await rig.link.send(rig.message(0))
+        rig.say(0)
+        reader = asyncio.create_task(rig.link.receive())
+        await rig.clock.sleep_until(10 * MILLISECOND)
+        await rig.link.close()
+        assert rig.clock.now() == 10 * MILLISECOND
+        with pytest.raises(LinkLost, match="closed"):
+            await reader
+
+    on(case, LinkFault("to device", 0, "late", BY), LinkFault("to host", 0, "late", BY))
+
+
 def test_a_waiting_host_learns_that_its_link_is_gone(on: Callable[..., Rig]) -> None:
     async def case(rig: Rig) -> None:
         reader = asyncio.create_task(rig.link.receive())
@@ -249,15 +293,82 @@ def test_a_message_to_the_host_can_take_the_link_with_it(on: Callable[..., Rig])
     on(case, LinkFault("to host", 1, "disconnected", SECOND))
 
 
-def test_the_host_hears_that_a_late_message_could_not_be_sent(on: Callable[..., Rig]) -> None:
-    async def case(rig: Rig) -> None:
-        await rig.link.send(rig.message(0))
-        rig.cable.cut()
-        await rig.clock.sleep_until(SECOND)
-        with pytest.raises(LinkLost, match="cut"):
-            await rig.link.send(rig.message(1))
+class Full:
+    """A byte link whose buffer is full for the first message."""
 
-    on(case, LinkFault("to device", 0, "late", BY))
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+        self.is_full = True
+
+    async def open(self) -> None:
+        pass
+
+    async def send(self, data: bytes) -> None:
+        if self.is_full:
+            self.is_full = False
+            raise DeviceError("device", "the buffer is full")
+        self.sent.append(data)
+
+    async def receive(self) -> bytes:
+        raise AssertionError("nobody waits in here")
+
+    def pending(self) -> bytes:
+        return b""
+
+    async def close(self) -> None:
+        pass
+
+
+def test_the_host_hears_once_that_a_late_message_could_not_be_sent() -> None:
+    async def main(clock: Clock) -> None:
+        plan = FaultPlan(faults=(LinkFault("to device", 0, "late", BY),))
+        full = Full()
+        link = FaultyLink[bytes, bytes]("device", full, clock, plan, BYTES)
+        await link.open()
+        await link.send(b"m0")
+        await clock.sleep_until(SECOND)
+        with pytest.raises(DeviceError, match="full"):
+            await link.send(b"m1")
+        await link.send(b"m2")
+        assert full.sent == [b"m2"]
+        await link.close()
+
+    run_virtual(main)
+
+
+def test_no_timer_outlives_the_wait_that_set_it() -> None:
+    async def main(clock: Clock) -> None:
+        live: set[Timer] = set()
+
+        class Watched:
+            """The clock, with a look at the timers that are set."""
+
+            now, sleep_until = clock.now, clock.sleep_until
+
+            @staticmethod
+            def call_at(instant: Instant, callback: Callable[..., None], *args: Any) -> Any:
+                timer = clock.call_at(instant, callback, *args)
+                live.add(timer)
+
+                def cancel() -> None:
+                    timer.cancel()
+                    live.discard(timer)
+
+                return SimpleNamespace(cancel=cancel)
+
+        rig = Bytes(clock)
+        faults = (LinkFault("to host", 0, "late", BY),)
+        link = FaultyLink("device", rig.cable, Watched(), FaultPlan(faults=faults), BYTES)
+        await link.open()
+        rig.say(0)
+        clock.call_at(10 * MILLISECOND, rig.say, 1)
+        assert await link.receive() == b"m1"
+        assert not live
+        assert await link.receive() == b"m0"
+        assert not live
+        await link.close()
+
+    run_virtual(main)
 
 
 def test_a_frame_without_data_cannot_be_spoilt() -> None:
