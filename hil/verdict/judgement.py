@@ -167,7 +167,11 @@ class Judge:
                 self._bad_at[record.at] = f"{record.device}: {record.message}"
 
     def _expectation(self, record: ExpectationJudged) -> None:
-        """A failed one is the board's; an open one, or one read off a bad tick, nobody's."""
+        """A failed one is the board's; an open one, or one read off a bad tick, nobody's.
+
+        So is one that was read after a link fault, or before one that came before it was judged:
+        what a metric says of a whole run holds the whole run's messages.
+        """
         text = f"{record.name}: {record.value:.6g} ± {record.uncertainty:.2g} {record.unit}"
         text = f"{text}, expected {record.comparison} {record.limit:.6g}"
         if record.passed is None:
@@ -176,7 +180,8 @@ class Judge:
             bad = self._bad_at[record.read_at]
             self._note(Verdict.INCONCLUSIVE, f"{text}: read off a bad measurement ({bad})")
         elif not record.passed:
-            self._note(Verdict.FAIL, text)
+            excuse = self._excuse(record.read_at)
+            self._note(Verdict.INCONCLUSIVE if excuse else Verdict.FAIL, text + excuse)
 
     def _end(self, record: Tripped | StopRequested) -> None:
         """Close the evidence; a trip that blames the board is the last piece of it."""

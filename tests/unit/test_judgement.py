@@ -190,6 +190,13 @@ def test_what_follows_the_benchs_own_link_fault_is_not_proven_against_the_board(
     assert "the bench's own link fault" in judgement.reason
 
 
+def test_an_expectation_read_after_a_link_fault_is_not_proven_against_the_board() -> None:
+    judged = expectation(passed=False, read_at=100 + SPAN)
+    judgement = overall([*TICKS, link_fault(100), judged])
+    assert judgement.verdict is Verdict.INCONCLUSIVE
+    assert "the bench's own link fault" in judgement.reason
+
+
 def test_a_link_fault_found_in_the_same_tick_excuses_although_its_time_is_later() -> None:
     """A deviation bears the time of its tick, a fault that of the message within it."""
     assert overall([*TICKS, link_fault(100), deviation(90)]).verdict is Verdict.INCONCLUSIVE
@@ -200,7 +207,8 @@ def test_a_link_fault_found_in_the_same_tick_excuses_although_its_time_is_later(
     [
         [link_fault(100), deviation(100 + SPAN + 1)],
         [deviation(100), link_fault(101)],
-        [link_fault(100), expectation(passed=False)],
+        [expectation(passed=False), link_fault(100)],
+        [link_fault(100), expectation(passed=False, read_at=101 + SPAN)],
         [link_fault(100), deviation(100), deviation(100 + SPAN + 1)],
         [deviation(0), link_fault(100), deviation(101)],
     ],
