@@ -1,6 +1,7 @@
 """Whole runs, replayed from what they left on the disk: equal to the bit, however they went."""
 
 import json
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from hil.bench.replay import ENDS_HERE, Difference, Replayed, against, replay
 from hil.bench.replay_physics import PhysicsReplay, replay_physics
 from hil.bench.stop import StopLadder
 from hil.core.records import ExpectationJudged, Overrun, Record
+from hil.ports import CellReadings
 from hil.results.reader import read
 from hil.verdict.judgement import Verdict
 
@@ -173,6 +175,37 @@ def test_the_row_says_what_was_sent_to_the_emulators(
     assert told == [sent[k] + sent[k + 1] for k in range(2, len(sent), 2)]
 
 
+@pytest.mark.parametrize("quantity", ["voltage_v", "current_a"])
+def test_a_reading_that_is_no_number_is_none_and_the_next_one_covers_its_time(
+    quantity: str, play: Play, profile: Profile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from drivers.cell_emulators.bloomy_abs import BloomyAbs  # noqa: PLC0415 - patched below
+
+    sense, calls = BloomyAbs.sense, 0
+
+    async def sometimes(self: BloomyAbs) -> CellReadings:
+        nonlocal calls
+        reading = await sense(self)
+        calls += 1
+        bad = [math.nan, *getattr(reading, quantity)[1:]]
+        return CellReadings(**{**reading._asdict(), quantity: bad}) if calls == 20 else reading
+
+    monkeypatch.setattr(BloomyAbs, "sense", sometimes)
+    run = play(profile(BALANCING, **BALANCED))
+    all_equal(run)
+    [bad] = run.of("bad-measurement")
+    assert bad["error"] == "InstrumentFault"
+    spans = [
+        [
+            float.fromhex(tick["values"][run.columns().index(f"emulator.span_s[{unit}]")])
+            for tick in run.of("tick")
+        ]
+        for unit in (1, 2)
+    ]
+    assert sorted(sum(map(math.isnan, span)) for span in spans) == [0, 1]
+    assert sorted(2.0 in span for span in spans) == [False, True]
+
+
 class StopsAfter(StopLadder):
     """Asks the run to stop while it ticks."""
 
@@ -259,7 +292,7 @@ def test_the_command_says_equal_and_ends_with_0_whatever_the_verdict(
     assert run.verdict == "FAIL"
     process = hil("runs", "replay", "last", "--physics", "--json", cwd=tmp_path)
     out, err = process.communicate(timeout=60)
-    assert process.returncode == 0, err
+    assert process.returncode == 0, out + err
     body = json.loads(out)
     assert body["equal"]
     assert body["verdict"] == "FAIL"
