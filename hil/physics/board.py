@@ -39,6 +39,12 @@ MAX_CELLS = 64
 MAX_NTCS = 47
 MAX_FRONT_ENDS = 4
 MAX_CELLS_PER_FRONT_END = 18
+MAX_LIMIT_A = 6553.5
+"""A current limit has 16 bits of 0.1 A on the bus."""
+CYCLE_S = (1e-3, 60.0)
+"""Beyond a minute nothing is answered in the time that a safe state may take."""
+NTC_BETA_K = (1000.0, 10_000.0)
+"""Parts are 2000 to 5000 K; far outside the curve overflows."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +129,11 @@ class BoardDesign:
         self._within("cells", 1, MAX_CELLS)
         self._within("cells_per_front_end", 1, MAX_CELLS_PER_FRONT_END)
         self._within("ntcs", 0, MAX_NTCS)
-        self._within("settle_ns", 0, self.cycle_ns - 1)
+        self._within("cycle_ns", *CYCLE_S, scale=1e-9)
+        self._within("settle_ns", 0, (self.cycle_ns - 1) * 1e-9, scale=1e-9)
+        self._within("ntc_beta_k", *NTC_BETA_K)
+        self._within("charge_limit_a", 0, MAX_LIMIT_A)
+        self._within("discharge_limit_a", 0, MAX_LIMIT_A)
         self._within("open_wire_every", 1, 1_000_000)
         if self.front_ends > MAX_FRONT_ENDS:
             found = f"{self.cells} cells need {self.front_ends} front ends"
@@ -137,11 +147,14 @@ class BoardDesign:
             if not getattr(self, field) > 0:
                 raise ValueError(f"{field}: found {getattr(self, field)}, expected more than 0")
 
-    def _within(self, field: str, low: int, high: int) -> None:
-        """Refuse a count outside what wire and board can carry."""
-        found = getattr(self, field)
+    def _within(self, field: str, low: float, high: float, scale: float = 1) -> None:
+        """Refuse a count or quantity outside what wire and board can carry."""
+        found = getattr(self, field) * scale
         if not low <= found <= high:
-            raise ValueError(f"{field}: found {found}, expected {low} to {high}")
+            unit = " s" if scale != 1 else ""
+            raise ValueError(
+                f"{field}: found {found:.10g}{unit}, expected {low:g} to {high:g}{unit}"
+            )
 
     @property
     def front_ends(self) -> int:

@@ -124,6 +124,10 @@ _POSITIVE = (
 )
 
 
+WIDEST_LEAKAGE_RATIO = 3.0
+"""As the sigma of a logarithm this is a factor of 20 either way; far beyond, ``exp`` overflows."""
+
+
 @dataclass(frozen=True, slots=True)
 class PackSpread:
     """How far the cells of one pack lie apart: standard deviations, not limits.
@@ -141,6 +145,9 @@ class PackSpread:
     def __post_init__(self) -> None:
         """Refuse spreads so wide that a drawn cell could have no capacity or no resistance."""
         _require_not_negative(self, ("leakage_ratio", "soc_ratio"))
+        if self.leakage_ratio > WIDEST_LEAKAGE_RATIO:
+            found = f"{self.leakage_ratio:g} is not within 0 to {WIDEST_LEAKAGE_RATIO:g}"
+            raise ValueError(f"leakage_ratio: {found}")
         for name in ("capacity_ratio", "resistance_ratio"):
             # Normals are drawn from 32 bits and end at 6.7 sigma, so 0.14 keeps every ratio > 0.06.
             if not 0.0 <= getattr(self, name) <= 0.14:  # noqa: PLR2004

@@ -27,6 +27,9 @@ from hil.profile.source import Mark
 
 __all__ = ["After", "Compare", "Condition", "Criterion", "Series"]
 
+SLOWEST_RAMP_K_PER_MIN = 0.001
+"""What a controller's register can still hold; slower ones would be sent as 0."""
+
 CurrentLimit: TypeAlias = Literal["board", "none"]
 
 
@@ -47,7 +50,7 @@ class Soak(Played):
     kind: ClassVar[str] = "soak"
     chamber_degc: float
     for_ns: Duration
-    ramp_k_per_min: Annotated[float, Gt(0)] | None = None
+    ramp_k_per_min: Annotated[float, Ge(SLOWEST_RAMP_K_PER_MIN)] | None = None
     within_k: Annotated[float, Gt(0)] = 1.0
 
 

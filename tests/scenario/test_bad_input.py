@@ -351,6 +351,14 @@ def test_a_series_that_is_no_file(
         (("--set", "a." * 10_000 + "a=1"), "--set a.a.a.a."),
         (("--set", f"about={'[' * 10_000}"), "--set about=[["),
         (("--set", "pack.soc=!!python/name:os.system x"), "--set pack.soc=!!python/name:os.sys"),
+        (("--set", "pack.spread.leakage=1e9 %"), "--set pack.spread.leakage=1e9 %: pack.spread."),
+        (("--set", "board.ntc_beta=1e9 K"), "--set board.ntc_beta=1e9 K: board.ntc_beta: found"),
+        (("--set", "board.charge_limit=-1 A"), "--set board.charge_limit=-1 A: board.charge_limit"),
+        (("--set", "board.cycle=20 d"), "--set board.cycle=20 d: board.cycle: found 1728000 s, ex"),
+        (
+            ("--set", "steps.1={soak: {chamber: 25 degC, for: 1 s, ramp: 1e-9 K/min}}"),
+            "--set steps.1={soak: {chamber: 25 degC, for: 1 s, ramp: 1e-9 K/min}}: steps.1.soak",
+        ),
         (
             ("--set", "devices.board.virtual.serial=-1"),
             "--set devices.board.virtual.serial=-1: ser",
