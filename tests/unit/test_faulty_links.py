@@ -253,6 +253,44 @@ def test_what_is_held_back_goes_with_a_link_that_disconnects(
     )
 
 
+def test_what_is_held_back_one_way_goes_with_a_link_lost_the_other_way(
+    on: Callable[..., Rig],
+) -> None:
+    async def case(rig: Rig) -> None:
+        await rig.link.send(rig.message(0))
+        rig.say(0)
+        await rig.clock.sleep_until(10 * MILLISECOND)
+        with pytest.raises(LinkLost):
+            rig.link.pending()
+        await rig.clock.sleep_until(SECOND)
+        assert rig.heard == []
+
+    on(
+        case,
+        LinkFault("to device", 0, "late", BY),
+        LinkFault("to host", 0, "disconnected", SECOND),
+    )
+
+
+def test_a_late_frame_that_would_have_come_after_the_link_was_lost_never_comes() -> None:
+    async def main(clock: Clock) -> None:
+        rig = Frames(
+            clock,
+            LinkFault("to host", 0, "late", 15 * MILLISECOND),
+            LinkFault("to host", 1, "disconnected", SECOND),
+        )
+        await rig.link.open()
+        rig.say(0)
+        await clock.sleep_until(10 * MILLISECOND)
+        rig.say(1)
+        await clock.sleep_until(SECOND)
+        with pytest.raises(LinkLost):  # the first look since then
+            rig.link.pending()
+        await rig.link.close()
+
+    run_virtual(main)
+
+
 def test_to_close_does_not_wait_for_what_is_late(on: Callable[..., Rig]) -> None:
     async def case(rig: Rig) -> None:
         await rig.link.send(rig.message(0))
@@ -294,14 +332,16 @@ def test_a_message_to_the_host_can_take_the_link_with_it(on: Callable[..., Rig])
 
 
 class Full:
-    """A byte link whose buffer is full for the first message."""
+    """A byte link that may be opened once, with a message there; its buffer is full for one."""
 
     def __init__(self) -> None:
         self.sent: list[bytes] = []
         self.is_full = True
+        self.is_open = False
 
     async def open(self) -> None:
-        pass
+        assert not self.is_open, "opened twice"
+        self.is_open = True
 
     async def send(self, data: bytes) -> None:
         if self.is_full:
@@ -313,10 +353,23 @@ class Full:
         raise AssertionError("nobody waits in here")
 
     def pending(self) -> bytes:
-        return b""
+        return b"m0"
 
     async def close(self) -> None:
-        pass
+        self.is_open = False
+
+
+def test_a_link_that_is_back_is_let_go_before_it_is_opened_again() -> None:
+    async def main(clock: Clock) -> None:
+        plan = FaultPlan(faults=(LinkFault("to host", 0, "disconnected", 0),))
+        link = FaultyLink[bytes, bytes]("device", Full(), clock, plan, BYTES)
+        await link.open()
+        with pytest.raises(LinkLost):
+            link.pending()
+        await link.open()
+        assert link.pending() == b"m0"
+
+    run_virtual(main)
 
 
 def test_the_host_hears_once_that_a_late_message_could_not_be_sent() -> None:
