@@ -2,7 +2,8 @@
 
 import json
 import sys
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Annotated, Any, Literal
 
@@ -128,11 +129,18 @@ def export(
         raise EnvironmentProblem(f"{output}: cannot be written: {error.strerror}") from error
 
 
-def _opened(output: Path | None, *, binary: bool) -> Any:
-    """Open the file, or stand stdout in for it."""
-    if output is not None:
-        return output.open("xb") if binary else output.open("x", encoding="utf-8", newline="")
-    return nullcontext(streams.binary() if binary else sys.stdout)
+@contextmanager
+def _opened(output: Path | None, *, binary: bool) -> Iterator[Any]:
+    """Open the file, or stand stdout in for it; half an export would look like a whole one."""
+    if output is None:
+        yield streams.binary() if binary else sys.stdout
+        return
+    with output.open("xb") if binary else output.open("x", encoding="utf-8", newline="") as file:
+        try:
+            yield file
+        except BaseException:
+            output.unlink()
+            raise
 
 
 def _write(folder: Path, format_: str, out: IO[Any], *, canonical: bool) -> None:

@@ -5,6 +5,7 @@ carry checksums; a damaged one costs its row group. The footer, without which no
 file can be read, is kept in a file beside it too.
 """
 
+import os
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ import pyarrow.parquet as pq
 from hil.core.records import RunStarted, Tick
 from hil.core.signals import Layout, Signal
 from hil.results import canonical, segments
+from hil.results.disk import sync_file, sync_folder
 
 FILE = "ticks.parquet"
 PARTIAL = FILE + ".partial"
@@ -58,10 +60,14 @@ def make(folder: Path, started: RunStarted) -> bool:
         _write(partial, _groups(paths), started)
         _compare(partial, _groups(paths))
         (folder / FOOTER).write_bytes(_footer_of(partial))
+        sync_file(partial)
+        sync_file(folder / FOOTER)
     except BaseException:
         partial.unlink(missing_ok=True)
+        (folder / FOOTER).unlink(missing_ok=True)
         raise
     partial.replace(folder / FILE)
+    sync_folder(folder)  # only what survives a power loss may take the segments' place
     for path in paths:
         path.unlink()
     return True
@@ -75,14 +81,15 @@ def write(folder: Path, path: Path, started: RunStarted) -> None:
 def _groups(paths: Sequence[Path]) -> Iterator[Samples]:
     """Yield the segments' samples in row groups."""
     held: list[Samples] = []
-    rows = 0
+    rows, last = 0, -1
     for path in paths:
         data = path.read_bytes()
         for part in segments.scan(data):
             if isinstance(part, segments.Whole) and part.index:
-                message = data[part.offset : part.offset + part.length]
-                held.append(segments.decode_arrays(message))
-                rows += len(held[-1][0])
+                samples = segments.decode_arrays(segments.bytes_of(data, part))
+                if samples[0][0] > last:  # else it was written a second time, see contents
+                    held.append(samples)
+                    rows, last = rows + len(samples[0]), int(samples[0][-1])
             if rows >= ROWS_A_GROUP:
                 yield _joined(held)
                 held, rows = [], 0
@@ -98,6 +105,11 @@ def _joined(parts: Sequence[Samples]) -> Samples:
         [one for part in wire for one in part],
         np.concatenate(values),
     )
+
+
+def _none(width: int) -> Samples:
+    """Return no samples."""
+    return np.empty(0, np.int64), np.empty(0, np.int64), [], np.empty((0, width))
 
 
 def _table(samples: Samples, layout: Layout) -> Any:
@@ -122,8 +134,10 @@ def _write(path: Path, groups: Iterator[Samples], started: RunStarted) -> None:
             table = _table(samples, layout)
             writer = writer or pq.ParquetWriter(path, table.schema, **_settings(table))
             writer.write_table(table)
-        if writer is not None:
-            writer.add_key_value_metadata({segments.FIRST: canonical.line(0, started).decode()})
+        if writer is None:
+            table = _table(_none(layout.width), layout)
+            writer = pq.ParquetWriter(path, table.schema)
+        writer.add_key_value_metadata({segments.FIRST: canonical.line(0, started).decode()})
     finally:
         if writer is not None:
             writer.close()
@@ -170,10 +184,19 @@ def _crc(start: int, footer: bytes) -> int:
 
 def _footer_of(path: Path) -> bytes:
     """Return the copy that is kept of a good file's footer: where, CRC-32, bytes."""
-    data = path.read_bytes()
-    length, _ = _TAIL.unpack(data[-_TAIL.size :])
-    start = len(data) - _TAIL.size - length
-    return _COPY.pack(start, _crc(start, data[start:])) + data[start:]
+    with path.open("rb") as file:
+        end = file.seek(-_TAIL.size, os.SEEK_END)
+        length, _ = _TAIL.unpack(file.read())
+    start = end - length
+    footer = _from(path, start)
+    return _COPY.pack(start, _crc(start, footer)) + footer
+
+
+def _from(path: Path, start: int) -> bytes:
+    """Return the end of a file."""
+    with path.open("rb") as file:
+        file.seek(start)
+        return file.read()
 
 
 def _opened(folder: Path, found: Found) -> Any:
@@ -187,10 +210,10 @@ def _opened(folder: Path, found: Found) -> Any:
     if len(copy) > _COPY.size:
         start, crc = _COPY.unpack(copy[: _COPY.size])
         footer = copy[_COPY.size :]
-        data = path.read_bytes()
-        if _crc(start, footer) == crc and data[start:] != footer:
+        if _crc(start, footer) == crc and _from(path, start) != footer:
             found(FILE, "its footer is damaged")
-            source = pa.BufferReader(data[:start].ljust(start, b"\0") + footer)
+            rows = path.read_bytes()[:start].ljust(start, b"\0")
+            source = pa.BufferReader(rows + footer)
     return pq.ParquetFile(source, page_checksum_verification=True)
 
 

@@ -48,6 +48,15 @@ class Disk:
             os.close(descriptor)
 
 
+def sync_file(path: Path) -> None:
+    """Return when what stands in a file survives a power loss. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def sync_folder(folder: Path) -> None:
     """Return when the names in ``folder`` survive a power loss. Raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
