@@ -31,7 +31,7 @@ class LineInstrument:
         self._terminator = terminator
         self._reply_limit = reply_limit
         self._session = self._new_session()
-        self._broken_off = False
+        self._broken_off = self._was_open = False
         self._identity_line: str | None = None
 
     def _new_session(self) -> LineSession:
@@ -40,10 +40,13 @@ class LineInstrument:
         )
 
     async def connect(self) -> None:
-        """Open the link and start a session of its own. Raises LinkLost."""
+        """Open the link and start a session of its own. Raises LinkLost.
+
+        An instrument that was spoken to before may have half of a line from then.
+        """
         await self._link.open()
         self._session = self._new_session()
-        self._broken_off = False
+        self._broken_off, self._was_open = self._was_open, True
 
     async def close(self) -> None:
         """Let go of the link; harmless when it is closed."""

@@ -69,17 +69,21 @@ class LineSession:
     ) -> str:
         """Bring questions and answers into step again and return the answer to ``probe``.
 
-        First what is still owed is awaited and thrown away, up to ``within`` of silence. Then
-        ``probe`` is asked. With ``is_answer`` (best: a probe whose answer nothing else gives) other
+        First what is still owed is awaited and thrown away, up to ``within`` of silence. What has
+        not come by then could come at any time: the link begins a new session, which keeps out what
+        is still on its way. Then ``probe`` is asked, behind the end of whatever line the device may
+        have half of. With ``is_answer`` (best: a probe whose answer nothing else gives) other
         answers are late ones and skipped. Without it, the last answer before ``within`` of silence
         counts, so no answer may be later than that.
 
         Raises LinkTimeout, LinkLost, MalformedReply; the session then stays out of step.
         """
         await self._drain(within)
+        if self._owed:
+            await self._link.open()
         self._unanswered = probe
         self._owed += 1
-        await self._link.send(self._encoded(probe))
+        await self._link.send(self._encoded("") + self._encoded(probe))
         answer = self._decoded(await self._read_one(probe, within))
         if is_answer is None:
             answer = await self._last_answer(answer, within)

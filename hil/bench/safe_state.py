@@ -50,14 +50,24 @@ async def made_safe(device: Device, known: Mapping[str, Identity]) -> str:
 
 
 async def _found_again(device: Device, known: Mapping[str, Identity]) -> str:
-    """Open a link once more, ask who answers, and make that device safe."""
+    """Open a link once more, see who answers, and make that device safe."""
     await device.connect()
+    try:
+        await _refuse_stranger(device, known)
+    except BaseException:
+        # or the next attempt would find the link open and take whoever answers for ours
+        await device.close()
+        raise
+    return await device.make_safe()
+
+
+async def _refuse_stranger(device: Device, known: Mapping[str, Identity]) -> None:
+    """Raise InstrumentFault for another device than the one that was known."""
     who = await device.identify()
     expected = known.get(device.name, who)
     if who != expected:
         text = f"expected serial {expected.serial} behind the link again, found {who.serial}"
         raise InstrumentFault(device.name, text, 0)
-    return await device.make_safe()
 
 
 class SafeState:

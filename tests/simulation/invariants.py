@@ -19,6 +19,7 @@ from hil.core.records import (
     BadMeasurement,
     BenchFailed,
     Deviation,
+    DeviceIdentified,
     ExpectationJudged,
     Record,
     RecordsLost,
@@ -100,6 +101,16 @@ def ok_means_safe(sight: Sight) -> Iterator[str]:
         yield f"{record.device} is reported safe and is on"
 
 
+def a_stranger_is_refused(sight: Sight) -> Iterator[str]:
+    """Another unit behind the same address says nothing of ours: ours may still be on."""
+    record = sight.records[-1]
+    if isinstance(record, SafeStateReached) and record.ok:
+        known = [one for one in sight.of(DeviceIdentified) if one.device == record.device]
+        for one in sight.plan.lab if known else ():
+            if one.what == "swapped" and one.device == record.device and one.at < record.at:
+                yield f"{record.device} is reported safe after {known[0].serial} was swapped"
+
+
 def the_journal_only_goes_on(sight: Sight) -> Iterator[str]:
     """Numbers have no gap, ticks rise, nothing is older than the tick before, the ends are ends."""
     record, number = sight.records[-1], len(sight.records) - 1
@@ -138,6 +149,7 @@ EVERYWHERE: tuple[Invariant, ...] = (
     an_answer_is_to_its_own_query,
     an_output_has_an_armed_safe_state,
     ok_means_safe,
+    a_stranger_is_refused,
     the_journal_only_goes_on,
     a_reading_is_of_its_tick,
 )
@@ -212,7 +224,8 @@ def what_works_again_goes_safe(sight: Sight) -> Iterator[str]:
     """A device that works again while the bench goes down is made safe."""
     quiet = _quiet_from(sight)
     for device, last in _last_words(sight).items():
-        if not last.ok and last.at > quiet + GOES_SAFE_WITHIN:
+        swapped = any((one.what, one.device) == ("swapped", device) for one in sight.plan.lab)
+        if not last.ok and last.at > quiet + GOES_SAFE_WITHIN and not swapped:
             yield f"{device} works and was not made safe: {last.read_back}"
 
 

@@ -7,7 +7,7 @@
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +15,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # a checkout need not be installed
 
 from bugs import BUGS
-from plan import Plan, plan_of, read
+from draw import plan_of
+from plan import Plan, read
 from shrink import shrunk
 from world import Simulated, Violation, simulate
 
@@ -47,11 +48,14 @@ class Search:
             self.first.setdefault(name, run)
 
 
-def search(seeds: Iterable[int]) -> Search:
-    """Play the plans of ``seeds``, some of them twice."""
+def search(seeds: Iterable[int], told: Callable[[str], object] = len) -> Search:
+    """Play the plans of ``seeds``, some of them twice; ``told`` hears of each violation at once."""
     found = Search()
     for seed in seeds:
-        found.add(twice(plan_of(seed)) if seed % EVERY == 0 else simulate(plan_of(seed)))
+        run = twice(plan_of(seed)) if seed % EVERY == 0 else simulate(plan_of(seed))
+        found.add(run)
+        for violation in run.violations:
+            told(f"seed {seed}: {violation}\n")
     return found
 
 
@@ -122,7 +126,7 @@ def main() -> int:
             broken = bool(run.violations)
         else:
             first, _, last = given.seeds.partition("-")
-            found = search(range(int(first), int(last or first) + 1))
+            found = search(range(int(first), int(last or first) + 1), sys.stderr.write)
             lines, broken = list(told(found)), bool(found.broken)
     sys.stdout.write("\n".join(lines) + "\n")
     return int(broken)

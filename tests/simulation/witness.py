@@ -52,6 +52,7 @@ class Frames:
     newest: dict[int, int] = field(default_factory=dict)
     cycles: set[tuple[int, ...]] = field(default_factory=set)
     old: bool = False
+    order: list[int] = field(default_factory=list)
 
 
 class Witness:
@@ -197,6 +198,7 @@ class Witness:
 
         def accepted(identifier: int, data: Any) -> bool:
             good: bool = accept(identifier, data)
+            frames.order.append(identifier)
             self._check_frame(identifier, bytes(data), good=good)
             return good
 

@@ -67,7 +67,7 @@ class Violation:
 
 @dataclass(frozen=True)
 class Simulated:
-    """What came of a run."""
+    """What came of a run; ``heard`` has the identifiers of the frames that the host got."""
 
     plan: Plan
     verdict: str
@@ -76,6 +76,7 @@ class Simulated:
     violations: tuple[Violation, ...]
     faults: Counter[tuple[str, str, str]]
     spoilt: Counter[str]
+    heard: tuple[int, ...]
 
 
 class Memory:
@@ -208,6 +209,7 @@ def simulate(plan: Plan) -> Simulated:
         tuple(run.violations),
         Counter((f.device, f.direction, f.fault) for f in sight.witness.link_faults),
         sight.witness.spoilt,
+        tuple(sight.witness.frames.order),
     )
 
 
@@ -251,6 +253,9 @@ def _put(witness: Witness, one: Happening, *, active: bool) -> None:
         (link.cut if active else link.mend)()
     elif one.what == "mute":
         link.mute(active=active)
+    elif one.what == "swapped":
+        (link.cut if active else link.mend)()
+        twin._scpi._identity = twin._scpi._identity.replace("V-000", "V-999")
     elif one.what == "reset":
         if active:
             twin._reboot() if hasattr(twin, "_reboot") else _restart(twin)

@@ -34,7 +34,7 @@ class ScriptedDevice:
 
     def receive(self, data: bytes) -> None:
         *lines, self._partial = (self._partial + data).split(b"\r\n")
-        for line in lines:
+        for line in filter(None, lines):  # an empty line asks for nothing
             self.heard.append(line.decode())
             answer = self.script.get(line.decode(), [(MILLISECOND, b"echo " + line + b"\n")])
             for after, chunk in answer:
