@@ -7,6 +7,7 @@ import pytest
 from scenario import Play, Played
 
 from drivers.links.faulty_plan import KINDS, LinkFault, override
+from hil.cli import main
 
 Profile = Callable[..., Path]
 
@@ -126,3 +127,13 @@ def test_a_garbled_name_is_not_taken_for_the_instruments(play: Play, day: Path) 
     assert run.verdict == "INCONCLUSIVE"
     assert "WAtLOW" in run.of("bench-failed")[0]["message"]
     ends_safe(run)
+
+
+def test_the_summary_for_people_says_what_was_disturbed(
+    day: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs, fault = str(tmp_path / "runs"), override("chamber", [LinkFault("to host", 9, "late", 1)])
+    assert main(["run", str(day), "--set", fault, "--runs-dir", runs]) == 0
+    assert "links   disturbed by the bench's own plan: 1 late\n" in capsys.readouterr().out
+    assert main(["run", str(day), "--runs-dir", runs]) == 0
+    assert "disturbed" not in capsys.readouterr().out
