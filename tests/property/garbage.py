@@ -16,6 +16,9 @@ from functools import _lru_cache_wrapper
 Feed = Callable[[bytes], bool]
 """Takes a piece; returns whether the parser made sense of it, or raises what it declares."""
 
+LONGEST = 10_000
+"""Bytes of one word repeated: more than any buffer for a line holds."""
+
 LEAK = 4
 """A parser that keeps one byte in four of what it is fed has no bound."""
 
@@ -62,10 +65,11 @@ def _piece(parser: Parser, draw: random.Random) -> bytes:
         return draw.randbytes(draw.randint(1, parser.longest))
     if kind < 0.5:
         return b"".join(draw.choices(parser.words, k=draw.randint(1, 12)))
-    if kind < 0.502:
-        return draw.choice(parser.words) * draw.randint(1, 5_000)
+    if kind < 0.505:
+        word = draw.choice(parser.words)
+        return word * draw.randint(1, max(1, LONGEST // len(word)))
     piece = draw.choice(parser.valid)
-    if kind < 0.95:
+    if kind < 0.9:
         for _ in range(draw.randint(1, 4)):
             piece = _damaged(piece, parser, draw)
     return piece

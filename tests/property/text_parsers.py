@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import zlib
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
@@ -150,12 +151,13 @@ def _record(_stack: ExitStack) -> Feed:
     return feed
 
 
+RECORDS = [canonical.line(seq, record) for seq, record in enumerate(sample())]
 LINES = [
-    *(canonical.line(seq, record) for seq, record in enumerate(sample())),
-    b'{"seq":1,"kind":"tick","at":2,"values":["0x1p99999"],"wire":""}',
-    b'{"seq":1e999,"kind":"tick","at":2,"values":[],"wire":""}',
-    b'{"seq":1,"kind":["tick"],"at":2,"values":[],"wire":""}',
-    b'{"seq":1,"kind":"tick","at":"2","values":[],"wire":5}',
+    *RECORDS,
+    *(re.sub(rb"p[+-]\d+", b"p+99999", line) for line in RECORDS if b'"0x1.' in line),
+    b'{"seq":1e999,"kind":"tick","at":2,"values":"","wire":""}',
+    b'{"seq":1,"kind":["tick"],"at":2,"values":"","wire":""}',
+    b'{"seq":1,"kind":"tick","at":"2","values":"400c","wire":5}',
     b"[" * 3_000,
 ]
 JSON = words(

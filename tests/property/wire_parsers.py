@@ -77,14 +77,17 @@ def _engine(_stack: ExitStack) -> Feed:
 
 
 def _watched(device: ScpiDevice, receive: Callable[[bytes], object]) -> Feed:
-    """Return a feed that is accepted where it queues no error; the queue is emptied each time."""
+    """Return a feed that is accepted where it queues no error; a full queue is emptied."""
 
     def feed(piece: bytes) -> bool:
+        before = device.error_count()
         receive(piece)
-        accepted = not device.error_count()
-        device._errors.clear()
+        after = device.error_count()
+        assert after <= device._queue_depth
         assert len(device._buffer) <= device._longest_line
-        return accepted
+        if after == device._queue_depth:
+            device._errors.clear()
+        return after <= before
 
     return feed
 
