@@ -150,11 +150,21 @@ class FaultPlan:
         """The faults of both lists by their message."""
         return {(one.direction, one.index): one for one in (*self.faults, *_listed(self.keys))}
 
+    @cached_property
+    def _draws(self) -> bool:
+        """Whether any rate is above zero: without one, no message needs its hash."""
+        return any(getattr(self.keys, kind) for kind in KINDS)
+
     def of(self, direction: Direction, index: int, at: Instant) -> LinkFault | None:
         """Return the fault of one message that passes at ``at``; the list goes before rates."""
         listed = self._by_message.get((direction, index))
         until = self.keys.until_ns
-        if listed or at < self.keys.from_ns or (until is not None and at >= until):
+        if (
+            listed
+            or not self._draws
+            or at < self.keys.from_ns
+            or (until is not None and at >= until)
+        ):
             return listed
         return drawn(self.keys, self.seed, self.device, direction, index)
 
