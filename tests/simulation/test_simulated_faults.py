@@ -112,7 +112,8 @@ FOUND = {
     "very-late-answer": '{"links": [["chamber", "to host", 26, "late", 3022000000]]}',
     # half a command in the instrument's buffer spoilt the question who it is, until it was too late
     "half-a-line": '{"until_s": 0, "links": ['
-    '["chamber", "to device", 5, "disconnected", 1000000000], ["chamber", "to device", 7, "disconnected", 0], ["chamber", "to device", 8, "partial", 1]]}',
+    '["chamber", "to device", 5, "disconnected", 1000000000],'
+    ' ["chamber", "to device", 7, "disconnected", 0], ["chamber", "to device", 8, "partial", 1]]}',
 }
 
 
