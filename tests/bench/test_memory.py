@@ -31,7 +31,7 @@ def test_memory_of_thirty_simulated_days(tmp_path: Path) -> None:
         days[status.elapsed // DAY] = resident_bytes()  # the last of each day stays
 
     logs.configure(verbose=False)
-    slow = ("bench.tick=10 s", "bench.board.cycle=10 s")
+    slow = ("bench.tick=10 s", "bench.board.cycle=5 s", "bench.board.command_timeout=60 s")
     request = Request(str(profile), overrides=slow, runs=tmp_path / "runs")
     summary = run_profile(request, StopLadder(), watch).summary
     first, last = days[1], days[29]

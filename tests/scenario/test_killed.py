@@ -14,7 +14,6 @@ import pytest
 
 from hil.app import Request, run_profile
 from hil.bench.stop import StopLadder
-from hil.bench.wall_time import monotonic_ns
 from hil.cli import BAD_INPUT, main
 from hil.core.records import Record
 from hil.results import canonical, catalogue, reader
@@ -37,12 +36,11 @@ steps: [{rest: 20 min}]
 
 @dataclass(frozen=True)
 class Whole:
-    """The run that nobody killed: its lines, its digest, and how long it took from its start."""
+    """The run that nobody killed: its lines, its digest, how many changes it made to files."""
 
     profile: Path
     lines: dict[int, bytes]
     digest: str
-    seconds: float
     changes: int
 
 
@@ -66,9 +64,10 @@ class Victim:
         self.acknowledged = -1
         self.changes = 0
 
-    def begun(self) -> None:
-        """Wait until the first record is acknowledged."""
-        self.acknowledged = int(self._told.readline() or -1)
+    def until(self, number: int) -> None:
+        """Wait until this record is acknowledged."""
+        while self.acknowledged < number:
+            self.acknowledged = int(self._told.readline())
 
     def end(self, within_s: float | None = None) -> int:
         """Wait, kill it if it has not ended by then, and return its exit code."""
@@ -91,15 +90,12 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
     path = place / "victim.yaml"
     path.write_text(PROFILE, encoding="utf-8")
     victim = Victim(place / "runs", *arguments(path, place / "runs"))
-    victim.begun()
-    begun = monotonic_ns()
     assert victim.end() == 0
-    seconds = (monotonic_ns() - begun) / 1e9
     [folder] = (place / "runs").iterdir()
     records = dict(reader.read(folder))
     assert victim.acknowledged == max(records)
     digest = catalogue.read_json(folder, catalogue.SUMMARY)["digest"]
-    return Whole(path, _lines(records), digest, seconds, victim.changes)
+    return Whole(path, _lines(records), digest, victim.changes)
 
 
 def arguments(profile: Path, runs: Path) -> list[str]:
@@ -160,11 +156,11 @@ def next_is_unaffected(runs: Path, whole: Whole, capsys: Capture) -> None:
 # --- at random instants --------------------------------------------------------------------------
 
 
-def killed_at(share: float, runs: Path, whole: Whole, capsys: Capture) -> Left:
-    """Kill a run when this share of its time is over, and look at what it left."""
+def killed_after(number: int, later_s: float, runs: Path, whole: Whole, capsys: Capture) -> Left:
+    """Kill a run a little after this record was acknowledged, and look at what it left."""
     victim = Victim(runs, *arguments(whole.profile, runs))
-    victim.begun()
-    assert victim.end(share * whole.seconds) in (KILLED, 0)
+    victim.until(number)
+    assert victim.end(later_s) in (KILLED, 0)
     [folder] = runs.iterdir()
     left = examined(folder, victim.acknowledged, whole, capsys)
     next_is_unaffected(runs, whole, capsys)
@@ -174,21 +170,29 @@ def killed_at(share: float, runs: Path, whole: Whole, capsys: Capture) -> Left:
 def test_a_killed_run_keeps_what_it_had_acknowledged(
     whole: Whole, tmp_path: Path, capsys: Capture
 ) -> None:
-    rows = [killed_at(one, tmp_path / f"{one}", whole, capsys) for one in (0.2, 0.8)]
+    last = max(whole.lines)
+    rows = [
+        killed_after(number, 0.01, tmp_path / f"{number}", whole, capsys)
+        for number in (last // 5, last // 2)
+    ]
     assert len({row.kept for row in rows}) > 1, "the instants fell all into one"
 
 
 @pytest.mark.nightly
 def test_fifty_random_instants(whole: Whole, tmp_path: Path, capsys: Capture) -> None:
     draw = random.Random(1)  # noqa: S311 - instants, not secrets
-    shares = sorted(draw.uniform(0.0, 1.1) for _ in range(50))
-    rows = [killed_at(one, tmp_path / f"{one:.6f}", whole, capsys) for one in shares]
+    last = max(whole.lines)
+    # A fifth of them falls into the closing of the run, whose last record is on the disk then.
+    instants = [(draw.randint(0, last), draw.uniform(0.0, 0.05)) for _ in range(40)]
+    instants += [(last, draw.uniform(0.0, 0.3)) for _ in range(10)]
+    rows = []
+    for k, (number, later_s) in enumerate(sorted(instants)):
+        rows.append(killed_after(number, later_s, tmp_path / f"{k}", whole, capsys))
     with capsys.disabled():
-        print(f"\nof {len(whole.lines)} records in {whole.seconds:.2f} s")  # noqa: T201 - the table
-        print("killed at  acknowledged  kept  sealed  verdict after repair")  # noqa: T201 - the same
-        for share, row in zip(shares, rows, strict=True):
-            at = f"{share * whole.seconds:8.2f}s"
-            line = f"{at} {row.acknowledged:13} {row.kept:5} {row.sealed!s:>7}  {row.verdict}"
+        print(f"\nof {len(whole.lines)} records")  # noqa: T201 - the table
+        print("acknowledged   kept  sealed  verdict after repair")  # noqa: T201 - the same
+        for row in rows:
+            line = f"{row.acknowledged:12} {row.kept:6} {row.sealed!s:>7}  {row.verdict}"
             print(line)  # noqa: T201 - the same
     assert len({row.kept for row in rows}) > 10, "the instants fell all into one"
 
@@ -233,8 +237,8 @@ def repairs_killed(numbers: range | None, whole: Whole, tmp_path: Path, capsys: 
     """Kill repairs before changes to files, repair again, and compare; return how many."""
     runs = tmp_path / "runs"
     victim = Victim(runs, *arguments(whole.profile, runs))
-    victim.begun()
-    assert victim.end(0.5 * whole.seconds) == KILLED
+    victim.until(max(whole.lines) // 2)
+    assert victim.end(0.0) == KILLED
     [folder] = runs.iterdir()
 
     def repair(root: Path, die: int) -> tuple[Path, Victim]:
