@@ -72,7 +72,7 @@ def verify(run: str, *, runs_dir: RunsDir = Path("runs"), json_: AsJson = False)
 def repair(run: str, *, runs_dir: RunsDir = Path("runs"), json_: AsJson = False) -> int:
     """Make what is left of a damaged or unfinished record readable; what is lost is marked.
 
-    Damaged files are kept in the folder ``damaged``. Exit code 0 if the record is whole now.
+    The files as they were are kept in ``before-repair``. Exit code 0 if the record is whole now.
 
     Example: hil runs repair last
 
