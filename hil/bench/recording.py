@@ -37,9 +37,7 @@ class Recording:
             if problem is None:
                 catalogue.write_json(self.folder, catalogue.SUMMARY, summary)
                 ended = {"ended_utc": utc_now_text(), "digest": summary["digest"]}
-                self._sealer.seal(
-                    self.folder, self._begun, records=self.journal.seq, **ended
-                )
+                self._sealer.seal(self.folder, self._begun, records=self.journal.seq, **ended)
         except EnvironmentProblem as found:
             problem = found
         if problem is not None:
