@@ -152,10 +152,11 @@ class Witness:
             if (reply.line, reply.text) == (answer.line, answer.text) and reply.at >= answer.asked:
                 del replies[k]
                 return
-        found = self._unlike(answer)
-        if self._was_spoilt(answer):
-            self.spoilt[found] += 1
+        excuse = self._excuse(answer)
+        if excuse:
+            self.spoilt[excuse] += 1
         else:
+            found = self._unlike(answer)
             self.odd.append(
                 f"{answer.device}: {answer.line!r} was answered {found}: {answer.text!r}"
             )
@@ -167,12 +168,29 @@ class Witness:
             return "by an earlier answer to the same query"
         return "by the answer to another query" if same else "by what was never said"
 
-    def _was_spoilt(self, answer: Answer) -> bool:
-        """Say whether the plan altered a message of this exchange, or of the line before it."""
+    def _excuse(self, answer: Answer) -> str:
+        """Return how the plan itself altered this very exchange; empty if it did not.
+
+        Either what came back was altered, or the twin was asked something else in this exchange:
+        an altered query, or one behind the half of a line that was sent in the same tick. That an
+        answer is older than its query excuses nothing.
+        """
+        if self._altered(answer.device, "to host", answer.asked, answer.at):
+            return "an answer that the plan had altered on its way"
+        asked_else = any(
+            one.text == answer.text and one.at >= answer.asked
+            for one in self.replies[answer.device]
+        )
+        begun = answer.asked - SECOND
+        if asked_else and self._altered(answer.device, "to device", begun, answer.at):
+            return "the answer to a query that the plan had altered on its way"
+        return ""
+
+    def _altered(self, device: str, direction: str, since: Instant, until: Instant) -> bool:
         return any(
-            one.device == answer.device
+            (one.device, one.direction) == (device, direction)
             and one.fault in ("corrupted", "partial")
-            and answer.asked - SECOND <= one.at <= answer.at
+            and since <= one.at <= until
             for one in self.link_faults
         )
 
@@ -238,7 +256,7 @@ class Witness:
             return
         later = [number for number in numbers if number > newest.get(identifier, -1)]
         if not later:
-            self.spoilt["by an old frame whose counter fits"] += 1
+            self.spoilt["an old frame whose counter fits"] += 1
             self.frames.old = True
         newest[identifier] = (later or numbers[-1:])[0]
 
@@ -251,7 +269,7 @@ class Witness:
         if counts in self.frames.cycles or set(counts) == {wire.UNKNOWN_VOLTAGE}:
             self.frames.old = False
         elif self.frames.old:
-            self.spoilt["by a set of cells with an old frame whose counter fits"] += 1
+            self.spoilt["a set of cells with an old frame whose counter fits"] += 1
         else:
             self.odd.append(f"board: no cycle of it had the cells {counts}")
 
