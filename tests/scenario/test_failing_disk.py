@@ -105,7 +105,8 @@ def test_what_is_lost_stands_in_the_record_when_the_disk_comes_back(
     assert not _unmarked(folder, emitted, kept)
     kinds = [type(record) for _, record in Contents(folder).records()]
     assert RecordsLost in kinds
-    assert kinds.index(RecordsLost) < kinds.index(SafeStateReached)
+    # beside the loop, the bench may be on its way down before it is known that the rescue failed
+    assert clock == "wall" or kinds.index(RecordsLost) < kinds.index(SafeStateReached)
     assert kinds[-1] is RunEnded
 
 
