@@ -8,7 +8,7 @@ from typing import Any
 
 from hil.bench.wall_time import monotonic_ns, utc_now_text
 from hil.core.errors import EnvironmentProblem
-from hil.results import catalogue, manifest
+from hil.results import catalogue, disk, manifest
 from hil.results.journal import Journal
 from hil.results.runlog import RunLog
 from hil.results.seal import Sealer
@@ -35,9 +35,10 @@ class Recording:
         problem: EnvironmentProblem | None = self.journal.problem
         try:
             if problem is None:
-                catalogue.write_json(self.folder, catalogue.SUMMARY, summary)
-                ended = {"ended_utc": utc_now_text(), "digest": summary["digest"]}
-                self._sealer.seal(self.folder, self._begun, records=self.journal.seq, **ended)
+                with disk.locked(self.folder):  # nobody repairs what is still being archived
+                    catalogue.write_json(self.folder, catalogue.SUMMARY, summary)
+                    ended = {"ended_utc": utc_now_text(), "digest": summary["digest"]}
+                    self._sealer.seal(self.folder, self._begun, records=self.journal.seq, **ended)
         except EnvironmentProblem as found:
             problem = found
         if problem is not None:

@@ -18,7 +18,11 @@ from hil.results.repair import repair as repaired
 from hil.results.verify import Report
 from hil.results.verify import verify as verified
 
-runs = App(name="runs", help="List, show, verify, repair and export runs.", help_format="plaintext")
+runs = App(
+    name="runs",
+    help="List, show, verify, repair, replay and export runs.",
+    help_format="plaintext",
+)
 
 RunsDir = Annotated[Path, Parameter(name="--runs-dir", help="Where the run folders stand.")]
 AsJson = Annotated[

@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from hil.core.errors import EnvironmentProblem
 from hil.core.records import RunStarted, Tick
 from hil.core.signals import Layout, Signal
 from hil.results import canonical, segments
@@ -46,19 +47,24 @@ def is_whole(folder: Path) -> bool:
 # --- making it -----------------------------------------------------------------------------------
 
 
-def make(folder: Path, started: RunStarted) -> bool:
+def make(folder: Path, started: RunStarted, ticks: int) -> bool:
     """Archive the segments of a closed run, compare, and remove them; False if there are none.
 
-    Raises OSError when there is no room: the segments stay then. Raises ValueError if what was
-    read back differs.
+    ``ticks`` is how many were recorded. Whatever is raised, the segments stay: OSError when there
+    is no room, ValueError if what was read back differs, EnvironmentProblem if the segments no
+    longer hold what was recorded.
     """
     paths = segments.segments(folder)
-    if not paths:
+    if not paths and not ticks:
         return False
     partial = folder / PARTIAL
     try:
         _write(partial, _groups(paths), started)
         _compare(partial, _groups(paths))
+        rows = pq.ParquetFile(partial).metadata.num_rows
+        if rows != ticks:
+            text = f"{rows} of {ticks} recorded ticks stand in its segments"
+            raise EnvironmentProblem(f"{folder.name}: {text}; try: hil runs verify")  # noqa: TRY301 - tidied up below
         (folder / FOOTER).write_bytes(_footer_of(partial))
         sync_file(partial)
         sync_file(folder / FOOTER)
@@ -79,7 +85,7 @@ def write(folder: Path, path: Path, started: RunStarted) -> None:
 
 
 def _groups(paths: Sequence[Path]) -> Iterator[Samples]:
-    """Yield the segments' samples in row groups."""
+    """Yield the segments' samples in row groups; what is damaged is left out."""
     held: list[Samples] = []
     rows, last = 0, -1
     for path in paths:

@@ -7,6 +7,7 @@ from typing import Any
 from hil.core.errors import EnvironmentProblem
 from hil.results import manifest
 from hil.results.disk import replace_text
+from hil.results.ledger import FILE as LEDGER
 
 SUMMARY = "summary.json"
 MANIFEST = manifest.FILE
@@ -83,8 +84,12 @@ def _runs(root: Path) -> list[str]:
 
 
 def _is_run(folder: Path) -> bool:
-    """Say whether a folder is a run's; while it is repaired, its manifest is on the way."""
-    return (folder / MANIFEST).is_file() or (folder / SCRATCH).is_dir()
+    """Say whether a folder is a run's; while it is repaired, its manifest is on the way.
+
+    One that has lost its manifest still has its record, and must be found to be repaired.
+    """
+    files = (MANIFEST, LEDGER)
+    return any((folder / name).is_file() for name in files) or (folder / SCRATCH).is_dir()
 
 
 def find(root: Path, run: str) -> Path:

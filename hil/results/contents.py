@@ -72,7 +72,11 @@ class Contents:
         if not path.is_file():
             self._found(LEDGER_FILE, "is missing")
             return
-        what = wal.complaint(path)
+        try:
+            what = wal.complaint(path)
+        except OSError as error:
+            self._found(LEDGER_FILE, f"cannot be read: {error.strerror}")
+            return
         if what:
             self._found(LEDGER_FILE + wal.SUFFIX, what)
         try:

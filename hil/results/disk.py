@@ -80,26 +80,31 @@ def replace_text(path: Path, text: str) -> None:
     sync_folder(path.parent)
 
 
-def lock(folder: Path) -> int:
-    """Take a run's folder for oneself; return the descriptor whose closing gives it back.
+def lock(folder: Path, *, shared: bool = False) -> int:
+    """Take a run's folder; return the descriptor whose closing gives it back.
 
-    A process that is killed gives it back as well. Raises EnvironmentProblem if it is taken.
+    ``shared`` lets others look at it too. A process that is killed gives it back as well. Raises
+    EnvironmentProblem if it is taken, or on a file system that cannot lock.
     """
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise EnvironmentProblem(f"{folder}: cannot be opened: {error.strerror}") from error
+    try:
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except OSError as error:
         os.close(descriptor)
-        raise EnvironmentProblem(
-            f"{folder.name}: is being recorded or repaired right now; try again when that is over"
-        ) from None
+        what = f"cannot be locked: {error.strerror}"
+        if isinstance(error, BlockingIOError):
+            what = "is being recorded or repaired right now; try again when that is over"
+        raise EnvironmentProblem(f"{folder.name}: {what}") from None
     return descriptor
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold a run's folder. Raises EnvironmentProblem if somebody else does."""
-    descriptor = lock(folder)
+def locked(folder: Path, *, shared: bool = False) -> Iterator[None]:
+    """Hold a run's folder, see ``lock``. Raises EnvironmentProblem if somebody else does."""
+    descriptor = lock(folder, shared=shared)
     try:
         yield
     finally:

@@ -1,13 +1,14 @@
 """Making what is left of a record readable: nothing is invented, nothing is thrown away.
 
 Everything that can be believed is written anew; where records are missing, a ``RecordsLost`` says
-which; a run without an end gets one that says so, with a verdict no better than its evidence. The
-files as they were stay in a folder beside it.
+which; a run without an end gets one that says so, with a verdict no better than its evidence. Only
+a record whose sealed digest shows that nothing of it has changed has still passed. The files as
+they were stay in a folder beside it.
 """
 
 import itertools
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from hil.results.seal import Sealer
 from hil.results.store import Store
 from hil.results.verify import inspect
 from hil.results.writer import Batches
-from hil.verdict.judgement import Judge
+from hil.verdict.judgement import Judge, Verdict
 
 KEPT = "before-repair"
 
@@ -43,15 +44,27 @@ def repair(folder: Path, utc_now: Callable[[], str]) -> Iterator[str]:
     """
     scratch = folder / catalogue.SCRATCH
     with disk.locked(folder):
-        if not _is_complete(scratch):
-            if inspect(folder).whole:
-                yield "nothing to repair"
-                return
-            yield from _rewrite(folder, scratch, utc_now)
-        yield from _exchange(folder, scratch)
+        try:
+            if not _is_complete(scratch):
+                if inspect(folder).whole:
+                    yield "nothing to repair"
+                    return
+                yield from _rewritten(folder, scratch, utc_now)
+            yield from _exchange(folder, scratch)
+        except OSError as error:
+            raise EnvironmentProblem(f"{folder.name}: cannot be repaired: {error}") from error
 
 
 # --- writing what is left --------------------------------------------------------------------
+
+
+def _rewritten(folder: Path, scratch: Path, utc_now: Callable[[], str]) -> Iterator[str]:
+    """Write all that can be believed into the scratch folder, or leave none behind."""
+    try:
+        yield from _rewrite(folder, scratch, utc_now)
+    except (EnvironmentProblem, OSError):
+        shutil.rmtree(scratch, ignore_errors=True)
+        raise
 
 
 def _rewrite(folder: Path, scratch: Path, utc_now: Callable[[], str]) -> Iterator[str]:
@@ -67,11 +80,12 @@ def _rewrite(folder: Path, scratch: Path, utc_now: Callable[[], str]) -> Iterato
     yield from rewritten.mark_lost(contents.missing)
     if not rewritten.began:
         raise EnvironmentProblem(f"{folder.name}: how its ticks are laid out is lost: no repair")
-    yield from rewritten.end()
+    yield from rewritten.end(str(begun.get("digest", "")))
     begun["repaired"] = {"utc": utc_now(), "findings": [str(one) for one in contents.findings]}
     if (folder / runlog.FILE).is_file():
         shutil.copy2(folder / runlog.FILE, scratch / runlog.FILE)
-    summary = rewritten.summary(folder, rewritten.began, begun["repaired"])
+    summary = _old_summary(folder, begun, rewritten.batches.digest())
+    summary |= rewritten.summary(folder, rewritten.began, begun["repaired"])
     catalogue.write_json(scratch, catalogue.SUMMARY, summary)
     rewritten.sealer.seal(scratch, begun, digest=summary["digest"], records=rewritten.next_seq)
 
@@ -83,6 +97,15 @@ def _begun(folder: Path) -> dict[str, Any]:
     except EnvironmentProblem:
         body = {}
     return body if manifest.is_own(body) else {"run": folder.name}
+
+
+def _old_summary(folder: Path, begun: Mapping[str, Any], digest: str) -> dict[str, Any]:
+    """Return the figures of a run that still hold: its sealed summary, if no record has changed."""
+    sealed = begun.get("files", {}).get(catalogue.SUMMARY)
+    path = folder / catalogue.SUMMARY
+    if digest != begun.get("digest") or not path.is_file() or manifest.measured(path) != sealed:
+        return {}
+    return catalogue.read_json(folder, catalogue.SUMMARY)
 
 
 @dataclass
@@ -127,13 +150,21 @@ class _Rewritten:
             yield f"records {first} to {last} are lost and marked so"
         self.marked = len(missing)
 
-    def end(self) -> Iterator[str]:
-        """Give the run an end, or a second one if its verdict stands on lost evidence."""
+    def end(self, sealed: str) -> Iterator[str]:
+        """Give the run an end, or a second one if its verdict stands on lost evidence.
+
+        ``sealed`` is the digest with which the run was closed, empty if that is not known.
+        """
         if self.ended is None:
             left = ", ".join(sorted(self.armed))
             what = "the record ends here: the process was killed or lost its power"
             what += f"; not known to be safe: {left}" if left else ""
             self.add(self.next_seq, BenchFailed(self.at, "RecordEnded", what))
+            yield what
+        elif self.judge.result().verdict is Verdict.PASS and self.batches.digest() != sealed:
+            # the bench may have had a reason not to let it pass: a disk that failed at the very end
+            what = "nothing shows that this is the record with which the run was closed"
+            self.add(self.next_seq, BenchFailed(self.at, "RecordNotSealed", what))
             yield what
         verdict = self.judge.result()
         if self.ended is None or self.ended.verdict != verdict.verdict.name:
@@ -146,7 +177,7 @@ class _Rewritten:
     def summary(self, folder: Path, began: RunStarted, repaired: Any) -> dict[str, Any]:
         """Return what ``hil runs list`` and ``show`` tell of the run."""
         verdict = self.judge.result()
-        span = self.ticks_at[-1] - self.ticks_at[0] if self.ticks_at else 0
+        span = self.ticks_at[-1] - self.ticks_at[0] + began.tick if self.ticks_at else 0
         return {
             "run": folder.name,
             "folder": str(folder),
@@ -174,7 +205,7 @@ def _exchange(folder: Path, scratch: Path) -> Iterator[str]:
     if not (scratch / KEPT).is_dir():
         partial = scratch / f"{KEPT}.partial"
         partial.mkdir(exist_ok=True)
-        for path in _files(folder):
+        for path in _old(folder, scratch):
             path.replace(partial / path.name)
         partial.rename(scratch / KEPT)  # from here on, what is in the folder is new
     for path in sorted(_files(scratch), key=lambda path: path.name == manifest.FILE):
@@ -184,6 +215,12 @@ def _exchange(folder: Path, scratch: Path) -> Iterator[str]:
     scratch.rmdir()
     disk.sync_folder(folder)
     yield f"repaired; the files as they were stand in {kept.name}"
+
+
+def _old(folder: Path, scratch: Path) -> list[Path]:
+    """Return what is to go aside: all but folders, and those that stand in a new file's way."""
+    entries = [path for path in folder.iterdir() if path != scratch]
+    return [path for path in entries if not path.is_dir() or (scratch / path.name).is_file()]
 
 
 def _files(folder: Path) -> list[Path]:

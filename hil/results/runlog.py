@@ -1,10 +1,12 @@
 """The log of a run: every record but the ticks, as JSON lines in its folder and on the console.
 
 The console shows what its level lets through (``hil run --verbose`` shows all); the file keeps
-everything, so that nobody has to repeat a run to read what happened.
+everything, so that nobody has to repeat a run to read what happened. It is a service: the journal
+holds the same, so a disk that fails here ends the log, and never the run.
 """
 
 import logging
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -47,20 +49,32 @@ class RunLog:
             # its own: the level that the console was set to would hold for the file too
             wrapper_class=structlog.make_filtering_bound_logger(logging.NOTSET),
         )
-        self._loggers: tuple[Any, ...] = (to_file, structlog.get_logger())
+        self._console: Any = structlog.get_logger()
+        self._to_file: Any = to_file
 
     def feed(self, record: Record) -> None:
         """Log one record; ticks are many and stand in the journal."""
         if isinstance(record, Tick):
             return
-        named = {name: getattr(record, name) for name in record.__slots__ if name not in LEFT_OUT}
-        for logger in self._loggers:
-            say = logger.warning if _matters(record) else logger.info
-            say(record.kind, at_s=to_seconds(record.at), **named)
+        _say(self._console, record)
+        if self._to_file is not None:
+            try:
+                _say(self._to_file, record)
+            except OSError as error:
+                self._to_file = None
+                self._console.warning(f"{FILE} ends here", reason=error.strerror)
 
     def close(self) -> None:
         """Close the file; harmless when closed."""
-        self._file.close()
+        with suppress(OSError):  # a line that did not fit is tried again, and fails again
+            self._file.close()
+
+
+def _say(logger: Any, record: Record) -> None:
+    """Log one record. Raises OSError."""
+    named = {name: getattr(record, name) for name in record.__slots__ if name not in LEFT_OUT}
+    say = logger.warning if _matters(record) else logger.info
+    say(record.kind, at_s=to_seconds(record.at), **named)
 
 
 def _matters(record: Record) -> bool:

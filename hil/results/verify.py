@@ -63,7 +63,7 @@ class Report:
 
 def verify(folder: Path) -> Report:
     """Check a run's folder. Raises EnvironmentProblem while it is being recorded."""
-    with disk.locked(folder):
+    with disk.locked(folder, shared=True):
         return inspect(folder)
 
 
