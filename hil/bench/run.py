@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from hil.bench.expectations import UncertaintyOf, of_fault, of_row
 from hil.bench.quantities import Reader
-from hil.bench.safe_state import BOARD, CELLS, CHAMBER, SafeState, Undo, made_safe
+from hil.bench.safe_state import BOARD, CELLS, CHAMBER, SafeState, Undo, made_safe, to_its_end
 from hil.bench.stop import StopLadder
 from hil.bench.tick import Parts, Ticker
 from hil.bench.timeline import Timeline
@@ -105,7 +105,7 @@ class Run:
             try:
                 await self._safe.reach()
             finally:
-                await self._let_go()
+                await to_its_end(asyncio.ensure_future(self._let_go()))
 
     # --- up and through ----------------------------------------------------------------------
 

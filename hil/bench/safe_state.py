@@ -8,6 +8,7 @@ channel of a series stack can make its protection diode conduct), then the chamb
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from hil.core.errors import DeviceError, InstrumentFault, LinkLost
 from hil.core.instants import SECOND, Duration, to_seconds
@@ -19,7 +20,12 @@ BOARD, CELLS, CHAMBER = 10, 20, 30
 
 AGAIN_WITHIN = 10 * SECOND
 PAUSES = (SECOND // 5, SECOND // 2, SECOND, 2 * SECOND, 4 * SECOND)
-"""A device that could not be shown to be safe is told again after each of these, for so long."""
+"""A device that could not be shown to be safe is told again after each of these, for so long.
+
+Counted from when all had been told: one that hangs takes nobody else's second attempt.
+"""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +76,19 @@ async def _refuse_stranger(device: Device, known: Mapping[str, Identity]) -> Non
         raise InstrumentFault(device.name, text, 0)
 
 
+async def to_its_end(task: asyncio.Task[T]) -> T:
+    """Wait for a task that goes on when its caller is cancelled, and return its result.
+
+    A second Ctrl-C must not break the way down.
+    """
+    while True:
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.cancelled():
+                raise
+
+
 class SafeState:
     """Collects undos while the bench is being armed and carries them out on the way down."""
 
@@ -94,17 +113,11 @@ class SafeState:
     async def reach(self) -> bool:
         """Make everything safe and say whether every read-back agreed.
 
-        Runs once however often it is asked for, and goes on when its caller is cancelled: a
-        second Ctrl-C must not break the way down.
+        Runs once however often it is asked for, and to its end.
         """
         if self._reached is None:
             self._reached = asyncio.ensure_future(self._all())
-        while True:
-            try:
-                return await asyncio.shield(self._reached)
-            except asyncio.CancelledError:
-                if self._reached.cancelled():
-                    raise
+        return await to_its_end(self._reached)
 
     async def _all(self) -> bool:
         """Tell every device, whatever happens on the way; a bug is raised only after the last.
@@ -112,10 +125,10 @@ class SafeState:
         One lost line must not leave an output on: who could not be read back is told again, but
         only when all others have been told, and every attempt leaves its record.
         """
-        give_up = self._clock.now() + AGAIN_WITHIN
         left = await self._round(sorted(self._undos, key=lambda undo: undo.order))
+        give_up = self._clock.now() + AGAIN_WITHIN
         for pause in PAUSES:
-            if not left or self._bugs or self._clock.now() + pause > give_up:
+            if not left or self._clock.now() + pause > give_up:
                 break
             await self._clock.sleep_until(self._clock.now() + pause)
             left = await self._round(left)

@@ -111,6 +111,26 @@ def test_a_bug_on_the_way_down_still_lets_go_of_every_link(
     assert gone == [True]
 
 
+def test_a_stop_asked_for_while_links_are_let_go_still_leaves_a_verdict(
+    play: Play, profile: Profile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hil.bench.run import Run  # noqa: PLC0415 - patched below
+
+    let_go, stop = Run._let_go, StopLadder()
+
+    async def interrupted(self: Run) -> None:
+        stop.request("SIGINT")
+        stop.request("SIGINT")
+        await self._clock.sleep_until(self._clock.now() + 1)
+        await let_go(self)
+
+    monkeypatch.setattr(Run, "_let_go", interrupted)
+    run = play(profile("  - rest: 3 s\n"), stop=stop)
+    assert [r["level"] for r in run.of("stop-requested")] == ["stop", "abort"]
+    assert read_back(run) == OFF
+    assert run.records[-1]["kind"] == "run-ended"
+
+
 def test_an_output_is_never_on_without_its_undo_registered_before(
     play: Play, profile: Profile
 ) -> None:
