@@ -34,6 +34,13 @@ def _seed(_type: object, tokens: Sequence[Token]) -> int:
     return int(text)
 
 
+def _folder(_type: object, tokens: Sequence[Token]) -> Path:
+    """Read a folder's name. An empty one, of a shell variable that is not set, is none."""
+    if not tokens[0].value:
+        raise ValueError("found '', expected a folder; '.' is the one you are in")
+    return Path(tokens[0].value)
+
+
 def run(
     profile: str,
     *,
@@ -41,7 +48,7 @@ def run(
     set_: Annotated[tuple[str, ...], Parameter(name="--set", negative=())] = (),
     seed: Annotated[int, Parameter(converter=_seed)] = 1,
     until: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
-    runs_dir: Path = Path("runs"),
+    runs_dir: Annotated[Path, Parameter(converter=_folder)] = Path("runs"),
     operator: str | None = None,
     json_: Annotated[bool, Parameter(name="--json", negative=())] = False,
     verbose: Annotated[bool, Parameter(name=("--verbose", "-v"), negative=())] = False,

@@ -1,6 +1,7 @@
 """The folder that holds runs: making a run's folder, finding runs, their summaries."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,8 @@ def new_folder(root: Path, stem: str) -> Path:
                 continue
             return root / name
     except OSError as error:
-        raise EnvironmentProblem(f"{root}: cannot make a folder for the run: {error}") from error
+        reason = error.strerror or error
+        raise EnvironmentProblem(f"{root}: cannot make a folder for the run: {reason}") from error
     raise EnvironmentProblem(f"{root}: a thousand runs named {stem} stand here; move some away")
 
 
@@ -97,14 +99,23 @@ def find(root: Path, run: str) -> Path:
 
     Raises EnvironmentProblem with what stands there when it is not found.
     """
-    if _is_run(Path(run)):
-        return Path(run)
+    with suppress(OSError):  # longer than a path may be: then it is none
+        if _is_run(Path(run)):
+            return Path(run)
     names = _runs(root)
     if run == "last" and names:
-        return max((root / name for name in names), key=lambda path: path.stat().st_mtime)
+        return max((root / name for name in names), key=_begun)
     hits = [name for name in names if name == run] or [n for n in names if n.startswith(run)]
     if len(hits) == 1:
         return root / hits[0]
     if hits:
         raise EnvironmentProblem(f"{run}: {len(hits)} runs start so: {', '.join(hits[:4])} ...")
-    raise EnvironmentProblem(f"{run}: no such run under {root} ({len(names)} runs there)")
+    raise EnvironmentProblem(f"{run[:80]}: no such run under {root} ({len(names)} runs there)")
+
+
+def _begun(folder: Path) -> tuple[str, float]:
+    """Order runs by when they began: names tell the second, of one second the newer folder wins.
+
+    Not by the folder's age alone: a repair would make an old run the last one.
+    """
+    return folder.name.partition("-")[0], folder.stat().st_mtime

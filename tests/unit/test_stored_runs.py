@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 from written import sample, unfinished
 
-from hil.cli import ENVIRONMENT, main
+from hil.cli import ENVIRONMENT, USAGE, main
 from hil.core.records import Deviation, Record, RunStarted, Tick
 from hil.results import canonical, catalogue, segments
 
@@ -89,3 +89,23 @@ def test_a_damaged_summary_hides_no_other_run(
     rows = capsys.readouterr().out.splitlines()
     assert ["UNREADABLE" in rows[1], "PASS" in rows[2]] == [True, True]
     assert "cannot read summary.json" in said(["runs", "show", bad.name], tmp_path, capsys)
+
+
+def test_a_repaired_old_run_is_not_the_last_one(tmp_path: Path) -> None:
+    old = catalogue.new_folder(tmp_path, "20260101T000000Z-z-s1")
+    new = catalogue.new_folder(tmp_path, "20260102T000000Z-a-s1")
+    for folder in (new, old):  # the old one is written to last
+        catalogue.write_json(folder, catalogue.MANIFEST, {})
+    assert catalogue.find(tmp_path, "last") == new
+
+
+@pytest.mark.parametrize("name", ["a" * 5_000, "a/" * 3_000])
+def test_a_name_longer_than_a_path_may_be_is_no_run(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "no such run" in said(["runs", "show", name], tmp_path, capsys)
+
+
+def test_no_folder_is_no_folder_of_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "open-sense-lead", "--runs-dir", ""]) == USAGE
+    assert "expected a folder" in capsys.readouterr().err
