@@ -30,6 +30,8 @@ from hil.core.records import (
 
 COMPARISONS = ("<=", "<", ">=", ">")
 """How an expectation may compare a value with its limit."""
+ALTERING = ("corrupted", "partial")
+"""Link faults that leave a message with other contents, which may still be read."""
 LARGEST_SHARE_OF_TOLERANCE = 0.25
 """Above this share of the tolerance an uncertainty makes too many verdicts INCONCLUSIVE."""
 
@@ -127,6 +129,7 @@ class Judge:
         self._ticks = self._missed = 0
         self._bad_at: dict[Instant, str] = {}
         self._link_fault: LinkFaulted | None = None
+        self._altered: LinkFaulted | None = None
         self._unsafe: dict[str, str] = {}
 
     def feed(self, record: Record) -> None:
@@ -136,6 +139,8 @@ class Judge:
                 self._ticks += 1
             case LinkFaulted():
                 self._link_fault = record
+                if record.direction == "to host" and record.fault in ALTERING:
+                    self._altered = record
             case SafeStateReached():
                 self._safe_state(record)
             case Tripped() | StopRequested():
@@ -169,6 +174,9 @@ class Judge:
     def _expectation(self, record: ExpectationJudged) -> None:
         """A failed one is the board's; an open one, or one read off a bad tick, nobody's.
 
+        Nor is one met that was read off what the bench itself may have altered: an instrument's
+        answer has no checksum, so one turned bit can be another number.
+
         So is one that was read after a link fault, or before one that came before it was judged:
         what a metric says of a whole run holds the whole run's messages.
         """
@@ -179,7 +187,13 @@ class Judge:
         elif record.read_at in self._bad_at:
             bad = self._bad_at[record.read_at]
             self._note(Verdict.INCONCLUSIVE, f"{text}: read off a bad measurement ({bad})")
-        elif not record.passed:
+        elif record.passed:
+            altered = self._altered
+            if altered is not None and altered.at >= record.read_at:
+                why = f"message {altered.index} to host of {altered.device} {altered.fault}"
+                text = f"{text}: read off what the bench's own link fault may have altered ({why})"
+                self._note(Verdict.INCONCLUSIVE, text)
+        else:
             excuse = self._excuse(record.read_at)
             self._note(Verdict.INCONCLUSIVE if excuse else Verdict.FAIL, text + excuse)
 

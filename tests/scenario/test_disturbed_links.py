@@ -129,6 +129,18 @@ def test_a_garbled_name_is_not_taken_for_the_instruments(play: Play, day: Path) 
     ends_safe(run)
 
 
+def test_a_number_that_a_turned_bit_has_made_is_no_pass(play: Play, profile: Profile) -> None:
+    hot = profile("  - rest: 10 s\n  - expect: {chamber.temperature: {min: 40 degC}}\n")
+    bit_of_2 = 2  # 23 degC becomes 63 degC
+    runs = [
+        play(hot, override("chamber", [LinkFault("to host", index, "corrupted", bit_of_2)]))
+        for index in range(8, 15)
+    ]
+    read = [run.of("expectation")[0]["passed"] for run in runs]
+    assert True in read, "no bit was turned where it makes another number"
+    assert "PASS" not in {run.verdict for run in runs}
+
+
 def test_the_summary_for_people_says_what_was_disturbed(
     day: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

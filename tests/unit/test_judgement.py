@@ -197,6 +197,21 @@ def test_an_expectation_read_after_a_link_fault_is_not_proven_against_the_board(
     assert "the bench's own link fault" in judgement.reason
 
 
+@pytest.mark.parametrize("fault", ["corrupted", "partial"])
+def test_what_a_link_fault_may_have_altered_has_not_passed(fault: str) -> None:
+    met = expectation(passed=True, read_at=100)
+    altered = LinkFaulted(100, "chamber", "to host", fault, 12)
+    judgement = overall([*TICKS, altered, met])
+    assert judgement.verdict is Verdict.INCONCLUSIVE
+    assert f"message 12 to host of chamber {fault}" in judgement.reason
+    for harmless in (
+        LinkFaulted(99, "chamber", "to host", fault, 12),
+        LinkFaulted(100, "chamber", "to device", fault, 12),
+        LinkFaulted(100, "chamber", "to host", "lost", 12),
+    ):
+        assert overall([*TICKS, harmless, met]).verdict is Verdict.PASS
+
+
 def test_a_link_fault_found_in_the_same_tick_excuses_although_its_time_is_later() -> None:
     """A deviation bears the time of its tick, a fault that of the message within it."""
     assert overall([*TICKS, link_fault(100), deviation(90)]).verdict is Verdict.INCONCLUSIVE
