@@ -5,6 +5,7 @@ from pathlib import Path
 
 from hil.core.errors import EnvironmentProblem
 from hil.core.records import Record
+from hil.results import disk
 from hil.results.contents import Contents
 
 
@@ -16,12 +17,14 @@ def read(folder: Path) -> Iterator[tuple[int, Record]]:
     """Yield sequence number and record.
 
     Raises DamagedRecord where something is damaged or missing, at the latest at the end; a run
-    that was killed has an end like any other.
+    that was killed has an end like any other. Raises EnvironmentProblem while it is being recorded:
+    files change places when a run is closed.
     """
-    contents = Contents(folder)
-    _refuse(folder, contents)
-    yield from contents.records()
-    _refuse(folder, contents)
+    with disk.locked(folder, shared=True):
+        contents = Contents(folder)
+        _refuse(folder, contents)
+        yield from contents.records()
+        _refuse(folder, contents)
 
 
 def _refuse(folder: Path, contents: Contents) -> None:

@@ -97,17 +97,6 @@ def _json_equals(folder: Path, run: list[Record]) -> None:
 
 
 @WRITERS
-def test_duckdb_reads_the_same(write: Write, tmp_path: Path) -> None:
-    duckdb = pytest.importorskip("duckdb")
-    run = run_of([(1.5, 2.5, 3.5, 4.5), (math.pi, -0.0, math.inf, 1e-300)])
-    write(tmp_path / "run", run)
-    with (tmp_path / "ticks.parquet").open("wb") as out:
-        exports.write_parquet(tmp_path / "run", out)
-    found = duckdb.read_parquet(str(tmp_path / "ticks.parquet")).fetchall()
-    assert [row[3:] for row in found] == [r.values for r in run if isinstance(r, Tick)]
-
-
-@WRITERS
 @pytest.mark.parametrize("form", ["csv", "parquet", "jsonl"])
 def test_the_command_writes_a_file_once_and_none_of_a_damaged_run(
     write: Write, form: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from written import closed, sample, unfinished
+from written import closed, journal_in, sample, unfinished
 
 from hil.core.errors import EnvironmentProblem
 from hil.core.records import Deviation, Record, RunStarted, Tick
@@ -127,6 +127,15 @@ def test_a_record_survives_its_canonical_line(record: Record) -> None:
 def test_a_line_that_is_no_record_says_so(line: bytes, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         canonical.record(line)
+
+
+def test_a_run_that_is_being_recorded_is_not_read(tmp_path: Path) -> None:
+    book = journal_in(tmp_path)
+    book.emit(RUN[0])
+    with pytest.raises(EnvironmentProblem, match="is being recorded"):
+        list(reader.read(tmp_path))
+    book.close()
+    assert next(record for _, record in reader.read(tmp_path)).kind == RUN[0].kind
 
 
 def test_an_empty_folder_says_what_is_missing(tmp_path: Path) -> None:
