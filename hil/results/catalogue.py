@@ -78,9 +78,12 @@ def summaries(root: Path) -> list[dict[str, Any]]:
 def _runs(root: Path) -> list[str]:
     """Return the names of the run folders, sorted; none where there is no ``root``."""
     try:
-        if root.exists() and not root.is_dir():
+        if not root.exists():
+            return []
+        if not root.is_dir():
             raise EnvironmentProblem(f"{root}: is no folder of runs")
-        return sorted(path.name for path in root.glob("*") if _is_run(path))
+        # Not by ``glob``: it finds nothing in a folder that it may not read.
+        return sorted(path.name for path in root.iterdir() if _is_run(path))
     except OSError as error:
         raise EnvironmentProblem(f"{root}: cannot be read: {error.strerror}") from error
 

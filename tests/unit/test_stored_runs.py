@@ -1,6 +1,8 @@
 """What ``hil runs`` says of runs that are damaged, and of names that look like numbers."""
 
+import errno
 import json
+import os
 from dataclasses import fields
 from pathlib import Path
 from typing import get_args
@@ -89,6 +91,17 @@ def test_a_damaged_summary_hides_no_other_run(
     rows = capsys.readouterr().out.splitlines()
     assert ["UNREADABLE" in rows[1], "PASS" in rows[2]] == [True, True]
     assert "cannot read summary.json" in said(["runs", "show", bad.name], tmp_path, capsys)
+
+
+def test_a_folder_that_may_not_be_read_is_not_taken_for_an_empty_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_folder: object) -> list[str]:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(os, "listdir", refused)
+    monkeypatch.setattr(os, "scandir", refused)
+    assert "cannot be read: Permission denied" in said(["runs", "list"], tmp_path, capsys)
 
 
 def test_a_repaired_old_run_is_not_the_last_one(tmp_path: Path) -> None:
