@@ -10,6 +10,7 @@ nothing is left: what was held back is gone, as with a cable that is pulled.
 
 import asyncio
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
 from drivers.links.faulty_lane import Lane
@@ -18,7 +19,7 @@ from drivers.links.faulty_plan import FaultKeys, FaultPlan, LinkFault
 from hil.core.errors import DeviceError, LinkLost
 from hil.core.instants import Instant, to_seconds
 from hil.core.records import LinkFaulted
-from hil.ports import ByteLink, Clock, Disturber, FrameLink, Tap
+from hil.ports import Clock, Disturber, Tap
 
 M = TypeVar("M")
 B = TypeVar("B")
@@ -245,40 +246,24 @@ class FaultyLink(Generic[M, B]):
 # --- the entry points -----------------------------------------------------------------------
 
 
-def _plan(name: str, options: Mapping[str, Any], seed: int) -> FaultPlan:
-    return FaultPlan(name, seed, FaultKeys(**options))
-
-
-def disturb_bytes(
+def disturb(
+    medium: Medium[Any, Any],
     name: str,
-    link: ByteLink,
+    link: Any,
     clock: Clock,
     options: Mapping[str, Any],
     *,
     seed: int,
     tap: Tap | None = None,
     noted: Callable[[LinkFaulted], None] | None = None,
-) -> ByteLink:
-    """Return the byte link of device ``name`` with faults; ``options`` as in FaultKeys."""
-    return FaultyLink(name, link, clock, _plan(name, options, seed), BYTES, tap, noted)
+) -> FaultyLink[Any, Any]:
+    """Return the link of device ``name`` with faults; ``options`` as in FaultKeys."""
+    plan = FaultPlan(name, seed, FaultKeys(**options))
+    return FaultyLink(name, link, clock, plan, medium, tap, noted)
 
 
-def disturb_frames(
-    name: str,
-    link: FrameLink,
-    clock: Clock,
-    options: Mapping[str, Any],
-    *,
-    seed: int,
-    tap: Tap | None = None,
-    noted: Callable[[LinkFaulted], None] | None = None,
-) -> FrameLink:
-    """Return the frame link of device ``name`` with faults; ``options`` as in FaultKeys."""
-    return FaultyLink(name, link, clock, _plan(name, options, seed), FRAMES, tap, noted)
-
-
-FAULTY_BYTES = Disturber(FaultKeys, disturb_bytes)
+FAULTY_BYTES = Disturber(FaultKeys, partial(disturb, BYTES))
 """The entry point ``bytes`` of ``hil.disturbers``."""
 
-FAULTY_FRAMES = Disturber(FaultKeys, disturb_frames)
+FAULTY_FRAMES = Disturber(FaultKeys, partial(disturb, FRAMES))
 """The entry point ``frames`` of ``hil.disturbers``."""

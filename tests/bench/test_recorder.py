@@ -152,5 +152,6 @@ def test_share_of_the_tick_that_recording_takes(
         with monkeypatch.context() as patched:
             took = timed(Batches, "take", patched)
             summary = played(tmp_path / f"{turn}", 20, f"bench.board.cycle={cycle}")
+            assert len(took) == sum(summary["events"].values()), "each record is taken once"
             shares.append(sum(took) / 1e9 / summary["wall_s"])
     show(f"board cycle {cycle}: recording takes {statistics.median(shares):.1%} of the run")

@@ -6,7 +6,8 @@ from typing import Any, Protocol
 
 import pytest
 
-from drivers.links.faulty import disturb_bytes
+from drivers.links.faulty import disturb
+from drivers.links.faulty_media import BYTES
 from drivers.links.memory import memory_byte_link
 from hil.bench.clock import run_virtual
 from hil.core.errors import LinkLost
@@ -78,7 +79,7 @@ def through_a_disturber(case: Case) -> None:
 
     async def main(clock: Clock) -> None:
         rig = MemoryRig(clock)
-        rig.link = disturb_bytes("peer", rig.cable, clock, {}, seed=1)
+        rig.link = disturb(BYTES, "peer", rig.cable, clock, {}, seed=1)
         await case(rig)
 
     run_virtual(main)

@@ -7,7 +7,8 @@ from typing import Any, Protocol
 import pytest
 from can import Message
 
-from drivers.links.faulty import disturb_frames
+from drivers.links.faulty import disturb
+from drivers.links.faulty_media import FRAMES
 from drivers.links.memory_can import memory_frame_link
 from hil.bench.clock import run_virtual
 from hil.core.errors import LinkLost
@@ -79,7 +80,7 @@ def through_a_disturber(case: Case) -> None:
 
     async def main(clock: Clock) -> None:
         rig = MemoryRig(clock)
-        rig.link = disturb_frames("board", rig.cable, clock, {}, seed=1)
+        rig.link = disturb(FRAMES, "board", rig.cable, clock, {}, seed=1)
         await case(rig)
 
     run_virtual(main)

@@ -17,22 +17,32 @@ from hil.ports import Clock
 BY = 50 * MILLISECOND
 
 
-class Bytes:
-    """A byte link with a plan, and the twin behind it; messages are ``m0`` to ``m9``."""
+class Listening:
+    """A twin that listens, and keeps what it heard and what the link told."""
 
-    name = "bytes"
-
-    def __init__(self, clock: Clock, *faults: LinkFault) -> None:
+    def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.heard: list[bytes] = []
         self.heard_at: list[Instant] = []
         self.noted: list[LinkFaulted] = []
         self.tapped: list[bytes] = []
-        self.cable = memory_byte_link("device", clock, {"latency_ns": 0}, twin=self)
+
+    def disturbed(self, cable: Any, medium: Any, faults: tuple[LinkFault, ...]) -> Any:
+        """Return the link round ``cable`` that has these faults."""
         plan = FaultPlan("device", 1, FaultKeys(by_ns=BY), faults)
-        self.link = FaultyLink[Any, Any](
-            "device", self.cable, clock, plan, BYTES, self.tapped.append, self.noted.append
-        )
+        taps = self.tapped.append, self.noted.append
+        return FaultyLink[Any, Any]("device", cable, self.clock, plan, medium, *taps)
+
+
+class Bytes(Listening):
+    """A byte link with a plan, and the twin behind it; messages are ``m0`` to ``m9``."""
+
+    name = "bytes"
+
+    def __init__(self, clock: Clock, *faults: LinkFault) -> None:
+        super().__init__(clock)
+        self.cable = memory_byte_link("device", clock, {"latency_ns": 0}, twin=self)
+        self.link = self.disturbed(self.cable, BYTES, faults)
 
     def attach(self, send: Callable[[bytes, Instant], None]) -> None:
         self._send = send
@@ -53,22 +63,15 @@ class Bytes:
         return batch
 
 
-class Frames:
+class Frames(Listening):
     """The same on a CAN bus; a frame's data are ``m0`` to ``m9``."""
 
     name = "frames"
 
     def __init__(self, clock: Clock, *faults: LinkFault) -> None:
-        self.clock = clock
-        self.heard: list[bytes] = []
-        self.heard_at: list[Instant] = []
-        self.noted: list[LinkFaulted] = []
-        self.tapped: list[bytes] = []
+        super().__init__(clock)
         self.cable = memory_frame_link("device", clock, {}, twin=self)
-        plan = FaultPlan("device", 1, FaultKeys(by_ns=BY), faults)
-        self.link = FaultyLink[Any, Any](
-            "device", self.cable, clock, plan, FRAMES, self.tapped.append, self.noted.append
-        )
+        self.link = self.disturbed(self.cable, FRAMES, faults)
 
     def attach(self, send: Callable[[Message], None]) -> None:
         self._send = send
