@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hil.app import Request, _known, _specs, prepare
+from hil.app.prepare import Request, _known, prepare, specs_of
 from hil.profile import load_bench, load_profile
 
 ROOT = Path(__file__).parent.parent.parent
@@ -48,5 +48,5 @@ def test_every_fault_that_there_is_stands_in_the_how_to() -> None:
     text = (ROOT / "docs" / "how-to" / "write-a-profile.md").read_text(encoding="utf-8")
     bench = load_bench("virtual-16s")
     names = {fault for faults in _known(bench).faults.values() for fault in faults}
-    names |= set(getattr(_specs(bench)["board"], "faults", ()))
+    names |= set(getattr(specs_of(bench)["board"], "faults", ()))
     assert {name for name in names if f"`{name}`" not in text} == set()
