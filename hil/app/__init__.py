@@ -4,7 +4,7 @@ The only place that knows both sides: ``hil`` and, by the names of their entry p
 """
 
 from hil.app.names import installed, resolve
-from hil.app.prepare import Prepared, Request, prepare
+from hil.app.preparation import Prepared, Request, prepare
 from hil.app.rig import backdoors, build
 from hil.app.run import Outcome, run_profile
 

@@ -90,7 +90,7 @@ def test_a_bug_is_shown_whole_and_told_apart(
     def bug(*_arguments: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("hil.app.prepare.check_profile", bug)
+    monkeypatch.setattr("hil.app.preparation.check_profile", bug)
     assert main(["check", str(quick)]) == BUG
     assert "Traceback" in capsys.readouterr().err
 

@@ -1,0 +1,155 @@
+"""All that can be known of a profile and a bench before any device is touched."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hil.app.names import installed, keys_of, resolve
+from hil.core.errors import ConfigError, ConfigErrors
+from hil.core.instants import Duration
+from hil.core.spec import DeviceSpec
+from hil.profile import (
+    Bench,
+    DeviceConfig,
+    Known,
+    Profile,
+    check_profile,
+    load_bench,
+    load_profile,
+)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for; ``until`` cuts the run short at that much simulated time."""
+
+    profile: str
+    bench: str | None = None
+    overrides: Sequence[str] = ()
+    seed: int = 1
+    runs: Path = Path("runs")
+    until: Duration | None = None
+    operator: str = ""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A profile and a bench that fit each other, and what the check wants said."""
+
+    profile: Profile
+    bench: Bench
+    warnings: Sequence[str] = ()
+
+
+def prepare(request: Request) -> Prepared:
+    """Load both files and check all that can be known before touching hardware.
+
+    Raises ConfigErrors with every error found.
+    """
+    profile, bench = _both(request)
+    findings = check_profile(profile, bench, specs_of(bench), _known(bench))
+    errors = [*findings.errors, *_key_errors(bench)]
+    if errors:
+        raise ConfigErrors(errors)
+    return Prepared(profile, bench, tuple(map(str, findings.warnings)))
+
+
+def _both(request: Request) -> tuple[Profile, Bench]:
+    """Load profile and bench; with a bench on the command line, errors of both come together."""
+    errors: list[ConfigError] = []
+    profile = bench = None
+    try:
+        profile = load_profile(request.profile, request.overrides)
+    except ConfigErrors as found:
+        errors += found.errors
+    name = request.bench if request.bench is not None or profile is None else profile.bench
+    try:
+        named_at = profile.marks.get("bench") if profile and request.bench is None else None
+        bench = None if name is None else load_bench(name, request.overrides, named_at=named_at)
+    except ConfigErrors as found:
+        errors += found.errors
+    if profile is None or bench is None:
+        raise ConfigErrors(errors)
+    return profile, bench
+
+
+def _known(bench: Bench) -> Known:
+    return Known(
+        drivers=frozenset(installed("drivers")),
+        twins=frozenset(installed("twins")),
+        links=frozenset(installed("links")),
+        faults=_faults(bench),
+        kinds=_used(bench, "links", lambda device: device.link.kind),
+        speaks={
+            name: driver.CARRIES
+            for name, driver in _used(bench, "drivers", lambda device: device.driver).items()
+            if hasattr(driver, "CARRIES")
+        },
+    )
+
+
+def _used(bench: Bench, group: str, named: Callable[[DeviceConfig], str]) -> dict[str, Any]:
+    """Return what the bench names of a group, as far as it is installed."""
+    names = dict.fromkeys(map(named, bench.devices.values()))
+    return {name: resolve(group, name) for name in names if name in installed(group)}
+
+
+def specs_of(bench: Bench) -> dict[str, DeviceSpec]:
+    """Return the data sheets of the devices whose driver is installed."""
+    return {
+        name: resolve("drivers", device.driver).SPEC
+        for name, device in bench.devices.items()
+        if device.driver in installed("drivers")
+    }
+
+
+def _key_errors(bench: Bench) -> list[ConfigError]:
+    """Read every key that a driver, twin or link declares for itself; return what is wrong."""
+    errors: list[ConfigError] = []
+    for device in bench.devices.values():
+        link = device.link.kind
+        carries = resolve("links", link).carries if link in installed("links") else ""
+        written = (
+            ("drivers", device.driver, device.options),
+            ("twins", device.driver, device.virtual),
+            ("links", link, device.link.options),
+            ("disturbers", carries, device.link.faults),
+        )
+        for group, name, keys in written:
+            if name in installed(group):
+                try:
+                    keys_of(resolve(group, name), keys)
+                except ConfigErrors as found:
+                    errors += found.errors
+    return errors
+
+
+def _faults(bench: Bench) -> dict[str, dict[str, bool]]:
+    """Return each target's faults, and which of them are a cell's: the twins' and the drivers'.
+
+    A twin's are back doors, so they are there only where the bench has the twin.
+    """
+    faults: dict[str, dict[str, bool]] = {}
+    for name, device in bench.devices.items():
+        owners = (
+            [resolve("drivers", device.driver)] if device.driver in installed("drivers") else []
+        )
+        if device.driver in installed("twins") and _has_twin(device):
+            twin = resolve("twins", device.driver)
+            owners.append(twin)
+            faults.setdefault("wiring", {}).update(_of(twin, "WIRING_FAULTS"))
+        faults[name] = {key: cell for owner in owners for key, cell in _of(owner, "FAULTS").items()}
+    return {target: taken for target, taken in faults.items() if taken}
+
+
+def _of(owner: Any, names: str) -> dict[str, bool]:
+    """Return the faults that ``owner`` lists under ``names``, and which of them are a cell's."""
+    cells = getattr(owner, "FAULTS_OF_A_CELL", ())
+    return {fault: fault in cells for fault in getattr(owner, names, ())}
+
+
+def _has_twin(device: DeviceConfig) -> bool:
+    """Say whether a device's link ends in this process; an unknown link is an error of its own."""
+    kind = device.link.kind
+    return kind not in installed("links") or resolve("links", kind).needs_twin

@@ -1,0 +1,93 @@
+"""The devices of a bench file, built: links, drivers and, where a link ends here, twins."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from hil.app.names import keys_of, resolve
+from hil.app.preparation import specs_of
+from hil.bench.assembly import make_stack
+from hil.bench.rig import Rig
+from hil.core.errors import ConfigErrors
+from hil.core.spec import BoardSpec, ChamberSpec, DeviceSpec, EmulatorSpec
+from hil.ports import Clock, Disturber, Injectable, LabPlan, Link, LinkKind, Tap
+from hil.profile import Bench, LinkConfig
+from hil.results.link_faults import LinkFaults
+from hil.results.wire_hash import WireHash
+
+ROLES: tuple[type[DeviceSpec], ...] = (EmulatorSpec, ChamberSpec, BoardSpec)
+"""The order in which devices are built: a virtual board looks for what it is wired to."""
+
+
+def build(
+    bench: Bench, seed: int, clock: Clock, wire: WireHash, faults: LinkFaults | None = None
+) -> Rig:
+    """Build links, drivers and, behind memory links, twins. Does no I/O.
+
+    ``faults`` takes what the bench file does to its own links.
+
+    Raises ConfigErrors for a key whose value a device refuses.
+    """
+    specs = specs_of(bench)
+    plan = LabPlan(seed, bench.wiring, bench.board, {})
+    devices: dict[str, Any] = {}
+    for name in sorted(specs, key=lambda name: ROLES.index(type(specs[name]))):
+        try:
+            devices[name] = _device(name, bench, plan, clock, wire, faults or LinkFaults())
+        except ValueError as error:
+            raise ConfigErrors([bench.wrong(f"devices.{name}", str(error))]) from error
+    of_role = {role: [n for n in bench.devices if type(specs[n]) is role] for role in ROLES}
+    return Rig(
+        emulators={name: devices[name] for name in of_role[EmulatorSpec]},
+        chamber=devices[of_role[ChamberSpec][0]],
+        board=devices[of_role[BoardSpec][0]],
+        stack=make_stack(bench),
+        board_cycle_ns=bench.board.cycle_ns,
+        backdoors=backdoors(plan.twins),
+    )
+
+
+def _device(
+    name: str, bench: Bench, plan: LabPlan, clock: Clock, wire: WireHash, faults: LinkFaults
+) -> Any:
+    """Build one device with its link and, where the link ends in this process, its twin."""
+    device = bench.devices[name]
+    kind: LinkKind = resolve("links", device.link.kind)
+    driver = resolve("drivers", device.driver)
+    if kind.needs_twin:
+        twin = resolve("twins", device.driver)
+        plan.twins[name] = twin(name, clock, plan, keys_of(twin, device.virtual))
+    tap = wire.frame_tap(name) if kind.carries == "frames" else wire.byte_tap(name)
+    link = _link(name, device.link, kind, clock, plan, tap, faults)
+    options = keys_of(driver, device.options)
+    if isinstance(driver.SPEC, BoardSpec):
+        board = bench.board
+        options |= {"cells": board.cells, "ntcs": board.ntcs, "cycle_ns": board.cycle_ns}
+    return driver(name, link, clock, options)
+
+
+def _link(
+    name: str,
+    config: LinkConfig,
+    kind: LinkKind,
+    clock: Clock,
+    plan: LabPlan,
+    tap: Tap,
+    faults: LinkFaults,
+) -> Link:
+    """Build a device's link; one whose file asks for faults is wrapped, and tapped outside."""
+    options, twin = keys_of(kind, config.options), plan.twins.get(name)
+    if not config.faults:
+        return kind.make(name, clock, options, twin=twin, tap=tap)
+    bare = kind.make(name, clock, options, twin=twin)
+    disturber: Disturber = resolve("disturbers", kind.carries)
+    keys = keys_of(disturber, config.faults)
+    return disturber.make(name, bare, clock, keys, seed=plan.seed, tap=tap, noted=faults.note)
+
+
+def backdoors(twins: Mapping[str, Any]) -> dict[str, Injectable]:
+    """Return what takes faults from outside: the twins, and the harness under ``wiring``."""
+    found = {name: twin for name, twin in twins.items() if hasattr(twin, "FAULTS")}
+    for twin in twins.values():
+        if hasattr(twin, "WIRING_FAULTS"):
+            found["wiring"] = twin
+    return found

@@ -1,0 +1,83 @@
+"""A run from the request to the outcome, with its record."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from hil.app.preparation import Prepared, Request, prepare
+from hil.app.rig import build
+from hil.bench.clock import run_virtual
+from hil.bench.recording import recording
+from hil.bench.session import Progress, Session
+from hil.bench.stop import StopLadder
+from hil.bench.wall_time import monotonic_ns, run_wall
+from hil.ports import Clock
+from hil.results import manifest
+from hil.results.link_faults import LinkFaults
+from hil.verdict.judgement import Verdict
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a run: ``summary`` is what ``--json`` prints."""
+
+    summary: Mapping[str, Any]
+    exit_code: int
+
+
+def run_profile(request: Request, stop: StopLadder, progress: Progress) -> Outcome:
+    """Run a profile to its end, whatever that is, and leave a folder with its record.
+
+    Raises ConfigErrors or EnvironmentProblem before anything is touched; after that there is
+    always a record.
+    """
+    begun_ns = monotonic_ns()
+    prepared = prepare(request)
+    profile, bench, seed = prepared.profile, prepared.bench, request.seed
+    session = Session(profile, bench, seed, request.until, stop, progress)
+    faults = LinkFaults()
+
+    async def main(clock: Clock) -> Outcome:
+        rig = build(bench, seed, clock, session.wire, faults)
+        about = _about(request, prepared)
+        with recording(request.runs, about, beside=bench.clock == "wall") as record:
+            faults.record_in(record.journal.emit)
+            try:
+                await session.play(clock, rig, record.journal)
+            finally:
+                stop.over()
+        summary = {"run": record.folder.name, "folder": str(record.folder), **session.summary()}
+        summary["link_faults"] = dict(sorted(faults.counts.items()))
+        summary["startup_s"] = (monotonic_ns() - begun_ns) / 1e9 - summary["wall_s"]
+        record.conclude(summary)
+        return Outcome(summary, Verdict[summary["verdict"]].exit_code)
+
+    return run_virtual(main) if bench.clock == "virtual" else run_wall(main)
+
+
+def _about(request: Request, prepared: Prepared) -> dict[str, Any]:
+    """Return what the manifest says of the run before it begins."""
+    profile, bench = prepared.profile, prepared.bench
+    return {
+        "operator": request.operator,
+        "profile": profile.name,
+        "bench": bench.name,
+        "overrides": list(request.overrides),
+        "seed": request.seed,
+        "resolved": {
+            "profile": json.loads(profile.resolved_text()),
+            "bench": json.loads(bench.resolved_text()),
+        },
+        "git": {
+            "bench": _git_state(Path(__file__).parent),
+            "profile": _git_state(profile.file.parent),
+        },
+        "versions": manifest.versions(),
+        "host": manifest.host(),
+    }
+
+
+_git_state = cache(manifest.git_state)
