@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
-from hil.app.preparation import Request, _known, prepare, specs_of
 
+from hil.app.preparation import Request, _known, prepare, specs_of
 from hil.profile import load_bench, load_profile
 
 ROOT = Path(__file__).parent.parent.parent
