@@ -1,5 +1,6 @@
 """All that can be known of a profile and a bench before any device is touched."""
 
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 from hil.app.names import installed, keys_of, resolve
 from hil.core.errors import ConfigError, ConfigErrors
-from hil.core.instants import Duration
+from hil.core.instants import Duration, to_seconds
 from hil.core.spec import DeviceSpec
 from hil.profile import (
     Bench,
@@ -31,6 +32,17 @@ class Request:
     runs: Path = Path("runs")
     until: Duration | None = None
     operator: str = ""
+
+    def command(self) -> str:
+        """Return the command line that asks for the same again."""
+        words = ["hil", "run", self.profile]
+        if self.bench:
+            words += ["--bench", self.bench]
+        for override in self.overrides:
+            words += ["--set", override]
+        if self.until is not None:
+            words += ["--until", f"{to_seconds(self.until):g} s"]
+        return shlex.join([*words, "--seed", str(self.seed)])
 
 
 @dataclass(frozen=True)

@@ -67,6 +67,7 @@ def _about(request: Request, prepared: Prepared) -> dict[str, Any]:
         "bench": bench.name,
         "overrides": list(request.overrides),
         "seed": request.seed,
+        "repeat": request.command(),
         "resolved": {
             "profile": json.loads(profile.resolved_text()),
             "bench": json.loads(bench.resolved_text()),

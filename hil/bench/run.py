@@ -11,12 +11,13 @@ from functools import partial
 from typing import Any, TypeVar
 
 from hil.bench.expectations import UncertaintyOf, of_fault, of_row
+from hil.bench.lateness import Durations
 from hil.bench.quantities import Reader
 from hil.bench.safe_state import BOARD, CELLS, CHAMBER, SafeState, Undo, made_safe, to_its_end
 from hil.bench.stop import StopLadder
 from hil.bench.tick import Parts, Ticker
 from hil.bench.timeline import Timeline
-from hil.bench.wall_time import monotonic_ns
+from hil.bench.wall_time import cpu_seconds, monotonic_ns
 from hil.core.errors import BenchError, InterlockTrip
 from hil.core.instants import MILLISECOND, Duration, Instant
 from hil.core.records import (
@@ -71,6 +72,8 @@ class Run:
         self.started: Instant = 0
         self.simulated: Duration = 0
         self.wall_ns = 0
+        self.cpu_s = 0.0
+        self.late, self.took = Durations(), Durations()
         self.complete = False
         self.reason = ""
 
@@ -134,11 +137,12 @@ class Run:
         await _all_or_group("arm", [device.arm() for device in devices])
 
     async def _timed(self, ticks: Coroutine[Any, Any, None]) -> None:
-        begun_ns = monotonic_ns()
+        begun_ns, begun_cpu_s = monotonic_ns(), cpu_seconds()
         try:
             await ticks
         finally:
             self.wall_ns = monotonic_ns() - begun_ns
+            self.cpu_s = cpu_seconds() - begun_cpu_s
 
     async def _tick_through(self) -> None:
         """Tick until the steps are over, the time is up, or somebody asks to stop."""
@@ -154,6 +158,7 @@ class Run:
         while True:
             await self._sleep_until(self.started + slot * period)
             woken = clock.now()
+            self.late.add(woken - (self.started + slot * period))
             slot += self._skip_missed(slot, woken)
             # Steps are timed by their slots, or microseconds of lateness would cost whole ticks.
             self.now = self.started + slot * period
@@ -166,6 +171,7 @@ class Run:
             await ticker.drive(woken, timeline.step, demand)
             ticker.judge_and_decide(woken)
             self._recorder.check()
+            self.took.add(clock.now() - woken)
             self.ticks += 1
             slot += 1
             self.simulated = slot * period

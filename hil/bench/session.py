@@ -180,6 +180,7 @@ class Session:
             "metrics": {name: one.plain() for name, one in self.metrics.items()},
             "events": dict(sorted(counts.items())),
             "traffic": self._traffic(simulated_s),
+            "timing": self._timing(wall_s),
             "reasons": list(self.judgement.reasons),
             "ended": run.reason,
         }
@@ -204,4 +205,19 @@ class Session:
             "can_frames": round(self.wire.frames / span, 3),
             "scpi_lines": round(self.wire.lines / span, 3),
             "board_cycles": round(self.run.board_cycles / span, 3),
+        }
+
+    def _timing(self, wall_s: float) -> dict[str, Any] | None:
+        """Return how well ticks kept to the wall clock; None in virtual time, which is never late.
+
+        ``cpu_share`` is of one core, for the whole process while it ticked.
+        """
+        if self._bench.clock == "virtual":
+            return None
+        run = self.run
+        return {
+            "ticks": run.ticks,
+            "late_ms": run.late.plain(),
+            "took_ms": run.took.plain(),
+            "cpu_share": run.cpu_s / wall_s if wall_s else 0.0,
         }

@@ -1,6 +1,5 @@
 """What is printed when a run is over: the verdict first, then the evidence, then how to repeat."""
 
-import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,7 +9,6 @@ from rich.text import Text
 
 from hil.app import Outcome, Request
 from hil.cli import streams
-from hil.core.instants import to_seconds
 
 COLOURS = {"PASS": "green", "FAIL": "red", "INCONCLUSIVE": "yellow", "ABORTED": "magenta"}
 WIDTH_OF_A_FILE = 140
@@ -36,24 +34,24 @@ def show(outcome: Outcome, request: Request) -> None:
         f"{body['simulated_s']:.0f} s simulated in {body['wall_s']:.1f} s "
         f"({body['speed']:.0f} times real time), after {body['startup_s']:.1f} s of set-up"
     )
+    if body["timing"]:
+        console.print(_timing(body["timing"]))
     if body["link_faults"]:
         told = ", ".join(f"{count} {kind}" for kind, count in body["link_faults"].items())
         console.print(f"links   disturbed by the bench's own plan: {told}")
     console.print(f"digest  {body['digest']}")
     console.print(f"folder  {body['folder']}")
-    console.print(f"repeat  {command(request)}")
+    console.print(f"repeat  {request.command()}")
 
 
-def command(request: Request) -> str:
-    """Return the command that repeats the run."""
-    words = ["hil", "run", request.profile]
-    if request.bench:
-        words += ["--bench", request.bench]
-    for override in request.overrides:
-        words += ["--set", override]
-    if request.until is not None:
-        words += ["--until", f"{to_seconds(request.until):g} s"]
-    return shlex.join([*words, "--seed", str(request.seed)])
+def _timing(timing: Mapping[str, Any]) -> str:
+    """Say how well the bench kept to the wall clock."""
+    late, took = (
+        " / ".join(f"{timing[what][of]:.2g}" for of in ("p50", "p99", "max"))
+        for what in ("late_ms", "took_ms")
+    )
+    share = f"{100 * timing['cpu_share']:.0f} % of a core"
+    return f"ticks   late by {late} ms, busy for {took} ms (median / p99 / longest), {share}"
 
 
 def _expectations(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:

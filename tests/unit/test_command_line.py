@@ -12,7 +12,6 @@ import pytest
 
 from hil.app import Request
 from hil.cli import BAD_INPUT, BUG, ENVIRONMENT, USAGE, main
-from hil.cli.summary import command
 from hil.core.instants import HOUR
 
 QUICK = """\
@@ -148,7 +147,7 @@ def test_the_summary_for_people_names_the_verdict_first_and_how_to_repeat(
 
 def test_the_command_that_repeats_a_run_carries_everything_that_decides_it() -> None:
     request = Request("day", "bench.yaml", ("pack.soc=50 %",), seed=4, until=HOUR)
-    assert command(request) == (
+    assert request.command() == (
         "hil run day --bench bench.yaml --set 'pack.soc=50 %' --until '3600 s' --seed 4"
     )
 
