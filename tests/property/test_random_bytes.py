@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from garbage import LEAK, Outcome, Parser, fed
 from text_parsers import text_parsers
-from wire_parsers import frame_parsers, scpi_parsers, session_parsers
+from wire_parsers import frame_parsers, scpi_parsers, session_parsers, slcan_parsers
 
 SIZE = 100_000
 NIGHTLY_SIZE = 10_000_000
@@ -24,6 +24,7 @@ def parsers(folder: Path) -> Iterable[Parser]:
     yield from scpi_parsers()
     yield from session_parsers()
     yield from frame_parsers()
+    yield from slcan_parsers()
 
 
 NAMES = [parser.name for parser in parsers(Path())]

@@ -21,7 +21,7 @@ from drivers.links.memory import MemoryByteLink, memory_byte_link
 from drivers.virtual.bloomy_abs import BloomyAbsTwin
 from drivers.virtual.reference_commands import Commands
 from drivers.virtual.watlow_f4t import WatlowF4TTwin
-from drivers.wire import bloomy_abs, e2e, scpi_data, watlow_f4t
+from drivers.wire import bloomy_abs, e2e, scpi_data, slcan, watlow_f4t
 from drivers.wire import reference_board as board
 from drivers.wire.scpi import Command, ScpiDevice
 from drivers.wire.scpi_data import Boolean, Choice, Integer, Number, ScpiError, Text
@@ -350,3 +350,41 @@ def frame_parsers() -> Iterable[Parser]:
     yield Parser("board commands", _commands, (), valid, bits, 12)
     yield Parser("E2E receiver", _receiver, (KeyError,), valid, bits, 12)
     yield Parser("frame codec", _decoders, (), valid, bits, 12)
+
+
+# --- frames as text ------------------------------------------------------------------------------
+
+
+def _slcan_host(_stack: ExitStack) -> Feed:
+    host = slcan.HostEnd()
+
+    def feed(piece: bytes) -> bool:
+        before = host.garbled
+        for frame in host.feed(piece, 0.0).frames:
+            slcan.encode(frame)
+        assert len(host._lines._rest) <= slcan._LONGEST
+        return host.garbled == before
+
+    return feed
+
+
+def _slcan_adapter(_stack: ExitStack) -> Feed:
+    adapter = slcan.AdapterEnd()
+
+    def feed(piece: bytes) -> bool:
+        frames, answer = adapter.receive(piece)
+        for frame in frames:
+            slcan.encode(frame)
+        assert len(adapter._lines._rest) <= slcan._LONGEST
+        return b"\a" not in answer
+
+    return feed
+
+
+def slcan_parsers() -> Iterable[Parser]:
+    """Yield both ends of an slcan line."""
+    lines = words("t1234DEADBEEF\r", "T1FFFFFFF81122334455667788\r", "r7FF8\r", "R000000010\r")
+    tokens = words("t123", "T", "8", "0011", "\r", "\a", "z\r", "ZZ", "O\r", "C\r", "S6\r", "0" * 9)
+    yield Parser("slcan host", _slcan_host, (), [*lines, *words("V1013\r", "\a", "\r")], tokens)
+    to_adapter = [*lines, *words("S6\rO\r", "C\rZ1\rO\r", "V\rN\rF\r")]
+    yield Parser("slcan adapter", _slcan_adapter, (), to_adapter, tokens)
