@@ -17,7 +17,7 @@ from hil.bench.driven import Driven
 from hil.bench.interlock import Interlock
 from hil.bench.rig import Rig
 from hil.bench.together import together
-from hil.core.errors import DeviceError, InstrumentFault
+from hil.core.errors import DeviceError, InstrumentFault, LinkLost
 from hil.core.instants import MILLISECOND, SECOND, Instant, to_seconds
 from hil.core.records import BadMeasurement, BoardFaultChanged, Record, Tick, Tripped
 from hil.core.signals import Layout
@@ -297,19 +297,19 @@ class Ticker:
                 raise outcome
 
     def _lost(self, name: str, error: DeviceError) -> None:
-        """Record a device that did not do its part; trip if it stays away.
+        """Record a device that did not do its part; end the run if it stays away.
 
-        Raises InterlockTrip: outputs that nobody can read back may not stay on.
+        A link is not opened again inside a run, so there is nothing to wait for when it is lost.
+        Raises DeviceError: outputs that nobody can read back may not stay on.
         """
         self._emit(BadMeasurement(self._now, name, type(error).__name__, error.message))
+        if isinstance(error, LinkLost):
+            raise error
         self._lost_at[name] = self._now
-        since = self._lost_since.setdefault(name, self._now)
-        if self._now - since > GIVEN_UP_AFTER:
-            rule, lost_s = f"{name} answers", to_seconds(self._now - since)
-            limit_s = to_seconds(GIVEN_UP_AFTER)
-            self._parts.interlock.trip(
-                Tripped(self._now, rule, name, lost_s, limit_s, "s", blames_board=False)
-            )
+        failed_for = self._now - self._lost_since.setdefault(name, self._now)
+        if failed_for > GIVEN_UP_AFTER:
+            told = f"has failed for {to_seconds(failed_for):g} s: {error.message}"
+            raise DeviceError(name, told) from error
 
     def _forget_recovered(self) -> None:
         """Forget a device's trouble as soon as a whole tick passed without any."""

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
+from hil.core.errors import LinkLost, LinkTimeout
 from hil.core.instants import SECOND, Duration, Instant, to_seconds
 from hil.core.records import (
     BadMeasurement,
@@ -32,6 +33,8 @@ COMPARISONS = ("<=", "<", ">=", ">")
 """How an expectation may compare a value with its limit."""
 ALTERING = ("corrupted", "partial")
 """Link faults that leave a message with other contents, which may still be read."""
+UNREACHED = frozenset({LinkLost.__name__, LinkTimeout.__name__})
+"""Errors of a measurement that say nothing of the device: nobody was there to ask."""
 LARGEST_SHARE_OF_TOLERANCE = 0.25
 """Above this share of the tolerance an uncertainty makes too many verdicts INCONCLUSIVE."""
 
@@ -131,6 +134,7 @@ class Judge:
         self._link_fault: LinkFaulted | None = None
         self._altered: LinkFaulted | None = None
         self._unsafe: dict[str, str] = {}
+        self._lost: set[str] = set()  # devices that could not be reached
 
     def feed(self, record: Record) -> None:
         """Add one record."""
@@ -170,6 +174,8 @@ class Judge:
                 self._missed += record.missed
             case BadMeasurement():
                 self._bad_at[record.at] = f"{record.device}: {record.message}"
+                if record.error in UNREACHED:
+                    self._lost.add(record.device)
 
     def _expectation(self, record: ExpectationJudged) -> None:
         """A failed one is the board's; an open one, or one read off a bad tick, nobody's.
@@ -221,7 +227,8 @@ class Judge:
     def _safe_state(self, record: SafeStateReached) -> None:
         """A device that did not go safe ends the run as aborted, whatever it had shown.
 
-        Its last attempt counts: the bench tells a device again that it could not read back.
+        Its last attempt counts: the bench tells a device again that it could not read back. One
+        that was lost or silent before cannot tell, and nothing follows from that.
         """
         self._unsafe.pop(record.device, None)
         if not record.ok:
@@ -234,7 +241,10 @@ class Judge:
 
     def result(self) -> Judgement:
         """Return the verdict on what has been fed so far."""
-        unsafe = [(Verdict.ABORTED, text) for text in self._unsafe.values()]
+        unsafe = [
+            (Verdict.INCONCLUSIVE if device in self._lost else Verdict.ABORTED, text)
+            for device, text in self._unsafe.items()
+        ]
         found = sorted(
             self._found + unsafe + self._gaps_in_evidence(),
             key=lambda note: -SEVERITY.index(note[0]),

@@ -8,6 +8,7 @@ from scenario import Play, Played
 
 from drivers.links.faulty_plan import KINDS, LinkFault, override
 from hil.cli import main
+from hil.core.instants import SECOND
 
 Profile = Callable[..., Path]
 
@@ -149,3 +150,20 @@ def test_the_summary_for_people_says_what_was_disturbed(
     assert "links   disturbed by the bench's own plan: 1 late\n" in capsys.readouterr().out
     assert main(["run", str(day), "--runs-dir", runs]) == 0
     assert "disturbed" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_link_that_is_gone_ends_the_run_in_the_same_tick(
+    play: Play, day: Path, device: str
+) -> None:
+    """It is not opened again inside a run: to wait for it would only leave the others on."""
+    gone = LinkFault("to device", 30, "disconnected", 60 * SECOND)
+    run = play(day, override(device, [gone]))
+    assert run.verdict == "INCONCLUSIVE"
+    [lost] = run.of("bad-measurement")
+    assert (lost["device"], lost["error"]) == (device, "LinkLost")
+    assert "disconnected" in run.summary["ended"]
+    others = [r for r in run.of("safe-state-reached") if r["device"] != device]
+    assert len(others) == len(DEVICES)  # emulator-2 is one of them
+    assert all(record["ok"] and record["at"] - lost["at"] < SECOND for record in others)
+    assert any(f"{device}: safe state not reached" in reason for reason in run.summary["reasons"])

@@ -123,7 +123,7 @@ def test_an_output_that_is_not_what_was_set_is_no_evidence(play: Play, profile: 
     run = play(profile(steps))
     assert {r["device"] for r in run.of("bad-measurement")} == {"emulator-1"}
     assert "cell 3: set" in run.of("bad-measurement")[0]["message"]
-    assert run.verdict == "ABORTED"
+    assert run.verdict == "INCONCLUSIVE"
     assert run.of("deviation") == []
 
 
@@ -150,7 +150,7 @@ def test_a_chamber_in_alarm_ends_the_run_before_it_proves_anything(
     steps = f"  - rest: 5 s\n  - inject: {{target: chamber, fault: {fault}}}\n  - rest: 1 min\n"
     run = play(profile(steps))
     assert {r["device"] for r in run.of("bad-measurement")} == {"chamber"}
-    assert run.verdict == "ABORTED"
+    assert run.verdict == "INCONCLUSIVE"
 
 
 def test_an_expectation_on_cells_that_were_not_read_stays_open(
@@ -195,4 +195,6 @@ def test_an_emulator_that_falls_silent_is_a_bad_measurement_and_no_verdict_on_th
     steps = "  - rest: 5 s\n  - inject: {target: emulator-2, fault: silent}\n  - rest: 10 s\n"
     run = play(profile(steps))
     assert {r["device"] for r in run.of("bad-measurement")} == {"emulator-2"}
-    assert run.verdict in {"INCONCLUSIVE", "ABORTED"}
+    assert run.verdict == "INCONCLUSIVE"
+    [failed] = run.of("bench-failed")
+    assert "emulator-2: has failed for" in failed["message"]

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -245,3 +246,13 @@ def test_the_last_attempt_at_the_safe_state_counts() -> None:
 
 def test_exit_codes() -> None:
     assert [verdict.exit_code for verdict in Verdict] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("error", ["LinkLost", "LinkTimeout"])
+def test_a_device_that_was_lost_before_cannot_be_shown_safe_and_nothing_follows(error: str) -> None:
+    lost = BadMeasurement(2, UNSAFE.device, error, "nothing came")
+    assert overall([*TICKS, lost, UNSAFE]).verdict is Verdict.INCONCLUSIVE
+    other = replace(lost, device="another one")
+    assert overall([*TICKS, other, UNSAFE]).verdict is Verdict.ABORTED
+    refused = replace(lost, error="InstrumentFault")
+    assert overall([*TICKS, refused, UNSAFE]).verdict is Verdict.ABORTED
