@@ -48,6 +48,10 @@ class LineInstrument:
         self._session = self._new_session()
         self._broken_off, self._was_open = self._was_open, True
 
+    def check(self) -> None:
+        """Raise LinkLost if the link is known to be gone."""
+        self._link.check()
+
     async def close(self) -> None:
         """Let go of the link; harmless when it is closed."""
         await self._link.close()

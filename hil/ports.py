@@ -5,9 +5,17 @@ Construction does no I/O. Cells, channels and NTCs count from 1 in names and fil
 here are in that order from index 0.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeAlias
+from typing import (
+    Any,
+    ClassVar,
+    Literal,
+    NamedTuple,
+    Protocol,
+    TypeAlias,
+    runtime_checkable,
+)
 
 from can import Message
 
@@ -55,7 +63,10 @@ class ByteLink(Protocol):
         """Wait for at least one byte and return all that have arrived. Raises LinkLost."""
 
     def pending(self) -> bytes:
-        """Take what has arrived without waiting; empty when nothing has."""
+        """Take what has arrived without waiting; empty when nothing has. Raises LinkLost."""
+
+    def check(self) -> None:
+        """Raise LinkLost if the link is known to be gone or was not opened; takes nothing."""
 
     async def close(self) -> None:
         """Let go of the link; harmless when it is closed."""
@@ -74,7 +85,10 @@ class FrameLink(Protocol):
         """Wait for at least one frame and return all that have arrived. Raises LinkLost."""
 
     def pending(self) -> list[Message]:
-        """Take what has arrived without waiting; empty when nothing has."""
+        """Take what has arrived without waiting; empty when nothing has. Raises LinkLost."""
+
+    def check(self) -> None:
+        """Raise LinkLost if the link is known to be gone or was not opened; takes nothing."""
 
     async def close(self) -> None:
         """Leave the bus; harmless when it is closed."""
@@ -112,6 +126,9 @@ class Device(Protocol):
 
     async def arm(self) -> None:
         """Bring the device from its idle state to where set-points take effect (outputs on)."""
+
+    def check(self) -> None:
+        """Raise LinkLost if the link to the device is known to be gone; does no I/O."""
 
     async def make_safe(self) -> str:
         """Put the device into its safe state, read it back, and return what was read.
@@ -244,8 +261,29 @@ class Injectable(Protocol):
 
     FAULTS: ClassVar[tuple[str, ...]]
 
-    def inject(self, fault: str, cell: int, *, active: bool) -> None:
-        """Put the fault in, or take it out. Raises ValueError for a fault it does not know."""
+    def inject(self, fault: str, cell: int, *, active: bool) -> Awaitable[None] | None:
+        """Put the fault in, or take it out. Raises ValueError for a fault it does not know.
+
+        A back door into another process returns what to wait for: DeviceError if it could not.
+        """
+
+
+POWER_LOSS = "power-loss"
+"""The fault of a twin whose supply has gone: outputs off, registers lost, silent."""
+
+
+@runtime_checkable
+class Inhabited(Protocol):
+    """What a lab asks of a twin beside its protocol; a twin may do without."""
+
+    def hang_up(self) -> None:
+        """The host's connection has ended: forget the half of a message that it began."""
+
+    def replace(self, serial: str) -> None:
+        """Let another unit of the same model stand in this place. Raises ValueError."""
+
+    def truth(self) -> Mapping[str, Any]:
+        """Return what is really so now, as JSON has it; names carry units, cells in their order."""
 
 
 @dataclass(frozen=True)
@@ -304,18 +342,64 @@ class LinkFactory(Protocol):
         """Return the link of device ``name``; ``options`` are the bench file's ``link`` keys."""
 
 
+class Place(NamedTuple):
+    """Where others find a twin: ``visa`` is its resource string where VISA knows the transport."""
+
+    transport: str
+    address: str
+    visa: str | None = None
+
+
+class Endpoint(Protocol):
+    """A twin on real endpoints, behind a process of its own: the device as others see it.
+
+    All of it runs in the lab's loop; nothing blocks longer than the start of a process.
+    """
+
+    @property
+    def places(self) -> Sequence[Place]:
+        """Where it is, the place that its link names first; a pty may have another after it."""
+
+    @property
+    def pid(self) -> int | None:
+        """The process in front, None while there is none."""
+
+    def open(self, lost: Callable[[], None]) -> None:
+        """Listen; ``lost()`` is called when the process in front dies. Raises LinkLost."""
+
+    def kill(self) -> None:
+        """Kill the process in front, which is to pull the device's plug."""
+
+    def hang_up(self) -> None:
+        """End the connections of whoever speaks to it now."""
+
+    def close(self) -> None:
+        """Listen no more and leave nothing behind; harmless when closed."""
+
+
+class EndpointFactory(Protocol):
+    """Puts a twin where the link of the same ``options`` would look for it. Does no I/O."""
+
+    def __call__(
+        self, name: str, clock: Clock, options: Mapping[str, Any], *, twin: Any
+    ) -> Endpoint:
+        """Return the endpoint of device ``name``."""
+
+
 @dataclass(frozen=True)
 class LinkKind:
     """What an entry point of ``hil.links`` names.
 
     ``OPTIONS`` is the dataclass of the bench file's keys; ``needs_twin`` says that the other end
     is a twin in this process, so that the bench is virtual; ``carries`` what crosses it.
+    ``endpoint`` is the other end for ``hil serve``, None where there can be none.
     """
 
     OPTIONS: type
     needs_twin: bool
     carries: Literal["bytes", "frames"]
     make: LinkFactory
+    endpoint: EndpointFactory | None = None
 
 
 class DisturberFactory(Protocol):

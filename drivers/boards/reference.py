@@ -130,6 +130,10 @@ class ReferenceBoard:
             raise InstrumentFault(self.name, f"bleeds {on} of {cells} on", on) from error
         return f"bleeds 0 of {cells} on"
 
+    def check(self) -> None:
+        """Raise LinkLost if the link is known to be gone."""
+        self._link.check()
+
     async def close(self) -> None:
         """Let go of the link."""
         await self._link.close()

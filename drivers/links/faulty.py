@@ -34,6 +34,7 @@ class _Inner(Protocol[M_contra, B_co]):
     async def send(self, message: M_contra, /) -> None: ...
     async def receive(self) -> B_co: ...
     def pending(self) -> B_co: ...
+    def check(self) -> None: ...
     async def close(self) -> None: ...
 
 
@@ -104,6 +105,12 @@ class FaultyLink(Generic[M, B]):
         if not self._passed:
             self._check()  # what came may have taken the link with it
         return self._handed()
+
+    def check(self) -> None:
+        """Raise LinkLost if the link is gone, by the plan or in truth."""
+        if self._shut is not None:
+            raise LinkLost(self._name, self._shut)
+        self._inner.check()
 
     async def close(self) -> None:
         """Let go of the link; what is held back, either way, never arrives."""

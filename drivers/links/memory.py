@@ -95,6 +95,10 @@ class MemoryByteLink:
         """Take what has arrived without waiting. Raises LinkLost."""
         return self._taken(self._mailbox.take())
 
+    def check(self) -> None:
+        """Raise LinkLost if the cable is cut or the link is not open."""
+        self._mailbox.check()
+
     async def close(self) -> None:
         """Let go: what is still on its way to the host is lost, what was sent arrives."""
         self._mailbox.shut("the link is closed")

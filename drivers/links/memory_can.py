@@ -325,6 +325,10 @@ class MemoryFrameLink:
         self._take_in()
         return self._mailbox.take()
 
+    def check(self) -> None:
+        """Raise LinkLost if the cable is cut or the link is not open."""
+        self._mailbox.check()
+
     async def close(self) -> None:
         """Stop listening; frames that were queued are still sent, as by a real adapter."""
         self._take_in()

@@ -18,9 +18,10 @@ from hil.bench.stop import StopLadder
 from hil.bench.tick import Parts, Ticker
 from hil.bench.timeline import Timeline
 from hil.bench.wall_time import cpu_seconds, monotonic_ns
-from hil.core.errors import BenchError, InterlockTrip
+from hil.core.errors import BenchError, InterlockTrip, LinkLost
 from hil.core.instants import MILLISECOND, Duration, Instant
 from hil.core.records import (
+    BadMeasurement,
     BenchFailed,
     DeviceIdentified,
     Injected,
@@ -30,8 +31,8 @@ from hil.core.records import (
 from hil.ports import BoardFault, Device, Identity, Recorder
 from hil.profile.model import Expect, ExpectFault, Inject, Step
 
-RECORDER_CHECKED_EVERY = 300 * MILLISECOND
-"""A bench that cannot keep records goes safe within a second, however long its tick is."""
+CHECKED_EVERY = 300 * MILLISECOND
+"""A bench that cannot keep records, or loses a link, goes safe within a second at any tick."""
 
 T = TypeVar("T")
 
@@ -184,15 +185,26 @@ class Run:
                 return
 
     async def _sleep_until(self, instant: Instant) -> None:
-        """Sleep, with an eye on a recorder that can fail meanwhile.
+        """Sleep, with an eye on what can fail meanwhile: the recorder and the links.
 
-        Raises EnvironmentProblem when it does.
+        Nothing does in virtual time, where links are memory. Raises EnvironmentProblem, LinkLost.
         """
         if self._recorder.beside:
-            while instant - self._clock.now() > RECORDER_CHECKED_EVERY:
-                await self._clock.sleep_until(self._clock.now() + RECORDER_CHECKED_EVERY)
+            while instant - self._clock.now() > CHECKED_EVERY:
+                await self._clock.sleep_until(self._clock.now() + CHECKED_EVERY)
                 self._recorder.check()
+                self._check_links()
         await self._clock.sleep_until(instant)
+
+    def _check_links(self) -> None:
+        """Record a device whose link is gone. Raises its LinkLost."""
+        for device in self._rig.devices():
+            try:
+                device.check()
+            except LinkLost as lost:
+                at, kind = self._clock.now(), type(lost).__name__
+                self.emit(BadMeasurement(at, device.name, kind, lost.message))
+                raise
 
     def _skip_missed(self, slot: int, woken: Instant) -> int:
         late = woken - (self.started + slot * self._plan.period)

@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 from scenario import PROFILES, Play, read_back
 
+from drivers.links.memory import MemoryByteLink
+from hil.core.instants import SECOND
+
 Profile = Callable[..., Path]
 
 
@@ -198,3 +201,28 @@ def test_an_emulator_that_falls_silent_is_a_bad_measurement_and_no_verdict_on_th
     assert run.verdict == "INCONCLUSIVE"
     [failed] = run.of("bench-failed")
     assert "emulator-2: has failed for" in failed["message"]
+
+
+def test_a_link_that_goes_between_two_ticks_is_noticed_before_the_next_one(
+    play: Play, profile: Profile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At a tick of a minute, a dead link must not leave the bench on for a minute."""
+    opened = MemoryByteLink.open
+
+    async def open_for_a_second(link: MemoryByteLink) -> None:
+        await opened(link)
+        if link._name == "emulator-2":
+            gone_at = link._clock.now() + 3 * SECOND
+            link._clock.call_at(gone_at, link.cut)
+            link._clock.call_at(gone_at + SECOND // 2, link.mend)
+
+    monkeypatch.setattr(MemoryByteLink, "open", open_for_a_second)
+    patient = "bench.board.command_timeout=5 min"
+    run = play(profile("  - rest: 10 min\n", tick="60 s"), "bench.clock=wall", patient)
+    [lost] = run.of("bad-measurement")
+    assert (lost["device"], lost["error"]) == ("emulator-2", "LinkLost")
+    [tick] = run.of("tick")
+    assert lost["at"] - tick["at"] < 59 * SECOND
+    assert run.verdict == "INCONCLUSIVE"
+    last = {record["device"]: record["ok"] for record in run.of("safe-state-reached")}
+    assert last == dict.fromkeys(("emulator-1", "emulator-2", "chamber", "board"), True)

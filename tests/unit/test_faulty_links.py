@@ -355,6 +355,9 @@ class Full:
     def pending(self) -> bytes:
         return b"m0"
 
+    def check(self) -> None:
+        assert self.is_open
+
     async def close(self) -> None:
         self.is_open = False
 

@@ -161,6 +161,9 @@ class Instrument:
             raise LinkLost(self.name, "gone")
         return "outputs 0"
 
+    def check(self) -> None:
+        raise AssertionError("nobody looks in here")
+
     async def close(self) -> None:
         pass
 
