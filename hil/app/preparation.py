@@ -10,6 +10,7 @@ from hil.app.names import installed, keys_of, resolve
 from hil.core.errors import ConfigError, ConfigErrors
 from hil.core.instants import Duration, to_seconds
 from hil.core.spec import DeviceSpec
+from hil.live.target import Target
 from hil.profile import (
     Bench,
     DeviceConfig,
@@ -23,7 +24,10 @@ from hil.profile import (
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asked for; ``until`` cuts the run short at that much simulated time."""
+    """What the user asked for; ``until`` cuts the run short at that much simulated time.
+
+    ``mqtt`` is where telemetry goes: it changes nothing of the run, so ``command`` leaves it out.
+    """
 
     profile: str
     bench: str | None = None
@@ -32,6 +36,7 @@ class Request:
     runs: Path = Path("runs")
     until: Duration | None = None
     operator: str = ""
+    mqtt: Target | None = None
 
     def command(self) -> str:
         """Return the command line that asks for the same again."""

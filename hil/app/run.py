@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from hil import live
 from hil.app.preparation import Prepared, Request, prepare
 from hil.app.rig import build
 from hil.bench.clock import run_virtual
@@ -43,7 +44,11 @@ def run_profile(request: Request, stop: StopLadder, progress: Progress) -> Outco
     async def main(clock: Clock) -> Outcome:
         rig = build(bench, seed, clock, session.wire, faults)
         about = _about(request, prepared)
-        with recording(request.runs, about, beside=bench.clock == "wall") as record:
+        mqtt = request.mqtt if bench.clock == "wall" else None
+        with (
+            recording(request.runs, about, beside=bench.clock == "wall") as record,
+            live.beside(mqtt, record.folder, record.journal, clock, stop) as told,
+        ):
             faults.record_in(record.journal.emit)
             try:
                 await session.play(clock, rig, record.journal)
@@ -51,11 +56,20 @@ def run_profile(request: Request, stop: StopLadder, progress: Progress) -> Outco
                 stop.over()
         summary = {"run": record.folder.name, "folder": str(record.folder), **session.summary()}
         summary["link_faults"] = dict(sorted(faults.counts.items()))
+        if told is not None:
+            summary["telemetry"] = told.counts()
         summary["startup_s"] = (monotonic_ns() - begun_ns) / 1e9 - summary["wall_s"]
         record.conclude(summary)
         return Outcome(summary, Verdict[summary["verdict"]].exit_code)
 
-    return run_virtual(main) if bench.clock == "virtual" else run_wall(main)
+    if bench.clock == "wall":
+        return run_wall(main)
+    outcome = run_virtual(main)
+    if request.mqtt is None:
+        return outcome
+    # No socket is polled in virtual time (docs/adr/0004): the record is told when it is whole.
+    counts = live.afterwards(request.mqtt, Path(outcome.summary["folder"]), stop)
+    return replace(outcome, summary={**outcome.summary, "telemetry": counts})
 
 
 def _about(request: Request, prepared: Prepared) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import getpass
 import json
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -12,7 +13,7 @@ from cyclopts import Parameter, Token
 
 from hil.app import Outcome, Request, run_profile
 from hil.bench.stop import StopLadder
-from hil.cli import signals
+from hil.cli import arguments, signals
 from hil.cli.logs import configure
 from hil.cli.progress import shown
 from hil.cli.streams import ReaderGone
@@ -20,18 +21,7 @@ from hil.cli.summary import show
 from hil.core.errors import UnitError
 from hil.core.instants import Duration
 from hil.core.units import parse_duration
-
-MAX_SEED = 2**48 - 1
-"""Noise is drawn from 48 bits of seed: a larger one would repeat the draws of a smaller one."""
-
-
-def _seed(_type: object, tokens: Sequence[Token]) -> int:
-    """Read a seed. Rounded, 1.5 would be another run under the name of this one."""
-    text = tokens[0].value
-    digits = text.isascii() and text.isdigit() and len(text) <= len(str(MAX_SEED))
-    if not digits or int(text) > MAX_SEED:
-        raise ValueError(f"found '{text[:40]}', expected a whole number from 0 to {MAX_SEED}")
-    return int(text)
+from hil.live.target import Target, parse_target
 
 
 def _folder(_type: object, tokens: Sequence[Token]) -> Path:
@@ -41,15 +31,27 @@ def _folder(_type: object, tokens: Sequence[Token]) -> Path:
     return Path(tokens[0].value)
 
 
+def _broker(_type: object, tokens: Sequence[Token]) -> Target:
+    """Read a broker's URL; what is wrong is said without repeating it: it may hold a password."""
+    return parse_target(tokens[0].value, os.environ)
+
+
+Mqtt = Annotated[
+    Target | None,
+    Parameter(name="--mqtt", converter=_broker, n_tokens=1, accepts_keys=False, env_var="HIL_MQTT"),
+]
+
+
 def run(
     profile: str,
     *,
     bench: str | None = None,
     set_: Annotated[tuple[str, ...], Parameter(name="--set", negative=())] = (),
-    seed: Annotated[int, Parameter(converter=_seed)] = 1,
+    seed: Annotated[int, Parameter(converter=arguments.seed)] = 1,
     until: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
     runs_dir: Annotated[Path, Parameter(converter=_folder)] = Path("runs"),
     operator: str | None = None,
+    mqtt: Mqtt = None,
     json_: Annotated[bool, Parameter(name="--json", negative=())] = False,
     verbose: Annotated[bool, Parameter(name=("--verbose", "-v"), negative=())] = False,
 ) -> int:
@@ -76,6 +78,9 @@ def run(
         Where the run's folder is made.
     operator
         Who runs it, for the manifest; without it, the name under which you are logged in.
+    mqtt
+        Broker for telemetry: mqtt[s]://[user[:password]@]host[:port][/topic]. A password is better
+        left to HIL_MQTT_PASSWORD: command lines can be read by others.
     json_
         Print one JSON object on stdout and nothing else.
     verbose
@@ -91,6 +96,7 @@ def run(
         runs=runs_dir,
         until=None if until is None else _duration(until),
         operator=_logged_in() if operator is None else operator,
+        mqtt=mqtt,
     )
     # Signals stay the ladder's until the verdict has been told.
     with signals.sent_to(stop.request):
