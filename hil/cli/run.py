@@ -13,7 +13,7 @@ from cyclopts import Parameter, Token
 
 from hil.app import Outcome, Request, run_profile
 from hil.bench.stop import StopLadder
-from hil.cli import arguments, signals
+from hil.cli import signals
 from hil.cli.logs import configure
 from hil.cli.progress import shown
 from hil.cli.streams import ReaderGone
@@ -22,6 +22,18 @@ from hil.core.errors import UnitError
 from hil.core.instants import Duration
 from hil.core.units import parse_duration
 from hil.live.target import Target, parse_target
+
+MAX_SEED = 2**48 - 1
+"""Noise is drawn from 48 bits of seed: a larger one would repeat the draws of a smaller one."""
+
+
+def _seed(_type: object, tokens: Sequence[Token]) -> int:
+    """Read a seed. Rounded, 1.5 would be another run under the name of this one."""
+    text = tokens[0].value
+    digits = text.isascii() and text.isdigit() and len(text) <= len(str(MAX_SEED))
+    if not digits or int(text) > MAX_SEED:
+        raise ValueError(f"found '{text[:40]}', expected a whole number from 0 to {MAX_SEED}")
+    return int(text)
 
 
 def _folder(_type: object, tokens: Sequence[Token]) -> Path:
@@ -47,7 +59,7 @@ def run(
     *,
     bench: str | None = None,
     set_: Annotated[tuple[str, ...], Parameter(name="--set", negative=())] = (),
-    seed: Annotated[int, Parameter(converter=arguments.seed)] = 1,
+    seed: Annotated[int, Parameter(converter=_seed)] = 1,
     until: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
     runs_dir: Annotated[Path, Parameter(converter=_folder)] = Path("runs"),
     operator: str | None = None,
