@@ -365,7 +365,7 @@ class Endpoint(Protocol):
         """The process in front, None while there is none."""
 
     def open(self, lost: Callable[[], None]) -> None:
-        """Listen; ``lost()`` is called when the process in front dies. Raises LinkLost."""
+        """Listen; ``lost()`` is called if the process in front dies by itself. Raises LinkLost."""
 
     def kill(self) -> None:
         """Kill the process in front, which is to pull the device's plug."""
@@ -400,6 +400,33 @@ class LinkKind:
     carries: Literal["bytes", "frames"]
     make: LinkFactory
     endpoint: EndpointFactory | None = None
+
+
+Handle: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+"""Answers one request at a lab's control port. Raises ValueError, BenchError to refuse it."""
+
+
+class ControlPort(Protocol):
+    """A lab's control port that listens."""
+
+    @property
+    def address(self) -> str:
+        """Where it listens, as ``host:port``."""
+
+    async def close(self) -> None:
+        """Listen no more."""
+
+
+@dataclass(frozen=True)
+class ControlKind:
+    """What the entry point ``control`` of ``hil.labs`` names: both ends of a control port.
+
+    ``serve(handle, host, port)`` listens; ``ask(host, port, request)`` returns an answer or raises
+    DeviceError.
+    """
+
+    serve: Callable[[Handle, str, int], Awaitable[ControlPort]]
+    ask: Callable[[str, int, Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
 
 
 class DisturberFactory(Protocol):

@@ -10,10 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from drivers.links.endpoint import byte_endpoint
+from drivers.links.endpoint_doors import TcpOpening
 from drivers.links.mailbox import Mailbox
 from hil.core.errors import LinkLost
 from hil.core.instants import MICROSECOND, SECOND, Duration, Instant
-from hil.ports import ByteTwin, Clock, LinkKind, Tap
+from hil.ports import ByteTwin, Clock, Endpoint, LinkKind, Tap
 
 _BITS_PER_BYTE = 10
 _RECEIVE_BYTES = 1 << 20
@@ -162,5 +164,22 @@ def memory_byte_link(
     return MemoryByteLink(name, clock, MemoryByteOptions(**options), twin, tap)
 
 
-MEMORY = LinkKind(MemoryByteOptions, needs_twin=True, carries="bytes", make=memory_byte_link)
+def memory_byte_endpoint(
+    name: str,
+    clock: Clock,
+    options: Mapping[str, Any],  # noqa: ARG001 - the signature of all endpoints
+    *,
+    twin: ByteTwin,
+) -> Endpoint:
+    """Put a twin on a free TCP port: memory has no place where others could look."""
+    return byte_endpoint(name, clock, twin, TcpOpening("127.0.0.1", 0))
+
+
+MEMORY = LinkKind(
+    MemoryByteOptions,
+    needs_twin=True,
+    carries="bytes",
+    make=memory_byte_link,
+    endpoint=memory_byte_endpoint,
+)
 """The entry point ``memory`` of ``hil.links``."""

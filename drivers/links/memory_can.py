@@ -20,7 +20,7 @@ from can import Message
 from drivers.links.mailbox import Mailbox
 from hil.core.errors import DeviceError, LinkLost
 from hil.core.instants import SECOND, Duration, Instant
-from hil.ports import Clock, FrameTwin, LinkKind, Tap
+from hil.ports import Clock, Endpoint, FrameTwin, LinkKind, Tap
 
 _MAX_DATA = 8
 _SEND_FRAMES = 1_000
@@ -400,5 +400,23 @@ def memory_frame_link(
     return MemoryFrameLink(name, MemoryBus(clock, chosen.bitrate), twin, tap)
 
 
-MEMORY_CAN = LinkKind(MemoryFrameOptions, needs_twin=True, carries="frames", make=memory_frame_link)
+def memory_frame_endpoint(
+    name: str, clock: Clock, options: Mapping[str, Any], *, twin: FrameTwin
+) -> Endpoint:
+    """Put a twin behind a CAN adapter on a free TCP port: memory has no place to look at."""
+    # endpoints are built upon this bus, not the bus upon them
+    from drivers.links.endpoint_can import slcan_endpoint  # noqa: PLC0415
+    from drivers.links.endpoint_doors import TcpOpening  # noqa: PLC0415
+
+    opening = TcpOpening("127.0.0.1", 0, "slcan-tcp")
+    return slcan_endpoint(name, clock, twin, opening, MemoryFrameOptions(**options).bitrate)
+
+
+MEMORY_CAN = LinkKind(
+    MemoryFrameOptions,
+    needs_twin=True,
+    carries="frames",
+    make=memory_frame_link,
+    endpoint=memory_frame_endpoint,
+)
 """The entry point ``memory-can`` of ``hil.links``."""

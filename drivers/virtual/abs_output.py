@@ -63,6 +63,12 @@ class AbsOutput:
         self.on = on or (self.on and self.refuses_off)
         self.drive(now)
 
+    def cut_off(self, now: Instant) -> None:
+        """Take the supply away: off, whatever is stuck."""
+        self.before_change(now)
+        self.on = False
+        self.drive(now)
+
     def set_fault(self, fault: str, now: Instant) -> None:
         """Move the fault relay."""
         self.before_change(now)
@@ -105,6 +111,14 @@ class AbsOutput:
         return self.stage_v(now) * self._read_scale_v + self._read_offset_v
 
     # --- current -----------------------------------------------------------------------------
+
+    def current_a(self, now: Instant) -> float:
+        """Return the true current out of the terminals at this instant."""
+        return self._load.current_a(now) if self._load and self._through() else 0.0
+
+    def charge_as(self, now: Instant) -> float:
+        """Return the true charge out of the terminals since the load was wired, in As."""
+        return self._load.charge_as(now) if self._load else 0.0
 
     def read_current_a(self, now: Instant) -> float:
         """Return the read-back of the current at this instant, without noise."""

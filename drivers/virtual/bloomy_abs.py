@@ -12,7 +12,7 @@ sag of the voltage in current limit, and the slower control (10 Hz) with the noi
 import math
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, ClassVar
 
@@ -27,7 +27,7 @@ from drivers.wire.scpi_data import Boolean, Choice, Number, ScpiError, Text, che
 from hil.core.instants import Instant
 from hil.core.spec import Accuracy
 from hil.physics.board import noise_row
-from hil.ports import Clock, LabPlan
+from hil.ports import POWER_LOSS, Clock, LabPlan
 
 SPEC = wire.SPEC
 _NOISE_V = 30e-6  # [A] rms of one sample
@@ -42,12 +42,14 @@ class AbsOptions:
     """The keys that a bench file may give a virtual unit.
 
     ``calibrated`` is what ``CAL:DATE?`` answers, an ISO date; ``reply_ns`` the time from the end
-    of a question to the start of its answer.
+    of a question to the start of its answer; ``boot_ns`` how long it hears nothing after its supply
+    has come or ``*RST``.
     """
 
     serial: str = "V-0001"
     calibrated: str = "2026-01-15"
     reply_ns: int = SPEC.reply
+    boot_ns: int = wire.REBOOT
 
     def __post_init__(self) -> None:
         """Refuse what the unit could not send."""
@@ -59,7 +61,14 @@ class BloomyAbsTwin:
     """The unit on its link (``ByteTwin``) and at its terminals (``CellSource``)."""
 
     OPTIONS: ClassVar[type] = AbsOptions
-    FAULTS: ClassVar[tuple[str, ...]] = ("silent", "late", "stuck-output", "alarm", "refuses-off")
+    FAULTS: ClassVar[tuple[str, ...]] = (
+        "silent",
+        "late",
+        "stuck-output",
+        "alarm",
+        "refuses-off",
+        POWER_LOSS,
+    )
     FAULTS_OF_A_CELL: ClassVar[tuple[str, ...]] = ("stuck-output", "alarm", "refuses-off")
 
     def __init__(
@@ -73,13 +82,13 @@ class BloomyAbsTwin:
         self._row = np.zeros(SPEC.channels)
         self._samples = {"volt": 0, "curr": 0}
         self._silent = self._late = False
+        self._powered = True
         self._broken_fans: set[int] = set()
         self._deaf_until: Instant = 0
         self._outputs = self._trimmed_outputs()
         self._side = SideChannels()
         self._reset_registers()
-        identity = f"{wire.MAKER},ABS,{self._options.serial},1.2.1"
-        self._scpi = ScpiDevice(self._commands(), identity, reset=self._reboot)
+        self._scpi = ScpiDevice(self._commands(), self._identity(), reset=self._reboot)
 
     # --- ByteTwin ----------------------------------------------------------------------------
 
@@ -90,7 +99,7 @@ class BloomyAbsTwin:
     def receive(self, data: bytes) -> None:
         """Take bytes; answers leave after the reply time. A unit that reboots hears nothing."""
         now = self._clock.now()
-        if now < self._deaf_until:
+        if now < self._deaf_until or not self._powered:
             return
         replies = self._scpi.receive(data)
         if self._silent or self._send is None:
@@ -98,6 +107,33 @@ class BloomyAbsTwin:
         at = now + self._options.reply_ns + (_LATE if self._late else 0)
         for reply in replies:
             self._send(reply.encode("ascii") + b"\n", at)
+
+    # --- Inhabited ---------------------------------------------------------------------------
+
+    def hang_up(self) -> None:
+        """The client has gone: half a line of it stays behind no longer."""
+        self._scpi.hang_up()
+
+    def replace(self, serial: str) -> None:
+        """Put another unit in this place, trimmed alike. Raises ValueError for no serial number."""
+        self._options = replace(self._options, serial=serial)
+        self._scpi.rename(self._identity())
+
+    def truth(self) -> Mapping[str, Any]:
+        """Return what stands at the outputs: (channels,) each; NaN where an output is off."""
+        now = self._clock.now()
+        return {
+            "serial": self._options.serial,
+            "powered": self._powered,
+            "alarm": self._alarm,
+            "on": [output.on for output in self._outputs],
+            "fault": [output.fault for output in self._outputs],
+            "set_v": [output.set_v for output in self._outputs],
+            "cell_v": [output.terminal_v(now) for output in self._outputs],
+            "current_a": [output.current_a(now) for output in self._outputs],
+            "charge_as": [output.charge_as(now) for output in self._outputs],
+            "aux_v": [self.aux_v(number + 1) for number in range(SPEC.aux_outputs)],
+        }
 
     # --- CellSource --------------------------------------------------------------------------
 
@@ -120,9 +156,12 @@ class BloomyAbsTwin:
 
         ``silent`` answers nothing, ``late`` answers after the time-out, ``stuck-output`` ignores
         set-points, ``alarm`` stops the fan of the channel's pair (latched until a reboot with the
-        fan mended), ``refuses-off`` keeps the output on. Raises ValueError for any other.
+        fan mended), ``refuses-off`` keeps the output on, ``power-loss`` takes the supply, and taken
+        out lets the unit boot. Raises ValueError for any other.
         """
-        if fault == "silent":
+        if fault == POWER_LOSS:
+            self._supply(on=not active)
+        elif fault == "silent":
             self._silent = active
         elif fault == "late":
             self._late = active
@@ -187,9 +226,21 @@ class BloomyAbsTwin:
 
     def _reboot(self) -> None:
         """Start anew: outputs off, registers and queue lost, deaf for as long as it boots."""
-        self._deaf_until = self._clock.now() + wire.REBOOT
+        self._deaf_until = self._clock.now() + self._options.boot_ns
         self._reset_registers()
         self._scpi.power_on()
+
+    def _supply(self, *, on: bool) -> None:
+        """Switch the unit's supply; without it not even a stuck relay has a voltage behind it."""
+        if on == self._powered:
+            return
+        self._powered = on
+        self._reboot()
+        for output in self._outputs:
+            output.cut_off(self._clock.now())
+
+    def _identity(self) -> str:
+        return f"{wire.MAKER},ABS,{self._options.serial},1.2.1"
 
     def _raise_alarm(self, bits: int) -> None:
         """Latch alarm bits and switch off what they drop."""

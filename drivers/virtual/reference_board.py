@@ -12,7 +12,7 @@ board reports: it drives its transistors and cannot see one that is stuck.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -27,7 +27,8 @@ from drivers.wire import reference_board as wire
 from drivers.wire.reference_board import RequestCode, State
 from hil.core.instants import SECOND, Instant
 from hil.physics.board import BoardDesign
-from hil.ports import Clock, LabPlan
+from hil.physics.wiring import OPEN_OHM
+from hil.ports import POWER_LOSS, Clock, LabPlan
 
 FIRMWARE = (1, 0, 0)
 _CONNECTED_V = 0.5
@@ -56,6 +57,7 @@ class ReferenceBoardTwin:
         "bad-crc",
         "blind",
         "front-end-silent",
+        POWER_LOSS,
         *BoardHarness.FAULTS,
     )
     FAULTS_OF_A_CELL: ClassVar[tuple[str, ...]] = (
@@ -78,16 +80,14 @@ class ReferenceBoardTwin:
         self._options = BoardOptions(**(options or {}))
         self._sampling = Sampling(design, plan.wiring, plan.twins, plan.seed, name)
         self._harness = self._sampling.harness
-        self._protections = Protections(design)
         self._telemetry = Telemetry(design)
-        self._commands = Commands(design.cells, design.command_timeout_ns)
         self._slow_every = max(1, round(SECOND / design.cycle_ns))
-        self._start: Instant | None = None
-        self._counts = [0] * design.cells
-        self._duty = [0] * design.cells
-        self._flags = 0
-        self._on_until_s = np.zeros(design.cells)
+        self._send: Callable[[Message], None] | None = None
+        self._powered = True
+        self._protections = Protections(design)
+        self._on_since: Instant = 0
         self._decided_on: tuple[Sequence[int], Outcome] | None = None
+        self._forget()
         # faults put in from outside: readings that stand still (None until the next sample shows
         # at what), bleeds that nothing switches off, a procedure that is skipped
         self._frozen: dict[int, int | None] = {}
@@ -99,13 +99,44 @@ class ReferenceBoardTwin:
     def attach(self, send: Callable[[Message], None]) -> None:
         """Take the way onto the bus; the board has its supply from here on."""
         self._telemetry.attach(send)
-        if self._start is None:
-            self._start = self._clock.now()
-            self._clock.call_at(self._start + self._design.cycle_ns, self._cycle, self._start)
+        if self._send is None:
+            self._on_since = now = self._clock.now()
+            self._clock.call_at(now + self._design.cycle_ns, self._cycle, now)
+        self._send = send
 
     def receive(self, frame: Message) -> None:
         """Take a frame from the bus; what it asks for is done at the end of the cycle."""
-        self._commands.receive(frame, self._clock.now())
+        if self._powered:
+            self._commands.receive(frame, self._clock.now())
+
+    # --- Inhabited -------------------------------------------------------------------------------
+
+    def hang_up(self) -> None:
+        """A bus has no connection that could end."""
+
+    def replace(self, serial: str) -> None:
+        """Put another board in this place. Raises ValueError unless ``serial`` is its number."""
+        if not (serial.isascii() and serial.isdigit()):
+            raise ValueError(f"{self.name}: serial: found {serial!r}, expected a number")
+        self._options = replace(self._options, serial=int(serial))
+
+    def truth(self) -> Mapping[str, Any]:
+        """Return what the electronics really do: (cells,) each, leads from 1, + into the board."""
+        now, harness = self._clock.now(), self._harness
+        window_s = self._design.bleed_window_s
+        leads_ohm = harness.ladder.lead_ohm.tolist()
+        return {
+            "serial": str(self._options.serial),
+            "powered": self._powered,
+            "cycles": self.cycles,
+            "duty": [count / wire.DUTY_COUNTS for count in self._duty],
+            "bleeds": [min(1.0, on_s / window_s) for on_s in self._on_until_s.tolist()],
+            "current_a": harness.currents_a(now),
+            "charge_as": harness.charges_as(now),
+            "input_v": harness.filtered_v.tolist(),
+            "open_leads": [n for n, ohm in enumerate(leads_ohm, 1) if ohm >= OPEN_OHM],
+            "pcb_degc": self._sampling.pcb_degc,
+        }
 
     # --- Injectable ------------------------------------------------------------------------------
 
@@ -114,10 +145,13 @@ class ReferenceBoardTwin:
 
         ``silent`` sends nothing, ``bad-crc`` seals wrongly, ``blind`` finds no open wire,
         ``stuck-cell`` repeats the cell's last reading, ``stuck-bleed`` cannot switch the cell's
-        bleed off, ``front-end-silent`` loses the front end of ``cell``, ``open-lead`` is a lead of
-        the harness (1 to cells + 1). Raises ValueError for any other fault or cell.
+        bleed off, ``front-end-silent`` loses the front end of ``cell``, ``power-loss`` takes the
+        board's supply, ``open-lead`` is a lead of the harness (1 to cells + 1). Raises ValueError
+        for any other fault or cell.
         """
-        if fault in BoardHarness.FAULTS:
+        if fault == POWER_LOSS:
+            self._supply(on=not active)
+        elif fault in BoardHarness.FAULTS:
             self._harness.inject(fault, cell, active=active, now=self._clock.now())
         elif fault == "silent":
             self._telemetry.silent = active
@@ -149,6 +183,33 @@ class ReferenceBoardTwin:
             raise ValueError(f"{self.name}: no cell {cell}; it has 1 to {self._design.cells}")
         return cell - 1
 
+    # --- supply ----------------------------------------------------------------------------------
+
+    def _forget(self) -> None:
+        """Start as after power-up: no command, no judgement, no bleed but those that are stuck."""
+        design = self._design
+        self._commands = Commands(design.cells, design.command_timeout_ns)
+        self._on_since = self._clock.now()
+        self._counts = [0] * design.cells
+        self._duty = [0] * design.cells
+        self._flags = 0
+        self._on_until_s = np.zeros(design.cells)
+        self._decided_on = None
+
+    def _supply(self, *, on: bool) -> None:
+        """Switch the board's own supply; parts that are broken stay so."""
+        if on == self._powered:
+            return
+        self._powered = on
+        self._forget()
+        self._decide(self._duty, may_bleed=False)
+        self._harness.start_cycle(self._clock.now(), self._on_until_s)
+        lost = self._protections.silent_front_ends
+        self._protections = Protections(self._design)
+        for front_end in lost:
+            self._protections.lost(front_end, silent=True)
+        self._telemetry.power_on()
+
     # --- one board cycle -------------------------------------------------------------------------
 
     def _cycle(self, start: Instant) -> None:
@@ -157,6 +218,8 @@ class ReferenceBoardTwin:
         # a product, not a sum: cycles of years must not drift
         now = start + self.cycles * self._design.cycle_ns
         self._clock.call_at(now + self._design.cycle_ns, self._cycle, start)
+        if not self._powered:
+            return
         is_slow = (self.cycles - 1) % self._slow_every == 0
 
         # sample first: what follows may change the bleeds, and with them the readings
@@ -267,7 +330,7 @@ class ReferenceBoardTwin:
         """Say how the board is; until its protections had their delay it has not judged yet."""
         if self._flags or self._protections.outcome.has_cell_fault:
             return State.FAULT
-        starting = now - (self._start or 0) <= self._design.protection_delay_ns
+        starting = now - self._on_since <= self._design.protection_delay_ns
         return State.STARTING if starting else State.NORMAL
 
     def _send_faults(self, now: Instant, *, report: bool) -> None:

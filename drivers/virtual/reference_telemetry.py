@@ -32,6 +32,10 @@ class Telemetry:
         """Take the way onto the bus."""
         self._send = send
 
+    def power_on(self) -> None:
+        """Count anew, as after power-up; a bus driver that is broken stays so."""
+        self._counters = e2e.Counters()
+
     def cell_voltages(self, counts: Sequence[int]) -> None:
         """Send all cells in counts of 0.1 mV, front end by front end.
 

@@ -3,12 +3,13 @@
 Headers and their short forms follow the controller's manual. The chamber has no humidity loop and
 no cascade, and no programs are stored on the controller. Assumed, and to be checked on a real one:
 a broken sensor reads as SCPI's NaN; ``ERROR?`` also covers a tripped compressor; STOP is taken
-while no program runs; as delivered the controller speaks degF, which is why a client has to say C.
+while no program runs; as delivered the controller speaks degF, which is why a client has to say C;
+a controller whose supply comes back starts as delivered and at once.
 """
 
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,7 +20,7 @@ from drivers.wire.scpi import Channels, Command, ScpiDevice
 from drivers.wire.scpi_data import Boolean, Choice, Integer, Number, ScpiError, check_field, quoted
 from hil.core.instants import Instant
 from hil.physics.board import noise_row
-from hil.ports import Clock, LabPlan
+from hil.ports import POWER_LOSS, Clock, LabPlan
 
 SPEC = wire.SPEC
 _NOISE_K = 0.02  # [A] rms of one reading
@@ -54,6 +55,7 @@ class WatlowF4TTwin:
         "sensor-break",
         "compressor-trip",
         "refuses-off",
+        POWER_LOSS,
     )
 
     def __init__(
@@ -70,9 +72,9 @@ class WatlowF4TTwin:
         self._offset_k = max(-1.0, min(1.0, 0.5 * self._normal())) * SPEC.read_accuracy_k.offset
         self._air = ChamberAir(ChamberDesign(room_degc=self._options.room_degc))
         self._silent = self._refuses_off = False
+        self._powered = True
         self._reset_registers()
-        identity = f'"WATLOW ELECTRIC","F4T","{self._options.serial}","4.5.0"'
-        self._scpi = ScpiDevice(self._commands(), identity, reset=self._reset)
+        self._scpi = ScpiDevice(self._commands(), self._identity(), reset=self._reset)
 
     # --- ByteTwin ----------------------------------------------------------------------------
 
@@ -82,12 +84,39 @@ class WatlowF4TTwin:
 
     def receive(self, data: bytes) -> None:
         """Take bytes; answers leave after the controller's reply time."""
+        if not self._powered:
+            return
         replies = self._scpi.receive(data)
         if self._silent or self._send is None:
             return
         at = self._clock.now() + self._options.reply_ns
         for reply in replies:
             self._send(reply.encode("ascii") + b"\n", at)
+
+    # --- Inhabited ---------------------------------------------------------------------------
+
+    def hang_up(self) -> None:
+        """The client has gone: half a line of it stays behind no longer."""
+        self._scpi.hang_up()
+
+    def replace(self, serial: str) -> None:
+        """Put another controller in this place. Raises ValueError for no serial number."""
+        self._options = replace(self._options, serial=serial)
+        self._scpi.rename(self._identity())
+
+    def truth(self) -> Mapping[str, Any]:
+        """Return the air as it is, and what the controller was told."""
+        now = self._clock.now()
+        return {
+            "serial": self._options.serial,
+            "powered": self._powered,
+            "air_degc": self._air.air_degc(now),
+            "sensor_degc": self._air.sensed_degc(now),
+            "set_degc": self._set_degc,
+            "conditioning": self._air.conditioning,
+            "door_open": self._air.door_open,
+            "outputs": list(self._outputs),
+        }
 
     # --- Air and Injectable ------------------------------------------------------------------
 
@@ -100,11 +129,13 @@ class WatlowF4TTwin:
 
         ``silent`` answers nothing, ``door-open`` lets the room in (nothing reports it),
         ``sensor-break`` loses the reading and stops conditioning, ``compressor-trip`` stops
-        cooling (both show as ERROR), ``refuses-off`` welds the conditioning contactor. Raises
-        ValueError for any other.
+        cooling (both show as ERROR), ``refuses-off`` welds the conditioning contactor,
+        ``power-loss`` takes the supply of controller and machine. Raises ValueError for any other.
         """
         self._air.order(self._clock.now())
-        if fault == "silent":
+        if fault == POWER_LOSS:
+            self._supply(on=not active)
+        elif fault == "silent":
             self._silent = active
         elif fault == "door-open":
             self._air.door_open = active
@@ -137,10 +168,21 @@ class WatlowF4TTwin:
         self._reset_registers()
         self._condition()
 
+    def _supply(self, *, on: bool) -> None:
+        """Switch the supply of controller and machine; it comes back as it was delivered."""
+        if on != self._powered:
+            self._powered = on
+            self._reset()
+            self._scpi.power_on()
+
+    def _identity(self) -> str:
+        return f'"WATLOW ELECTRIC","F4T","{self._options.serial}","4.5.0"'
+
     def _condition(self) -> None:
         """Hand the registers to the machine; the current second has been settled before."""
         air, welded = self._air, self._refuses_off and self._air.conditioning
-        air.conditioning = self._outputs[wire.CONDITIONING_OUTPUT - 1] or welded
+        ordered = self._outputs[wire.CONDITIONING_OUTPUT - 1] or welded
+        air.conditioning = self._powered and ordered
         per_minute = self._ramp_k / (60.0 if self._ramp_scale == "HOURS" else 1.0)
         ramping = self._ramp_action in ("SETPOINT", "BOTH")
         air.ramp_k_per_s = per_minute / 60.0 if ramping else None

@@ -85,6 +85,10 @@ class ScpiDevice:
         self._replies: list[str] = []
         self._event, self._event_enable, self._service_enable = POWER_ON, 0, 0
 
+    def rename(self, identity: str) -> None:
+        """Answer ``*IDN?`` with another identity from now on."""
+        self._identity = identity
+
     # --- bytes and lines ---------------------------------------------------------------------
 
     def receive(self, data: bytes) -> list[str]:
@@ -106,6 +110,10 @@ class ScpiDevice:
             self._overrun(still_skipping=True)
             self._buffer = b""
         return answers
+
+    def hang_up(self) -> None:
+        """Forget the half of a line that a client which has gone left behind."""
+        self._buffer, self._skipping = b"", False
 
     def _overrun(self, *, still_skipping: bool) -> None:
         """Report a line that does not fit, once, and skip to its end."""

@@ -13,9 +13,11 @@ from hil.core.spec import DeviceSpec
 from hil.live.target import Target
 from hil.profile import (
     Bench,
+    BenchScene,
     DeviceConfig,
     Known,
     Profile,
+    bench_errors,
     check_profile,
     load_bench,
     load_profile,
@@ -70,6 +72,19 @@ def prepare(request: Request) -> Prepared:
     if errors:
         raise ConfigErrors(errors)
     return Prepared(profile, bench, tuple(map(str, findings.warnings)))
+
+
+def prepare_bench(name: str, overrides: Sequence[str] = ()) -> Bench:
+    """Load a bench file and check all that can be known of it without a profile.
+
+    Raises ConfigErrors with every error found.
+    """
+    bench = load_bench(name, overrides)
+    errors = list(bench_errors(BenchScene(bench, specs_of(bench), _known(bench))))
+    errors += _key_errors(bench)
+    if errors:
+        raise ConfigErrors(errors)
+    return bench
 
 
 def _both(request: Request) -> tuple[Profile, Bench]:
@@ -145,14 +160,14 @@ def _key_errors(bench: Bench) -> list[ConfigError]:
 def _faults(bench: Bench) -> dict[str, dict[str, bool]]:
     """Return each target's faults, and which of them are a cell's: the twins' and the drivers'.
 
-    A twin's are back doors, so they are there only where the bench has the twin.
+    A twin's are back doors, so they are there only where the bench has the twin, or its lab has.
     """
     faults: dict[str, dict[str, bool]] = {}
     for name, device in bench.devices.items():
         owners = (
             [resolve("drivers", device.driver)] if device.driver in installed("drivers") else []
         )
-        if device.driver in installed("twins") and _has_twin(device):
+        if device.driver in installed("twins") and (bench.lab or _has_twin(device)):
             twin = resolve("twins", device.driver)
             owners.append(twin)
             faults.setdefault("wiring", {}).update(_of(twin, "WIRING_FAULTS"))

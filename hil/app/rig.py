@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from hil.app.lab_doors import lab_doors
 from hil.app.names import keys_of, resolve
 from hil.app.preparation import specs_of
 from hil.bench.assembly import make_stack
@@ -14,8 +15,22 @@ from hil.profile import Bench, LinkConfig
 from hil.results.link_faults import LinkFaults
 from hil.results.wire_hash import WireHash
 
-ROLES: tuple[type[DeviceSpec], ...] = (EmulatorSpec, ChamberSpec, BoardSpec)
-"""The order in which devices are built: a virtual board looks for what it is wired to."""
+ROLES: Mapping[type[DeviceSpec], str] = {
+    EmulatorSpec: "cell-emulator",
+    ChamberSpec: "chamber",
+    BoardSpec: "board",
+}
+"""Roles by data sheet, in the order of building: a virtual board looks for what it is wired to."""
+
+
+def role_of(spec: DeviceSpec) -> str:
+    """Return what a device is on the bench."""
+    return ROLES[type(spec)]
+
+
+def in_building_order(specs: Mapping[str, DeviceSpec]) -> list[str]:
+    """Return the devices' names, emulators first and the board last."""
+    return sorted(specs, key=lambda name: list(ROLES).index(type(specs[name])))
 
 
 def build(
@@ -30,7 +45,7 @@ def build(
     specs = specs_of(bench)
     plan = LabPlan(seed, bench.wiring, bench.board, {})
     devices: dict[str, Any] = {}
-    for name in sorted(specs, key=lambda name: ROLES.index(type(specs[name]))):
+    for name in in_building_order(specs):
         try:
             devices[name] = _device(name, bench, plan, clock, wire, faults or LinkFaults())
         except ValueError as error:
@@ -42,7 +57,7 @@ def build(
         board=devices[of_role[BoardSpec][0]],
         stack=make_stack(bench),
         board_cycle_ns=bench.board.cycle_ns,
-        backdoors=backdoors(plan.twins),
+        backdoors=backdoors(plan.twins) | lab_doors(bench),
     )
 
 
@@ -54,8 +69,7 @@ def _device(
     kind: LinkKind = resolve("links", device.link.kind)
     driver = resolve("drivers", device.driver)
     if kind.needs_twin:
-        twin = resolve("twins", device.driver)
-        plan.twins[name] = twin(name, clock, plan, keys_of(twin, device.virtual))
+        build_twin(name, bench, plan, clock)
     tap = wire.frame_tap(name) if kind.carries == "frames" else wire.byte_tap(name)
     link = _link(name, device.link, kind, clock, plan, tap, faults)
     options = keys_of(driver, device.options)
@@ -63,6 +77,13 @@ def _device(
         board = bench.board
         options |= {"cells": board.cells, "ntcs": board.ntcs, "cycle_ns": board.cycle_ns}
     return driver(name, link, clock, options)
+
+
+def build_twin(name: str, bench: Bench, plan: LabPlan, clock: Clock) -> None:
+    """Build the twin of a device and add it to the plan. Raises ValueError for a key's value."""
+    device = bench.devices[name]
+    twin = resolve("twins", device.driver)
+    plan.twins[name] = twin(name, clock, plan, keys_of(twin, device.virtual))
 
 
 def _link(

@@ -65,6 +65,7 @@ class Run:
         self._ticker = Ticker(parts)
         self._timeline = Timeline(plan.steps, self)
         self._faults_to_set: list[tuple[str, int, str]] = []
+        self._faults_to_wait_for: list[asyncio.Future[None]] = []
         self._who: dict[str, Identity] = {}
         self.emit = parts.emit
         self.reader = Reader(parts.layout)
@@ -276,16 +277,24 @@ class Run:
         """Put a fault in or out: by the emulators' own command, else through a back door."""
         self.emit(Injected(self.now, step.target, step.fault, step.cell, active))
         own = self._rig.emulators.get(step.target)
-        if own is None:
-            self._rig.backdoors[step.target].inject(step.fault, step.cell, active=active)
-            return
-        channel = self._rig.stack.channel_of(step.cell)[1] if step.cell else 0
-        if step.fault in own.FAULTS:
+        channel = step.cell
+        if own is not None and step.cell:
+            channel = self._rig.stack.channel_of(step.cell)[1]
+        if own is not None and step.fault in own.FAULTS:
             self._faults_to_set.append((own.name, channel, step.fault if active else "none"))
-        else:
-            self._rig.backdoors[step.target].inject(step.fault, channel, active=active)
+            return
+        done = self._rig.backdoors[step.target].inject(step.fault, channel, active=active)
+        if done is not None:
+            self._faults_to_wait_for.append(asyncio.ensure_future(done))
 
     async def _set_faults(self) -> None:
+        """Set what the emulators set themselves, and see what a lab elsewhere made of the others.
+
+        Raises DeviceError.
+        """
+        waiting, self._faults_to_wait_for = self._faults_to_wait_for, []
+        for done in waiting:
+            await done
         for unit, channel, fault in self._faults_to_set:
             await self._rig.emulators[unit].set_fault(channel, fault)
             self._ticker.distrust(unit, channel, active=fault != "none")

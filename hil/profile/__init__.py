@@ -21,18 +21,21 @@ To add a step: a frozen dataclass in ``model``, a branch in ``entries``. To add 
 
 from hil.profile.bench import Bench, DeviceConfig, LinkConfig, load_bench, read_options
 from hil.profile.check import Findings, check_profile
+from hil.profile.check_bench import bench_errors
 from hil.profile.load import load_cell, load_profile
 from hil.profile.model import Profile
-from hil.profile.scene import Known
+from hil.profile.scene import BenchScene, Known
 from hil.profile.schema import bench_schema, profile_schema
 
 __all__ = [
     "Bench",
+    "BenchScene",
     "DeviceConfig",
     "Findings",
     "Known",
     "LinkConfig",
     "Profile",
+    "bench_errors",
     "bench_schema",
     "check_profile",
     "load_bench",

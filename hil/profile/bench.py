@@ -52,6 +52,7 @@ from hil.profile.source import Mark
 from hil.profile.tree import Table, Text, load_table, node_of, walk
 
 MAX_CHANNELS = 64
+MAX_PORT = 65_535
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,10 @@ class DeviceConfig:
 
 @dataclass(frozen=True)
 class Bench:
-    """A bench, ready to be built. ``design`` is the name of the board's file in profiles/boards."""
+    """A bench, ready to be built. ``design`` is the name of the board's file in profiles/boards.
+
+    ``lab`` is host and port of the control port of a lab (``hil serve``) in which the devices are.
+    """
 
     name: str
     about: str
@@ -90,6 +94,7 @@ class Bench:
     devices: Mapping[str, DeviceConfig]
     wiring: WiringPlan
     limits: tuple[Limit, ...]
+    lab: tuple[str, int] | None = None
     marks: Mapping[str, Mark] = field(default_factory=dict, compare=False, repr=False)
 
     def wrong(self, key: str, message: str) -> ConfigError:
@@ -234,6 +239,27 @@ class WiringFields(Form):
     shunt: ShuntForm | None = None  # type: ignore[valid-type] # a form made above
 
 
+def read_address(text: str) -> tuple[str, int]:
+    """Read ``HOST:PORT``; port 0 means any that is free. Raises ValueError."""
+    host, colon, port = text.rpartition(":")
+    if not (host and colon and port.isascii() and port.isdigit() and int(port) <= MAX_PORT):
+        raise ValueError(f"found '{text}', expected HOST:PORT such as 127.0.0.1:5099")
+    return host, int(port)
+
+
+ADDRESS: Any = Annotated[
+    tuple,
+    PlainValidator(lambda value: read_address(str(value))),
+    WithJsonSchema({"type": "string", "examples": ["127.0.0.1:5099"]}),
+]
+
+
+class LabFields(Form):
+    """The lab in which the devices are virtual: where faults can be put into them."""
+
+    control: ADDRESS = FormField(description="its control port, HOST:PORT")
+
+
 CLOCK: Any = Literal["virtual", "wall"]
 
 BenchForm = create_model(
@@ -249,6 +275,7 @@ BenchForm = create_model(
     stack=(list[STACK], FormField(min_length=1)),
     wiring=(WiringFields, ...),
     limits=(LIMITS, ()),
+    lab=(LabFields | None, None),
 )
 
 # --- loading -----------------------------------------------------------------------------------
@@ -286,6 +313,7 @@ def load_bench(
         devices=form.devices,
         wiring=_plan(form),
         limits=form.limits,
+        lab=form.lab and form.lab.control,
         marks=marks,
     )
     errors = list(_wiring_errors(bench))

@@ -11,13 +11,13 @@ from hil.core.instants import to_seconds
 from hil.core.spec import BoardSpec, ChamberSpec, EmulatorSpec
 from hil.physics.board import ntc_divider_v
 from hil.profile.conditions import nearest
-from hil.profile.scene import Scene
+from hil.profile.scene import Devices, Scene
 
 NTC_SPAN_DEGC = (-40.0, 105.0)
 """What an emulated NTC must be able to show: the range of a board's usual parts."""
 
 
-def bench_errors(scene: Scene) -> Iterator[ConfigError]:
+def bench_errors(scene: Devices) -> Iterator[ConfigError]:
     """Names of drivers, twins and links; one board, one chamber, at least one emulator."""
     bench, known = scene.bench, scene.known
     for name, device in bench.devices.items():
@@ -42,7 +42,7 @@ def bench_errors(scene: Scene) -> Iterator[ConfigError]:
     yield from _channels(scene)
 
 
-def _worlds(scene: Scene) -> Iterator[ConfigError]:
+def _worlds(scene: Devices) -> Iterator[ConfigError]:
     """Real devices need wall time, and a bench is all real or all virtual.
 
     Bytes that come from outside have no virtual instant. A twin is wired to other twins: it cannot
@@ -82,7 +82,7 @@ def tick_errors(scene: Scene) -> Iterator[ConfigError]:
         yield wrong("tick", f"found {to_seconds(tick):g} s, and {waits} (board.command_timeout)")
 
 
-def _roles(scene: Scene) -> Iterator[ConfigError]:
+def _roles(scene: Devices) -> Iterator[ConfigError]:
     """Each role as often as a bench has it, told by the kind of its data sheet."""
     roles = (
         ("board", BoardSpec, 1),
@@ -102,7 +102,7 @@ def _roles(scene: Scene) -> Iterator[ConfigError]:
             yield scene.bench.wrong("board", message)
 
 
-def _channels(scene: Scene) -> Iterator[ConfigError]:
+def _channels(scene: Devices) -> Iterator[ConfigError]:
     """Cells on channels that no emulator has."""
     plan, emulators = scene.bench.wiring, scene.of(EmulatorSpec)
     for number, channel in enumerate(plan.cells, 1):
@@ -116,7 +116,7 @@ def _channels(scene: Scene) -> Iterator[ConfigError]:
     yield from _outputs(scene)
 
 
-def _outputs(scene: Scene) -> Iterator[ConfigError]:
+def _outputs(scene: Devices) -> Iterator[ConfigError]:
     """Auxiliary outputs that there are not, or that cannot show what they stand for.
 
     An output that clips would show the board a temperature or a current that never was.

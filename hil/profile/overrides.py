@@ -21,7 +21,7 @@ MAX_MARK = 100
 MAX_KEY_PARTS = 4 * MAX_DEPTH
 """Parts of a key; a name of one level may have dots itself."""
 
-BENCH_KEYS = frozenset({"board", "clock", "devices", "stack", "wiring"})
+BENCH_KEYS = frozenset({"board", "clock", "devices", "lab", "stack", "wiring"})
 """Keys of a bench file that no profile has: an override may name them without ``bench.``."""
 
 

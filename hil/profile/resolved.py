@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-_LEFT_OUT = frozenset({"file", "marks", "line", "times_ns", "values"})
-"""Places of the host's files, and series, which their SHA-256 stands for."""
+_LEFT_OUT = frozenset({"file", "marks", "lab", "line", "times_ns", "values"})
+"""Places of the host's files, the lab's door, and series, which their SHA-256 stands for."""
 
 
 def as_json(value: object) -> str:

@@ -35,11 +35,12 @@ class Known:
         return link in self.kinds and self.kinds[link].needs_twin
 
 
-@dataclass(frozen=True)
-class Scene:
-    """What every check looks at. ``specs`` is by device name; an unknown driver has none."""
+class Devices:
+    """A bench with what is known of it, whether a profile is there or not.
 
-    profile: Profile
+    ``specs`` is by device name; an unknown driver has none.
+    """
+
     bench: Bench
     specs: Mapping[str, DeviceSpec]
     known: Known
@@ -47,6 +48,25 @@ class Scene:
     def of(self, kind: type[SpecT]) -> dict[str, SpecT]:
         """Return the devices of one role."""
         return {name: spec for name, spec in self.specs.items() if isinstance(spec, kind)}
+
+
+@dataclass(frozen=True)
+class BenchScene(Devices):
+    """What a check of a bench alone looks at."""
+
+    bench: Bench
+    specs: Mapping[str, DeviceSpec]
+    known: Known
+
+
+@dataclass(frozen=True)
+class Scene(Devices):
+    """What every check of a profile looks at."""
+
+    profile: Profile
+    bench: Bench
+    specs: Mapping[str, DeviceSpec]
+    known: Known
 
     @cached_property
     def chamber(self) -> ChamberSpec | None:

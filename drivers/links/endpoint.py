@@ -1,0 +1,217 @@
+"""Where a twin is found from outside: the process in front of each device, and what is behind it.
+
+The counterpart of a link: ``LinkKind.make`` looks for a device where ``LinkKind.endpoint`` puts its
+twin. The lab opens the doors itself, so that a port in use shows at once, and hands them to a relay
+(``endpoint_relay``), which carries bytes and knows clients; the twins, wired to each other, stay in
+the lab. ``kill -9`` then does to a virtual device what a pulled plug does to a real one.
+"""
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from drivers.links import endpoint_relay
+from drivers.links.endpoint_doors import Door, Opening
+from drivers.links.endpoint_relay import CHUNK, CLOSE, DATA, ENDED, HEAD, OPENED
+from hil.core.errors import LinkLost
+from hil.core.instants import SECOND, Instant
+from hil.ports import ByteTwin, Clock, Endpoint, Inhabited, Place
+
+_LINGER = SECOND
+"""How long a client that has said its last may wait for answers (``printf ... | nc`` does)."""
+_END_S = 5.0
+
+Send = Callable[[bytes], None]
+
+
+# --- guests: what a door leads to --------------------------------------------------------------
+
+
+class Guest(Protocol):
+    """What sits behind a door and speaks with one client at a time."""
+
+    def opened(self, send: Send) -> None:
+        """A client has come; ``send`` reaches nobody but this one."""
+
+    def arrived(self, data: bytes) -> None:
+        """The client says something."""
+
+    def ended(self) -> None:
+        """The client says no more."""
+
+
+class ByteGuest:
+    """A twin that speaks bytes: it answers whoever asked."""
+
+    def __init__(self, twin: ByteTwin, clock: Clock) -> None:
+        """Give the twin its way out."""
+        self._twin, self._clock = twin, clock
+        self._send: Send | None = None
+        twin.attach(self._says)
+
+    def opened(self, send: Send) -> None:
+        """Answer this client from now on."""
+        self._send = send
+
+    def arrived(self, data: bytes) -> None:
+        """Let the twin hear it."""
+        self._twin.receive(data)
+
+    def ended(self) -> None:
+        """Let the twin forget the half of a line that stands in its buffer."""
+        if isinstance(self._twin, Inhabited):
+            self._twin.hang_up()
+
+    def _says(self, data: bytes, at: Instant) -> None:
+        """Send what the twin says when it leaves the device, to the client who is there now."""
+        if self._send is not None and data:
+            self._clock.call_at(at, self._send, data)
+
+
+# --- the card: doors and guests with a process in between --------------------------------------
+
+
+class Card:
+    """``hil.ports.Endpoint`` over a relay."""
+
+    def __init__(self, name: str, clock: Clock, ways: Sequence[tuple[Opening, Guest]]) -> None:
+        """Take what is opened and what is behind it; does no I/O."""
+        self._name, self._clock = name, clock
+        self._openings = [opening for opening, _ in ways]
+        self._guests = [guest for _, guest in ways]
+        self._sessions = [0] * len(ways)
+        self._lost: Callable[[], None] = lambda: None
+        self._relay: subprocess.Popen[bytes] | None = None
+        self._line: socket.socket
+        self._places: list[Place] = []
+        self.dropped = 0
+        """Packets that a relay which hangs has not taken."""
+
+    @property
+    def places(self) -> Sequence[Place]:
+        """Where the device is, in the order in which it was built."""
+        return self._places
+
+    @property
+    def pid(self) -> int | None:
+        """The relay's process, None while there is none."""
+        return None if self._relay is None else self._relay.pid
+
+    def open(self, lost: Callable[[], None]) -> None:
+        """Open all doors and start the relay. Raises LinkLost that names the address."""
+        doors: list[Door] = []
+        try:
+            for opening in self._openings:
+                doors.append(opening.open())  # noqa: PERF401 - those before a failure are closed
+            self._line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            with theirs:
+                self._relay = self._started(theirs.fileno(), doors)
+        except OSError as error:
+            raise LinkLost(self._name, error.strerror or str(error)) from error
+        finally:
+            for door in doors:
+                os.close(door.descriptor)  # the relay has its own: without it nobody listens
+        self._lost, self._places = lost, [door.place for door in doors]
+        self._sessions = [0] * len(doors)
+        self._line.settimeout(0)
+        asyncio.get_running_loop().add_reader(self._line, self._from_relay)
+
+    def _started(self, line: int, doors: Sequence[Door]) -> "subprocess.Popen[bytes]":
+        """Start the relay with the doors and its end of the line, in a session of its own.
+
+        So that a Ctrl-C at the lab's terminal goes to the lab alone.
+        """
+        program = [sys.executable, "-I", "-S", endpoint_relay.__file__]
+        kinds = ",".join(f"{door.kind}={door.descriptor}" for door in doors)
+        shown = [self._name, *(door.place.address for door in doors)]
+        return subprocess.Popen(  # noqa: S603 - our own program
+            [*program, str(line), kinds, *shown],
+            pass_fds=(line, *(door.descriptor for door in doors)),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def kill(self) -> None:
+        """Kill the relay."""
+        if self._relay is not None:
+            self._relay.kill()
+            self._wind_up()
+
+    def hang_up(self) -> None:
+        """Close the connections that there are."""
+        if self._relay is None:
+            return
+        for door, session in enumerate(self._sessions):
+            self._put(self._line, door, CLOSE, session, b"")
+
+    def close(self) -> None:
+        """Let the relay end, which it does when our end of the line is closed."""
+        if self._relay is not None:
+            self._wind_up()
+        for opening in self._openings:
+            opening.close()
+
+    def _wind_up(self) -> None:
+        """Take leave of a relay, dead or alive."""
+        assert self._relay is not None  # noqa: S101 - callers have looked
+        asyncio.get_running_loop().remove_reader(self._line)
+        self._line.close()
+        try:
+            self._relay.wait(_END_S)
+        except subprocess.TimeoutExpired:  # stopped, or stuck in the kernel
+            self._relay.kill()
+            self._relay.wait()
+        self._relay = None
+        for guest in self._guests:
+            guest.ended()
+
+    # --- packets ---------------------------------------------------------------------------------
+
+    def _from_relay(self) -> None:
+        """Take one packet; there is none any more from a relay that has died."""
+        try:
+            packet = self._line.recv(HEAD.size + CHUNK)
+        except BlockingIOError:
+            return
+        except OSError:
+            packet = b""
+        if not packet:
+            self._wind_up()
+            self._lost()
+            return
+        door, kind, session = HEAD.unpack_from(packet)
+        guest = self._guests[door]
+        if kind == DATA:
+            guest.arrived(packet[HEAD.size :])
+        elif kind == OPENED:
+            self._sessions[door] = session
+            line = self._line
+            guest.opened(lambda data: self._put(line, door, DATA, session, data))
+        elif kind == ENDED:
+            guest.ended()
+            gone = self._clock.now() + _LINGER
+            self._clock.call_at(gone, self._put, self._line, door, CLOSE, session, b"")
+
+    def _put(self, line: socket.socket, door: int, kind: bytes, session: int, data: bytes) -> None:
+        """Send a relay a packet or, where it does not fit in, several.
+
+        Nothing waits for a relay: one that hangs loses it, as a network card would. ``line`` is
+        that of the relay whose session it is: a later one counts its sessions anew.
+        """
+        for start in range(0, max(1, len(data)), CHUNK):
+            try:
+                line.send(HEAD.pack(door, kind, session) + data[start : start + CHUNK])
+            except BlockingIOError:
+                self.dropped += 1
+            except OSError:
+                return  # it has died, or was replaced: the reader tells
+
+
+def byte_endpoint(name: str, clock: Clock, twin: ByteTwin, opening: Opening) -> Endpoint:
+    """Return a byte twin behind one door."""
+    return Card(name, clock, [(opening, ByteGuest(twin, clock))])

@@ -1,0 +1,51 @@
+"""Back doors into a lab: how a run on ``hil serve`` puts faults into devices of another process."""
+
+from collections.abc import Awaitable, Mapping
+from typing import ClassVar
+
+from hil.app.names import resolve
+from hil.ports import ControlKind, Injectable
+from hil.profile import Bench
+
+WIRING = "wiring"
+"""The target that is no device: the harness between emulators and board."""
+
+
+class LabDoor:
+    """The back door of a device that a lab in another process has (``hil.ports.Injectable``)."""
+
+    FAULTS: ClassVar[tuple[str, ...]] = ()
+    """Known to the lab, which refuses any other; ``hil check`` asks the twin's class."""
+
+    def __init__(
+        self, target: str, address: tuple[str, int], kind: ControlKind, cells: Mapping[int, int]
+    ) -> None:
+        """``cells`` gives the cell of the pack for each channel of an emulator; empty elsewhere."""
+        self._target, self._address, self._kind, self._cells = target, address, kind, cells
+
+    def inject(self, fault: str, cell: int, *, active: bool) -> Awaitable[None]:
+        """Return what asks the lab; it raises DeviceError if the lab does not do it."""
+        return self._ask(fault, self._cells.get(cell, cell), "inject" if active else "clear")
+
+    async def _ask(self, fault: str, cell: int, do: str) -> None:
+        request = {"do": do, "target": self._target, "fault": fault}
+        await self._kind.ask(*self._address, request | ({"cell": cell} if cell else {}))
+
+
+def lab_doors(bench: Bench) -> dict[str, Injectable]:
+    """Return a back door for each device of a bench whose devices are in a lab, and the wiring.
+
+    None for a bench that names no lab.
+    """
+    if bench.lab is None:
+        return {}
+    kind: ControlKind = resolve("labs", "control")
+    doors: dict[str, Injectable] = {WIRING: LabDoor(WIRING, bench.lab, kind, {})}
+    for name in bench.devices:
+        cells = {
+            channel.number: number
+            for number, channel in enumerate(bench.wiring.cells, 1)
+            if channel.device == name
+        }
+        doors[name] = LabDoor(name, bench.lab, kind, cells)
+    return doors

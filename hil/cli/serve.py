@@ -1,0 +1,62 @@
+"""``hil serve``: the virtual lab on real endpoints, for runs in other processes and other tools."""
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+from rich.table import Table
+
+from hil.app.lab import LabRequest
+from hil.app.lab import serve as serve_lab
+from hil.bench.stop import StopLadder
+from hil.cli import arguments, signals, streams
+
+
+def serve(
+    *,
+    bench: str = "loopback",
+    set_: Annotated[tuple[str, ...], Parameter(name="--set", negative=())] = (),
+    control: Annotated[tuple[str, int] | None, Parameter(converter=arguments.address)] = None,
+    seed: Annotated[int, Parameter(converter=arguments.seed)] = 1,
+    json_: Annotated[bool, Parameter(name="--json", negative=())] = False,
+) -> None:
+    """Put the virtual devices of a bench on real endpoints, until SIGTERM or Ctrl-C.
+
+    Where a device's link would look for it, there it is: TCP sockets, ptys, CAN adapters that
+    speak slcan. Memory links get free ports. Exit code 69 if an address is taken.
+
+    Example: hil serve --bench loopback --json
+
+    Parameters
+    ----------
+    bench
+        Name of a bench (profiles/benches) or path of a YAML file.
+    set_
+        Change one key of the bench: KEY=VALUE, repeatable.
+    control
+        HOST:PORT of the control port; without it what the bench file says under lab.
+    seed
+        Seed of the devices' errors and noise.
+    json_
+        Print one JSON object on one line when everything listens, and nothing else.
+    """
+    stop = StopLadder()
+    with signals.sent_to(stop.request):
+        serve_lab(LabRequest(bench, set_, seed, control), stop, _json if json_ else _table)
+
+
+def _json(listening: Mapping[str, Any]) -> None:
+    """Print where everything is, as one line."""
+    sys.stdout.write(json.dumps(listening) + "\n")
+    sys.stdout.flush()
+
+
+def _table(listening: Mapping[str, Any]) -> None:
+    """Print where everything is, for people."""
+    table = Table("device", "role", "model", "transport", "address", "VISA", box=None)
+    for one in listening["endpoints"]:
+        table.add_row(*(str(value) if value is not None else "" for value in one.values()))
+    streams.console().print(table)
+    print(f"control port at {listening['control']}; Ctrl-C ends it", flush=True)  # noqa: T201 - the command line's own voice
