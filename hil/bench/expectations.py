@@ -22,6 +22,9 @@ UncertaintyOf: TypeAlias = Callable[[str, float], float]
 TYPICAL_CELL_V = 3.3
 """Where accuracies with a gain term are read: an LFP cell on its plateau."""
 
+HOTTEST_DEGC = 60.0
+"""The same for a chamber: where profiles soak furthest from zero."""
+
 BOARD_SAYS = "board telemetry"
 
 
@@ -29,8 +32,9 @@ def uncertainty_of(u: Uncertainties, cells: int) -> UncertaintyOf:
     """Return how uncertain a reading is on a bench with these devices.
 
     Truth of the plant reaches the board through the emulators, so its cell voltages carry the
-    emulators' set accuracy; a gap is a difference of two of them. What is not listed is known
-    exactly: the board's own readings are what is judged, not what judges.
+    emulators' set accuracy; a gap is a difference of two of them. An error of the board is as
+    certain as the instrument it is held against. What is not listed is known exactly: the board's
+    own readings are what is judged, not what judges.
     """
     table: dict[str, Callable[[float], float]] = {
         "cell.voltage": u.read_v.at,
@@ -38,6 +42,8 @@ def uncertainty_of(u: Uncertainties, cells: int) -> UncertaintyOf:
         "pack.voltage": lambda pack_v: math.sqrt(cells) * u.set_v.at(pack_v / cells),
         "chamber.temperature": u.chamber_k.at,
         "board.temperature": u.pcb_k.at,
+        "board.cell.error": lambda _error_v: u.read_v.at(TYPICAL_CELL_V),
+        "board.temperature.error": lambda _error_k: u.chamber_k.at(HOTTEST_DEGC),
     }
     return lambda quantity, value: table.get(quantity, _exact)(value)
 

@@ -22,6 +22,16 @@ SOURCES: dict[str, tuple[str, str]] = {
 }
 """Quantity -> (signal of the row, where it is read)."""
 
+ERRORS: dict[str, tuple[str, str, str]] = {
+    "board.cell.error": ("board.cell_v", "emulator.read_v", "board less emulator read-back"),
+    "board.temperature.error": ("board.pcb_degc", "chamber.air_degc", "board less chamber"),
+}
+"""Quantity -> (signal of the board, signal of the instrument it is held against, in words).
+
+Both are of one tick, but the board's is older by up to its cycle: it means something at rest and
+after a soak that was long enough for the board to follow.
+"""
+
 
 class Reader:
     """Reads quantities from tick rows of one layout."""
@@ -36,10 +46,14 @@ class Reader:
 
     def where(self, quantity: str) -> str:
         """Return where the quantity is read, as reports show it."""
-        return SOURCES[quantity][1]
+        return ERRORS[quantity][2] if quantity in ERRORS else SOURCES[quantity][1]
 
     def values(self, quantity: str, row: Sequence[float]) -> list[float]:
         """Return the quantity: one value, or one a cell. ``current`` is a magnitude."""
+        if quantity in ERRORS:
+            told, real, _ = ERRORS[quantity]
+            pair = row[self.layout.columns(told)], row[self.layout.columns(real)]
+            return [board - bench for board, bench in zip(*pair, strict=True)]
         values = list(row[self.columns(quantity)])
         if quantity == "current":
             return [abs(values[0])]

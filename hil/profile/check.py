@@ -267,7 +267,11 @@ def _hints(scene: Scene) -> Iterator[ConfigError]:
     set_v = max(spec.set_accuracy_v.at(TYPICAL_CELL_V) for spec in emulators)
     read_v = max(spec.read_accuracy_v.at(TYPICAL_CELL_V) for spec in emulators)
     # a gap is a difference of two set voltages
-    expanded = {"gap": math.sqrt(2.0) * set_v, "cell.voltage": read_v}
+    expanded = {
+        "gap": math.sqrt(2.0) * set_v,
+        "cell.voltage": read_v,
+        "board.cell.error": read_v,
+    }
     for step in all_steps(scene.profile.steps):
         if not isinstance(step, Expect) or step.quantity not in expanded:
             continue

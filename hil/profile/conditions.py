@@ -18,12 +18,15 @@ from hil.core.instants import Duration
 class Quantity(NamedTuple):
     """Something that the bench measures; ``each`` says that there is one value a cell (or NTC).
 
-    ``unit`` is the one that limits are kept in; a profile may write any of its dimension.
+    ``unit`` is the one that limits are kept in; a profile may write any of its dimension. What is
+    ``worked_out`` of several readings is judged and waited for, but is no limit: the bench watches
+    single readings.
     """
 
     unit: str
     each: bool
     about: str
+    worked_out: bool = False
 
 
 QUANTITIES: dict[str, Quantity] = {
@@ -36,7 +39,15 @@ QUANTITIES: dict[str, Quantity] = {
     "current": Quantity("A", each=False, about="magnitude of the pack current"),
     "pack.voltage": Quantity("V", each=False, about="voltage of the whole pack"),
     "chamber.temperature": Quantity("degC", each=False, about="air temperature in the chamber"),
-    "gap": Quantity("V", each=False, about="highest minus lowest true cell voltage"),
+    "gap": Quantity(
+        "V", each=False, about="highest minus lowest true cell voltage", worked_out=True
+    ),
+    "board.cell.error": Quantity(
+        "V", each=True, about="what the board reads of a cell less what is there", worked_out=True
+    ),
+    "board.temperature.error": Quantity(
+        "K", each=False, about="the board's own temperature less the air's", worked_out=True
+    ),
 }
 """Every name that conditions, limits and expectations may use."""
 

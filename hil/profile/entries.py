@@ -80,7 +80,7 @@ QUANTITY_FIELDS: dict[str, Any] = {
 
 def _bounded(form: BaseModel) -> list[tuple[str, float | None, float | None]]:
     """Return the quantities that were given, with their bounds."""
-    given = [(name, getattr(form, name.replace(".", "_"))) for name in QUANTITIES]
+    given = [(name, getattr(form, name.replace(".", "_"), None)) for name in QUANTITIES]
     return [(name, *bounds) for name, bounds in given if bounds is not None]
 
 
@@ -89,9 +89,12 @@ def _limits(form: BaseModel) -> tuple[Limit, ...]:
     return tuple(Limit(*one) for one in _bounded(form))
 
 
-LIMITS: Any = Annotated[
-    create_model("Limits", __base__=Form, **QUANTITY_FIELDS), AfterValidator(_limits)
-]
+WATCHED: dict[str, Any] = {
+    name.replace(".", "_"): QUANTITY_FIELDS[name.replace(".", "_")]
+    for name, quantity_ in QUANTITIES.items()
+    if not quantity_.worked_out
+}
+LIMITS: Any = Annotated[create_model("Limits", __base__=Form, **WATCHED), AfterValidator(_limits)]
 
 
 class FaultFields(Form):

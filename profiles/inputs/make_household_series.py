@@ -1,4 +1,4 @@
-"""Makes household_day.csv and household_week.csv: what a house asks of its battery, by the minute.
+"""Makes household_*.csv: what a house asks of its battery, by the minute.
 
 Run it with the extra installed: ``pip install -c constraints.txt -e '.[inputs]'``, then
 ``python profiles/inputs/make_household_series.py``. It reads nothing but files that pvlib and
@@ -9,16 +9,33 @@ from, what was measured and what is modelled.
 import argparse
 from datetime import date, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import pvlib
 from demandlib.vdi import Climate, Region
 
-STATION = "723170TYA.CSV"  # Greensboro Piedmont Triad International Airport, North Carolina
-DAY = date(1981, 7, 10)  # the hottest day of the typical year, and nearly cloudless till noon
-WEEK_START = date(1981, 7, 8)  # the hottest seven days: every one above 32 degC
-SERIES = {"household_day.csv": (DAY, 1), "household_week.csv": (WEEK_START, 7)}
+SUMMER = "723170TYA.CSV"  # Greensboro Piedmont Triad International Airport, North Carolina
+WINTER = "703165TY.csv"  # Sand Point, Alaska: 55.3 degrees north, as southern Sweden
+
+
+class Span(NamedTuple):
+    """Where and when a file is of: a station's typical year, and days as they were measured."""
+
+    station: str
+    first: date
+    days: int
+
+
+SERIES = {
+    # The hottest day of the typical year, and nearly cloudless till noon.
+    "household_day.csv": Span(SUMMER, date(1981, 7, 10), 1),
+    # The hottest seven days: every one above 32 degC.
+    "household_week.csv": Span(SUMMER, date(1981, 7, 8), 7),
+    # The coldest day of the typical December but its last, under broken clouds.
+    "household_winter_day.csv": Span(WINTER, date(1998, 12, 12), 1),
+}
 
 ROOF_W = 6_000.0  # STC power of the modules
 ROOF_TILT_DEG = 30.0
@@ -36,9 +53,9 @@ COVERED_SKY_TENTHS = 6.25  # VDI 4655: a mean of five eighths and more
 CLEAR_SKY_FLOOR_W_M2 = 30.0
 
 
-def station_year() -> tuple[pd.DataFrame, pvlib.location.Location]:
+def station_year(station_file: str) -> tuple[pd.DataFrame, pvlib.location.Location]:
     """Return the hourly typical year (months of their own years) and the station's place."""
-    path = Path(pvlib.__file__).parent / "data" / STATION
+    path = Path(pvlib.__file__).parent / "data" / station_file
     hours, station = pvlib.iotools.read_tmy3(path, map_variables=True)
     place = pvlib.location.Location(
         station["latitude"], station["longitude"], station["TZ"], station["altitude"]
@@ -127,16 +144,16 @@ def load_power_w(hours: pd.DataFrame, first: date, days: int) -> np.ndarray:
     return np.asarray(minute_kwh * 60_000.0)
 
 
-def household_series(first: date, days: int) -> pd.DataFrame:
-    """Return one row a minute from midnight (standard time) of ``first``, columns as in the CSV."""
-    hours, place = station_year()
-    minutes = pd.date_range(first, periods=days * 1440, freq="min", tz=hours.index.tz)
+def household_series(span: Span) -> pd.DataFrame:
+    """Return one row a minute from the first midnight (standard time), columns as in the CSV."""
+    hours, place = station_year(span.station)
+    minutes = pd.date_range(span.first, periods=span.days * 1440, freq="min", tz=hours.index.tz)
     # In the file, months of different years follow each other; sorted, ours stand together.
     near = hours.sort_index().loc[minutes[0] : minutes[-1] + pd.Timedelta(hours=1)]
     weather = irradiance(near, place, minutes)
     for quantity in ("temp_air", "wind_speed"):
         weather[quantity] = to_minutes(near[quantity], minutes)
-    load_w = np.rint(load_power_w(hours, first, days)).astype(int)
+    load_w = np.rint(load_power_w(hours, span.first, span.days)).astype(int)
     pv_w = np.rint(pv_power_w(weather, place).to_numpy()).astype(int)
     return pd.DataFrame(
         {
@@ -150,12 +167,12 @@ def household_series(first: date, days: int) -> pd.DataFrame:
 
 
 def main() -> None:
-    """Write both files into the folder given, by default the one this script is in."""
+    """Write all files into the folder given, by default the one this script is in."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", nargs="?", type=Path, default=Path(__file__).parent)
     folder: Path = parser.parse_args().folder
-    for name, (first, days) in SERIES.items():
-        household_series(first, days).to_csv(folder / name, index=False, lineterminator="\n")
+    for name, span in SERIES.items():
+        household_series(span).to_csv(folder / name, index=False, lineterminator="\n")
 
 
 if __name__ == "__main__":

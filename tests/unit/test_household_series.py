@@ -11,7 +11,8 @@ import pytest
 
 INPUTS = Path(__file__).resolve().parents[2] / "profiles" / "inputs"
 COLUMNS = ["time_s", "load_w", "pv_w", "net_w", "ambient_degc"]
-DAYS = {"household_day.csv": 1, "household_week.csv": 7}
+DAYS = {"household_day.csv": 1, "household_week.csv": 7, "household_winter_day.csv": 1}
+SUMMER = ["household_day.csv", "household_week.csv"]
 
 Row = dict[str, float]
 
@@ -42,7 +43,7 @@ def test_net_is_load_less_pv(name: str) -> None:
     assert all(row["net_w"] == row["load_w"] - row["pv_w"] for row in read(name))
 
 
-@pytest.mark.parametrize("name", DAYS)
+@pytest.mark.parametrize("name", SUMMER)
 def test_a_plausible_house(name: str) -> None:
     """4,500 kWh a year are 12.3 kWh a day; a 6 kWp roof yields 3 to 6 kWh/kWp in July."""
     for rows in days(name):
@@ -52,7 +53,7 @@ def test_a_plausible_house(name: str) -> None:
         assert all(0 <= row["pv_w"] <= 6_000 for row in rows)
 
 
-@pytest.mark.parametrize("name", DAYS)
+@pytest.mark.parametrize("name", SUMMER)
 def test_the_sun_keeps_its_hours(name: str) -> None:
     """Standard time at 80° W: no power before 5 or after 20 o'clock, most of it around noon."""
     for rows in days(name):
@@ -62,13 +63,29 @@ def test_the_sun_keeps_its_hours(name: str) -> None:
         assert 11.5 * 60 < noon < 13 * 60
 
 
-@pytest.mark.parametrize("name", DAYS)
+@pytest.mark.parametrize("name", SUMMER)
 def test_a_hot_summer(name: str) -> None:
     for rows in days(name):
         air = [row["ambient_degc"] for row in rows]
         assert min(air) > 20
         assert 32 < max(air) < 37
         assert max(abs(b - a) for a, b in pairwise(air)) <= 0.2
+
+
+def test_a_winter_day() -> None:
+    """55 degrees north in December: seven hours of low sun, and less of it than the house needs.
+
+    The roof's share is bounded by the sun itself: 1.36 kW/m2 above the air, at most 12 degrees
+    above the horizon for seven hours, on modules tilted by 30 degrees, is below 5 kWh/kWp.
+    """
+    [rows] = days("household_winter_day.csv")
+    assert 9 < energy_kwh(rows, "load_w") < 15
+    assert 2 < energy_kwh(rows, "pv_w") < min(30.0, energy_kwh(rows, "load_w"))
+    assert all(0 <= row["pv_w"] <= 6_000 for row in rows)
+    sunny = [row["time_s"] / 3600 for row in rows if row["pv_w"]]
+    assert min(sunny) > 9.5
+    assert max(sunny) < 17.5
+    assert all(-9 <= row["ambient_degc"] <= -5 for row in rows)
 
 
 def test_the_day_is_the_weeks_third() -> None:
