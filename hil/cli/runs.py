@@ -13,14 +13,14 @@ from rich.table import Table
 from hil.bench.wall_time import utc_now_text
 from hil.cli import BAD_INPUT, streams
 from hil.core.errors import EnvironmentProblem
-from hil.results import catalogue, exports
+from hil.results import catalogue, exports, junit, report
 from hil.results.repair import repair as repaired
 from hil.results.verify import Report
 from hil.results.verify import verify as verified
 
 runs = App(
     name="runs",
-    help="List, show, verify, repair, replay and export runs.",
+    help="List, show, verify, repair, replay, compare and export runs.",
     help_format="plaintext",
 )
 
@@ -76,7 +76,8 @@ def verify(run: str, *, runs_dir: RunsDir = Path("runs"), json_: AsJson = False)
 def repair(run: str, *, runs_dir: RunsDir = Path("runs"), json_: AsJson = False) -> int:
     """Make what is left of a damaged or unfinished record readable; what is lost is marked.
 
-    The files as they were are kept in ``before-repair``. Exit code 0 if the record is whole now.
+    The files as they were are kept in ``before-repair``; report and JUnit file are written anew.
+    Exit code 0 if the record is whole now.
 
     Example: hil runs repair last
 
@@ -88,6 +89,10 @@ def repair(run: str, *, runs_dir: RunsDir = Path("runs"), json_: AsJson = False)
     folder = catalogue.find(runs_dir, run)
     for line in repaired(folder, utc_now_text):
         print(line, file=sys.stderr)  # noqa: T201 - the command line's own voice
+    # a repair sets them aside with the record that they showed
+    for view in (report, junit):
+        if not (folder / view.FILE).is_file():
+            view.write(folder)
     return _told(verified(folder), as_json=json_)
 
 

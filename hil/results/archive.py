@@ -237,6 +237,14 @@ def first_line(folder: Path) -> bytes:
 
 def ticks(folder: Path, found: Found) -> Iterator[tuple[int, Tick]]:
     """Yield sequence number and tick; what cannot be read is told to ``found(file, what)``."""
+    for seq, at_ns, wire, values in groups(folder, found):
+        rows = zip(seq.tolist(), at_ns.tolist(), wire, values.tolist(), strict=True)
+        for number, at, digest, row in rows:
+            yield number, Tick(at, tuple(row), digest.hex())
+
+
+def groups(folder: Path, found: Found) -> Iterator[Samples]:
+    """Yield the samples a row group at a time; what cannot be read is told to ``found``."""
     try:
         file = _opened(folder, found)
     except (OSError, pa.ArrowException) as error:
@@ -244,13 +252,20 @@ def ticks(folder: Path, found: Found) -> Iterator[tuple[int, Tick]]:
         return
     for group in range(file.num_row_groups):
         try:
-            seq, at_ns, wire, values = _samples(file, group)
+            samples = _samples(file, group)
         except (OSError, pa.ArrowException, ValueError) as error:
             found(FILE, f"row group {group + 1} of {file.num_row_groups}: {_one_line(error)}")
             continue
-        rows = zip(seq.tolist(), at_ns.tolist(), wire, values.tolist(), strict=True)
-        for number, at, digest, row in rows:
-            yield number, Tick(at, tuple(row), digest.hex())
+        yield samples
+
+
+def count(folder: Path) -> int:
+    """Return how many ticks the file says that it has, 0 if it cannot be read."""
+    try:
+        rows: int = _opened(folder, lambda _file, _what: None).metadata.num_rows
+    except (OSError, pa.ArrowException):
+        return 0
+    return rows
 
 
 def _samples(file: Any, group: int) -> Samples:

@@ -6,10 +6,14 @@ their CRCs, the whole for an unbroken sequence of numbers; what is missing is lo
 
 import heapq
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
 
 from hil.core.records import Record, RecordsLost
 from hil.results import archive, canonical, segments, wal
@@ -18,6 +22,8 @@ from hil.results.ledger import Batch, Ledger
 from hil.results.stock import Stock, Stored
 
 SeqRecord = tuple[int, Record]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,23 @@ class Finding:
     def __str__(self) -> str:
         """Return the line."""
         return f"{self.file}: {self.what}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """Ticks that follow each other without a record between them, as arrays.
+
+    ``first`` is the number of the first one; ``at_ns`` (n,), ``values`` (n, width).
+    """
+
+    first: int
+    at_ns: Any
+    values: Any
+
+    @property
+    def last(self) -> int:
+        """Return the number of the last tick."""
+        return self.first + len(self.at_ns) - 1
 
 
 class Contents:
@@ -60,7 +83,25 @@ class Contents:
 
     def records(self) -> Iterator[SeqRecord]:
         """Yield every record that can be read, in order; then ``findings`` is complete."""
-        yield from self._numbered(heapq.merge(self.others, self._ticks(), key=lambda one: one[0]))
+        merged = heapq.merge(self.others, self._ticks(), key=lambda one: one[0])
+        yield from self._numbered((one[0], one[0], one) for one in merged)
+
+    def stretches(self) -> Iterator[Record | Rows]:
+        """Yield the same as ``records`` with the ticks many at a time: for folds over long runs."""
+        ticks = ((rows.first, rows.last, rows) for rows in self._stretched())
+        others = ((seq, seq, record) for seq, record in self.others)
+        parts: Iterable[tuple[int, int, Record | Rows]]
+        parts = heapq.merge(others, ticks, key=lambda one: one[0])
+        yield from self._numbered(parts)
+
+    def most_ticks(self) -> int:
+        """Return a number that the ticks do not exceed, without reading them."""
+        if self._archived:
+            return archive.count(self._folder)
+        if not self._stored:
+            return 0
+        one = self._stored[-1]
+        return segments.last_seq(one.path.read_bytes()[one.offset : one.offset + one.length]) + 1
 
     def _found(self, file: str, what: str) -> None:
         self.findings.append(Finding(file, what))
@@ -143,19 +184,42 @@ class Contents:
                     last = seq
                     yield seq, tick
 
+    def _rows(self) -> Iterator[tuple[Any, Any, Any]]:
+        """Yield numbers, instants and values of the ticks, a row group or batch at a time."""
+        if self._archived:
+            for seq, at_ns, _wire, values in archive.groups(self._folder, self._found):
+                yield seq, at_ns, values
+            return
+        path, data, last = None, b"", -1
+        for one in self._stored:
+            if one.path != path:
+                path, data = one.path, one.path.read_bytes()
+            batch = segments.decode_arrays(data[one.offset : one.offset + one.length])
+            new = batch[0] > last  # see _ticks
+            if new.any():
+                last = int(batch[0].max())
+                yield batch[0][new], batch[1][new], batch[3][new]
+
     # --- the whole -------------------------------------------------------------------------------
 
-    def _numbered(self, records: Iterator[SeqRecord]) -> Iterator[SeqRecord]:
-        """Pass records on and find what is missing between them."""
+    def _stretched(self) -> Iterator[Rows]:
+        """Yield ticks as long as their numbers follow each other: where not, another record is."""
+        for numbers, at_ns, values in self._rows():
+            cuts = (np.flatnonzero(np.diff(numbers) != 1) + 1).tolist()
+            for start, stop in pairwise([0, *cuts, len(numbers)]):
+                yield Rows(int(numbers[start]), at_ns[start:stop], values[start:stop])
+
+    def _numbered(self, parts: Iterable[tuple[int, int, T]]) -> Iterator[T]:
+        """Pass (first, last, records) on and find what is missing between them."""
         lost = [(r.first, r.last) for _, r in self.others if isinstance(r, RecordsLost)]
         due = 0
-        for seq, record in records:
-            if seq < due:
-                self._found("journal", f"record {seq} is there twice")
+        for first, last, part in parts:
+            if first < due:
+                self._found("journal", f"record {first} is there twice")
                 continue
-            self._missing(due, seq - 1, lost)
-            due = seq + 1
-            yield seq, record
+            self._missing(due, first - 1, lost)
+            due = last + 1
+            yield part
         known = max((batch.last for batch in self._batches), default=-1)
         self._missing(due, max(known, self._records - 1), lost)
 

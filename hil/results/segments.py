@@ -229,6 +229,11 @@ def first_seq(message: bytes) -> int:
     return int(decode_arrays(message)[0][0])
 
 
+def last_seq(message: bytes) -> int:
+    """Return the number of the last tick of a batch."""
+    return int(decode_arrays(message)[0][-1])
+
+
 def first_line(head: bytes) -> bytes:
     """Return the run's first record, as a canonical line, from a head whose seal is good."""
     schema = pa.ipc.read_schema(pa.py_buffer(head))

@@ -97,6 +97,11 @@ class Buffer:
         # the first row stands for one tick: what it averaged over began before the run's clock
         self._last: Instant | None = None
 
+    @property
+    def width(self) -> int:
+        """Return the number of columns of a row."""
+        return self._run.layout.width
+
     def add(self, at: Instant, values: Sequence[float]) -> bool:
         """Take one row; True when the block is full. Raises struct.error on another width."""
         self._row.pack_into(self._memory, len(self._at) * self._row.size, *values)
@@ -108,11 +113,15 @@ class Buffer:
         if not self._at:
             return None
         at_ns = np.array(self._at, dtype=np.int64)
-        first = at_ns[0] - self._run.tick if self._last is None else self._last
-        width = self._run.layout.width
-        rows = np.frombuffer(self._memory, count=len(self._at) * width).reshape(-1, width)
-        self._last = self._at[-1]
         self._at = []
+        width = self._run.layout.width
+        rows = np.frombuffer(self._memory, count=len(at_ns) * width).reshape(-1, width)
+        return self.block(at_ns, rows)
+
+    def block(self, at_ns: Nanoseconds, rows: Floats) -> Block:
+        """Return rows (ticks, columns) that came together as the block after the last one."""
+        first = at_ns[0] - self._run.tick if self._last is None else self._last
+        self._last = int(at_ns[-1])
         return Block(self._run.layout, at_ns, np.diff(at_ns, prepend=first), rows)
 
 

@@ -8,7 +8,7 @@ because a run that did not finish says less than one that finished and could not
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -135,6 +135,19 @@ class Judge:
         self._altered: LinkFaulted | None = None
         self._unsafe: dict[str, str] = {}
         self._lost: set[str] = set()  # devices that could not be reached
+
+    def count_ticks(self, ticks: int) -> None:
+        """Add many ticks at once: all that counts of them here is how many there are."""
+        self._ticks += ticks
+
+    @property
+    def noted(self) -> Sequence[tuple[Verdict, str]]:
+        """Return what has been found so far, in the order of the records in which it stands.
+
+        Who looks before and after a record knows how that one was weighed. What the run as a whole
+        shows too little of, and devices that did not go safe, are not in it: ``result`` adds them.
+        """
+        return self._found
 
     def feed(self, record: Record) -> None:
         """Add one record."""

@@ -7,7 +7,7 @@ a running bench or, years later, from the journal, with the same result to the b
 from hil.core.instants import Instant
 from hil.core.records import Record, RunStarted, StepEnded, StepStarted, Tick
 from hil.verdict.bleeding import BleedFold, NeedFold
-from hil.verdict.blocks import Block, Buffer, Run
+from hil.verdict.blocks import Block, Buffer, Floats, Nanoseconds, Run
 from hil.verdict.read_outs import ExtremeFold, GapFold, ReportFold, StateFold
 from hil.verdict.registry import (
     METRICS,
@@ -46,6 +46,20 @@ class Metrics:
         elif isinstance(record, StepStarted | StepEnded):
             self._flush()
             self._started().step(record)
+
+    def feed_rows(self, at_ns: Nanoseconds, rows: Floats) -> None:
+        """Add ticks at once: instants (n,) and rows (n, columns); to the bit as one by one.
+
+        Raises ValueError before the run's first record, or for rows of another width.
+        """
+        self._flush()
+        buffer, folds = self._buffer, self._started()
+        assert buffer is not None  # noqa: S101 - it is there when the folds are
+        if rows.shape[1] != buffer.width:
+            raise ValueError(f"rows of {rows.shape[1]} columns, expected {buffer.width}")
+        for start in range(0, len(at_ns), self._size):
+            part = slice(start, start + self._size)
+            folds.feed(buffer.block(at_ns[part], rows[part]))
 
     def result(self) -> dict[str, MetricValue]:
         """Return every metric as of the last tick. Raises ValueError before the run's start."""

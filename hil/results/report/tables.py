@@ -1,0 +1,195 @@
+"""The rows of a report's tables, in words: each is what one line of the template needs."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from hil.core.errors import printable
+from hil.core.instants import Instant, to_seconds
+from hil.core.records import (
+    Deviation,
+    ExpectationJudged,
+    SafeStateArmed,
+    SafeStateReached,
+    StepEnded,
+    StepStarted,
+)
+from hil.results.account import Account, Weighed
+from hil.results.figures import compared, figure, lasting, plain, when
+from hil.results.report.events import FAMILIES, Event
+from hil.verdict.judgement import Verdict
+from hil.verdict.registry import METRICS
+
+
+def judged(one: Weighed) -> ExpectationJudged:
+    """Return the expectation that was weighed."""
+    assert isinstance(one.record, ExpectationJudged)  # noqa: S101 - account.expectations has no other
+    return one.record
+
+
+def told(one: Weighed) -> str:
+    """Return the judge's reason with the figures rounded as their uncertainty allows."""
+    record = judged(one)
+    measured = figure(record.value, record.uncertainty, record.unit)
+    limit = f"{compared(record.comparison)} {plain(record.limit, record.unit)}"
+    rest = one.reason.partition(f"expected {record.comparison} {record.limit:.6g}")[2]
+    return f"{record.name}: {measured}, expected {limit}{rest}"
+
+
+def expectation(one: Weighed, zero: Instant) -> dict[str, Any]:
+    """Return a row of the table of expectations."""
+    record = judged(one)
+    measured = figure(record.value, record.uncertainty, record.unit)
+    met = record.passed is True and one.verdict is None
+    verdict = one.verdict.name.lower() if one.verdict else "pass" if met else "open"
+    word = {"pass": "met", "fail": "FAIL", "inconclusive": "cannot tell"}.get(
+        verdict, "not reached"
+    )
+    return {
+        "verdict": verdict,
+        "word": word,
+        "name": record.name,
+        "value": measured.value,
+        "uncertainty": f"± {measured.uncertainty}" if measured.uncertainty else "exact",
+        "limit": f"{compared(record.comparison)} {plain(record.limit, record.unit)}",
+        "at": when(record.read_at, zero),
+        "at_s": to_seconds(record.read_at - zero),
+        "where": record.where,
+        "reason": told(one) if one.reason else "",
+        "precise": f"{record.value!r} {record.unit}",
+    }
+
+
+def event(one: Event, zero: Instant) -> dict[str, Any]:
+    """Return a row of the table of events."""
+    return {
+        "at": when(one.at, zero),
+        "at_s": to_seconds(one.at - zero),
+        "until": when(one.until, zero) if one.count > 1 else "",
+        "family": one.family,
+        "kind": FAMILIES[one.family],
+        "what": one.what,
+        "detail": one.detail,
+        "count": one.count,
+    }
+
+
+def deviation(one: Weighed, zero: Instant) -> dict[str, Any]:
+    """Return a row of the table of deviations."""
+    record = one.record
+    assert isinstance(record, Deviation)  # noqa: S101 - account.deviations has no other
+    excused = one.verdict is not None and one.verdict is not Verdict.FAIL
+    return {
+        "at": when(record.at, zero),
+        "at_s": to_seconds(record.at - zero),
+        "name": record.name,
+        "subject": record.subject,
+        "value": plain(record.value, record.unit),
+        "limit": plain(record.limit, record.unit),
+        "situation": record.situation,
+        "verdict": "inconclusive" if excused else "fail" if one.verdict else "open",
+        "word": "cannot tell" if excused else "FAIL" if one.verdict else "after the end",
+    }
+
+
+def marked_steps(account: Account) -> list[dict[str, Any]]:
+    """Return the steps as the plots mark them: where each begins and ends."""
+    return [
+        {"at": to_seconds(began.at - account.zero), "until": until, "label": printable(began.path)}
+        for began, ended in _paired(account)
+        for until in (to_seconds(ended.at - account.zero) if ended else None,)
+    ]
+
+
+def _paired(account: Account) -> Iterator[tuple[StepStarted, StepEnded | None]]:
+    """Yield each step's begin with its end, None where it was broken off."""
+    ends: dict[int, StepEnded] = {}
+    open_steps: list[StepStarted] = []
+    began: list[StepStarted] = []
+    for record in account.others:
+        if isinstance(record, StepStarted):
+            open_steps.append(record)
+            began.append(record)
+        elif isinstance(record, StepEnded):
+            # the last one of that path that is open: repeats play one path again and again
+            for place in range(len(open_steps) - 1, -1, -1):
+                if open_steps[place].path == record.path:
+                    ends[id(open_steps.pop(place))] = record
+                    break
+    yield from ((one, ends.get(id(one))) for one in began)
+
+
+def steps(account: Account) -> Iterator[dict[str, Any]]:
+    """Yield rows of the table of steps."""
+    for began, ended in _paired(account):
+        yield {
+            "path": began.path,
+            "text": began.text,
+            "at": when(began.at, account.zero),
+            "at_s": to_seconds(began.at - account.zero),
+            "until_s": to_seconds(ended.at - account.zero) if ended else None,
+            "lasted": lasting(ended.at - began.at) if ended else "",
+            "reason": ended.reason if ended else "broken off",
+        }
+
+
+def metrics(account: Account) -> Iterator[dict[str, Any]]:
+    """Yield rows of the table of metrics."""
+    for name, one in account.metrics.items():
+        measured = figure(one.value, one.uncertainty, one.unit)
+        yield {
+            "name": name,
+            "value": measured.value,
+            "uncertainty": f"± {measured.uncertainty}" if measured.uncertainty else "",
+            "where": one.where,
+            "about": METRICS[name].about if name in METRICS else "",
+            "precise": f"{one.value!r} {one.unit}",
+        }
+
+
+def devices(account: Account) -> list[dict[str, Any]]:
+    """Return who answered, and how each device was left: its last read-back counts."""
+    last = {record.device: record for record in account.of(SafeStateReached)}
+    armed = {record.device: record for record in account.of(SafeStateArmed)}
+    who = {record.device: record for record in account.devices}
+    rows = []
+    for name in sorted({*who, *armed}, key=list({**who, **armed}).index):
+        device, safe = who.get(name), last.get(name)
+        rows.append(
+            {
+                "name": name,
+                "model": f"{device.maker} {device.model}" if device else "did not answer",
+                "serial": device.serial if device else "",
+                "firmware": device.firmware if device else "",
+                "calibrated": (device.calibrated if device else "") or "not told",
+                "safe": safe.read_back if safe else "not read back",
+                "ok": bool(safe and safe.ok),
+            }
+        )
+    return rows
+
+
+def facts(account: Account) -> Iterator[tuple[str, str]]:
+    """Yield what the run was made of, as its manifest has it."""
+    manifest = account.manifest
+    yield "run", account.run
+    yield "began", str(manifest.get("started_utc", "not recorded"))
+    yield "ended", str(manifest.get("ended_utc", "not recorded"))
+    yield "operator", str(manifest.get("operator") or "not named")
+    overrides = manifest.get("overrides", [])
+    yield "changed on the command line", "; ".join(map(str, overrides)) or "nothing"
+    for whose, state in manifest.get("git", {}).items():
+        yield f"git of the {whose}", _git(state)
+    host = manifest.get("host", {})
+    yield "host", ", ".join(str(host[key]) for key in host) or "not recorded"
+    yield "records", str(manifest.get("records", sum(account.counts.values())))
+    yield "digest", account.sealed or "not sealed"
+
+
+def _git(state: Mapping[str, Any]) -> str:
+    """Say which commit a run was made with, and whether it was that."""
+    if not state.get("commit"):
+        return str(state.get("about", "not recorded"))
+    changed = state.get("changed", [])
+    more = f" and {len(changed) - 5} more" if len(changed) > 5 else ""  # noqa: PLR2004 - names shown
+    told = f"changed: {', '.join(map(str, changed[:5]))}{more}" if changed else "unchanged"
+    return f"{state['commit']}, {told}"
