@@ -22,6 +22,7 @@ demo: $(READY)  ## one hot-summer balancing day on virtual devices: verdict and 
 	@$(BIN)/hil run hot-summer-day
 
 test: check  ## all checks and tests, on every Python here (what .ci/run calls)
+	@bash .ci/system
 	@bash .ci/other-pythons
 	@$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
 

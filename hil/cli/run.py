@@ -2,7 +2,6 @@
 
 import getpass
 import json
-import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -13,27 +12,16 @@ from cyclopts import Parameter, Token
 
 from hil.app import Outcome, Request, run_profile
 from hil.bench.stop import StopLadder
-from hil.cli import signals
+from hil.cli import arguments, signals
 from hil.cli.logs import configure
 from hil.cli.progress import shown
 from hil.cli.streams import ReaderGone
 from hil.cli.summary import show
+from hil.cli.telemetry import BROKER
 from hil.core.errors import UnitError
 from hil.core.instants import Duration
 from hil.core.units import parse_duration
-from hil.live.target import Target, parse_target
-
-MAX_SEED = 2**48 - 1
-"""Noise is drawn from 48 bits of seed: a larger one would repeat the draws of a smaller one."""
-
-
-def _seed(_type: object, tokens: Sequence[Token]) -> int:
-    """Read a seed. Rounded, 1.5 would be another run under the name of this one."""
-    text = tokens[0].value
-    digits = text.isascii() and text.isdigit() and len(text) <= len(str(MAX_SEED))
-    if not digits or int(text) > MAX_SEED:
-        raise ValueError(f"found '{text[:40]}', expected a whole number from 0 to {MAX_SEED}")
-    return int(text)
+from hil.live.target import Target
 
 
 def _folder(_type: object, tokens: Sequence[Token]) -> Path:
@@ -43,27 +31,16 @@ def _folder(_type: object, tokens: Sequence[Token]) -> Path:
     return Path(tokens[0].value)
 
 
-def _broker(_type: object, tokens: Sequence[Token]) -> Target:
-    """Read a broker's URL; what is wrong is said without repeating it: it may hold a password."""
-    return parse_target(tokens[0].value, os.environ)
-
-
-Mqtt = Annotated[
-    Target | None,
-    Parameter(name="--mqtt", converter=_broker, n_tokens=1, accepts_keys=False, env_var="HIL_MQTT"),
-]
-
-
 def run(
     profile: str,
     *,
     bench: str | None = None,
     set_: Annotated[tuple[str, ...], Parameter(name="--set", negative=())] = (),
-    seed: Annotated[int, Parameter(converter=_seed)] = 1,
+    seed: Annotated[int, Parameter(converter=arguments.seed)] = 1,
     until: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
     runs_dir: Annotated[Path, Parameter(converter=_folder)] = Path("runs"),
     operator: str | None = None,
-    mqtt: Mqtt = None,
+    mqtt: Annotated[Target | None, BROKER] = None,
     json_: Annotated[bool, Parameter(name="--json", negative=())] = False,
     verbose: Annotated[bool, Parameter(name=("--verbose", "-v"), negative=())] = False,
 ) -> int:

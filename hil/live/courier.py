@@ -137,6 +137,11 @@ class Courier:
             self._thread.join(min(left_ns / SECOND, LOOKED_EVERY_S))
         return self.error is None
 
+    @property
+    def over(self) -> bool:
+        """Say whether the thread has ended."""
+        return not self._thread.is_alive()
+
     def _call(self, action: Callable[[], None]) -> None:
         """Let the thread's loop do something; harmless when it has ended."""
         if self._loop is not None:
@@ -189,6 +194,8 @@ class Courier:
                     return
             except aiomqtt.MqttError as error:
                 self._told(error)
+                if self._finishing and not self.delivery.connections:
+                    return  # it has never been there: nobody waits for it to come now
             self._tried.set()
             await self._pause(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)

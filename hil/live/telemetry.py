@@ -83,10 +83,11 @@ class Telemetry:
     def __exit__(self, *_: object) -> None:
         """Deliver what is left, for a bounded time; say what could not be delivered."""
         self._over, self._next_tick = True, None
-        if self._courier.finish(STUCK_S, MOST_S, self._enough):
-            self._outbox.close()
-        elif owed := self._owed():
+        self._courier.finish(STUCK_S, MOST_S, self._enough)
+        if owed := self._owed():
             _say_what_is_left(self._log, self._origin, self._target, owed)
+        if self._courier.over:  # else it hangs in a name server, and what it holds ends with us
+            self._outbox.close()
 
     def _owed(self) -> list[Range]:
         """Return the ranges of records that the broker has not acknowledged."""
