@@ -392,7 +392,8 @@ class LinkKind:
 
     ``OPTIONS`` is the dataclass of the bench file's keys; ``needs_twin`` says that the other end
     is a twin in this process, so that the bench is virtual; ``carries`` what crosses it.
-    ``endpoint`` is the other end for ``hil serve``, None where there can be none.
+    ``endpoint`` is the other end for ``hil serve``, None where there can be none; ``discover``
+    names what this host could reach by such a link, as the bench file would.
     """
 
     OPTIONS: type
@@ -400,6 +401,7 @@ class LinkKind:
     carries: Literal["bytes", "frames"]
     make: LinkFactory
     endpoint: EndpointFactory | None = None
+    discover: Callable[[], Sequence[str]] | None = None
 
 
 Handle: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, Any]]

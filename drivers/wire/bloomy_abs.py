@@ -28,6 +28,7 @@ SPEC = EmulatorSpec(
     aux_outputs=8,
     aux_v=Range(-10.0, 10.0),
     aux_resolution_v=20.0 / 2**16,  # [A] a 16-bit converter over the whole range
+    calibration_days=365,  # [A] the usual interval of such instruments
 )
 
 MAKER = "Bloomy Controls"

@@ -15,6 +15,7 @@ SPEC = ChamberSpec(
     ramp_k_per_min=5.0,  # the empty chamber's standard rate; a heavy load slows it down
     read_accuracy_k=Accuracy(0.5),  # [A] sensor and controller together
     reply=20 * MILLISECOND,  # [A]
+    calibration_days=365,  # [A]; the controller tells no date, the chamber's label does
 )
 
 REPLY_LIMIT = 1500 * MILLISECOND

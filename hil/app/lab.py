@@ -14,6 +14,7 @@ from typing import Any
 from hil.app.control import Control
 from hil.app.names import keys_of, resolve
 from hil.app.preparation import prepare_bench, specs_of
+from hil.app.rehearsal import rehearse
 from hil.app.rig import build_twin, in_building_order, role_of
 from hil.bench.stop import StopLadder
 from hil.bench.wall_time import run_wall
@@ -102,6 +103,7 @@ def serve(
     """
     bench = prepare_bench(request.bench, request.overrides)
     kind: ControlKind = resolve("labs", "control")
+    rehearse(bench, request.seed)
     host, port = request.control or bench.lab or ANY_PORT
 
     async def main(clock: Clock) -> None:

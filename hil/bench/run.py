@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from hil.bench.expectations import UncertaintyOf, of_fault, of_row
 from hil.bench.lateness import Durations
 from hil.bench.quantities import Reader
-from hil.bench.safe_state import BOARD, CELLS, CHAMBER, SafeState, Undo, made_safe, to_its_end
+from hil.bench.safe_state import SafeState, Undo, made_safe, orders, to_its_end
 from hil.bench.stop import StopLadder
 from hil.bench.tick import Parts, Ticker
 from hil.bench.timeline import Timeline
@@ -116,10 +116,7 @@ class Run:
 
     async def _come_up(self) -> None:
         """Connect and identify all devices in parallel; then arm, each undo registered first."""
-        rig, devices = self._rig, self._rig.devices()
-        undos = {rig.board.name: (BOARD, "all bleeds off")}
-        undos |= dict.fromkeys(rig.emulators, (CELLS, "all outputs off"))
-        undos |= {rig.chamber.name: (CHAMBER, "heating and cooling off")}
+        devices, undos = self._rig.devices(), orders(self._rig)
 
         async def connect(device: Device) -> None:
             await device.connect()

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
+from hil.bench.rig import Rig
 from hil.core.errors import DeviceError, InstrumentFault, LinkLost
 from hil.core.instants import SECOND, Duration, to_seconds
 from hil.core.records import Record, SafeStateArmed, SafeStateReached
@@ -26,6 +27,13 @@ Counted from when all had been told: one that hangs takes nobody else's second a
 """
 
 T = TypeVar("T")
+
+
+def orders(rig: Rig) -> dict[str, tuple[int, str]]:
+    """Return each device's order and what safe means for it, by its role."""
+    found = {rig.board.name: (BOARD, "all bleeds off")}
+    found |= dict.fromkeys(rig.emulators, (CELLS, "all outputs off"))
+    return found | {rig.chamber.name: (CHAMBER, "heating and cooling off")}
 
 
 @dataclass(frozen=True, slots=True)

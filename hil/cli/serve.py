@@ -58,5 +58,5 @@ def _table(listening: Mapping[str, Any]) -> None:
     table = Table("device", "role", "model", "transport", "address", "VISA", box=None)
     for one in listening["endpoints"]:
         table.add_row(*(str(value) if value is not None else "" for value in one.values()))
-    streams.console().print(table)
+    streams.show(table)
     print(f"control port at {listening['control']}; Ctrl-C ends it", flush=True)  # noqa: T201 - the command line's own voice

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rich.console import Console
+    from rich.table import Table
+
+WIDTH_OF_A_FILE = 200
 
 
 class ReaderGone(Exception):
@@ -103,6 +106,14 @@ class Binary:
 def binary() -> Binary:
     """Return standard output for bytes."""
     return Binary()
+
+
+def show(table: Table) -> None:
+    """Print a table; where there is no terminal to fit into, its lines need not break."""
+    target = console()
+    if not target.is_terminal:
+        target.width = WIDTH_OF_A_FILE
+    target.print(table)
 
 
 def console() -> Console:

@@ -34,7 +34,11 @@ class Accuracy:
 
 @dataclass(frozen=True, slots=True)
 class EmulatorSpec:
-    """A unit that emulates cells, with auxiliary analog outputs where it has them."""
+    """A unit that emulates cells, with auxiliary analog outputs where it has them.
+
+    ``calibration_days`` is how long its accuracies hold after a calibration, None where its maker
+    does not say and nobody has assumed anything.
+    """
 
     model: str
     channels: int
@@ -50,17 +54,19 @@ class EmulatorSpec:
     aux_outputs: int = 0
     aux_v: Range = Range(0.0, 0.0)
     aux_resolution_v: float = 0.0
+    calibration_days: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ChamberSpec:
-    """A thermal chamber and its controller."""
+    """A thermal chamber and its controller; ``calibration_days`` as in ``EmulatorSpec``."""
 
     model: str
     set_degc: Range
     ramp_k_per_min: float
     read_accuracy_k: Accuracy
     reply: Duration
+    calibration_days: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,7 @@ class BoardSpec:
     """A board as its interface shows it; the electronics are a board design (profiles/boards).
 
     ``faults`` names what it can report (``hil.ports.BoardFault``); empty where nobody knows.
+    ``calibration_days`` is None: a board is what is tested, not what tests.
     """
 
     model: str
@@ -78,6 +85,7 @@ class BoardSpec:
     report_period: Duration
     reply: Duration
     faults: tuple[str, ...] = ()
+    calibration_days: int | None = None
 
 
 DeviceSpec = EmulatorSpec | ChamberSpec | BoardSpec

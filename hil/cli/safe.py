@@ -1,0 +1,47 @@
+"""``hil safe``: put a bench into its safe state, now."""
+
+import json
+import sys
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.table import Table
+
+from hil.app.safe import make_safe
+from hil.cli import ENVIRONMENT, streams
+
+
+def safe(
+    *,
+    bench: str = "virtual-16s",
+    set_: Annotated[tuple[str, ...], Parameter(name="--set", negative=())] = (),
+    json_: Annotated[bool, Parameter(name="--json", negative=())] = False,
+) -> int:
+    """Make every device of a bench safe and read it back: bleeds off, outputs off, chamber off.
+
+    Exit code 0 if all read back safe, 69 if one did not; it keeps no other one on.
+
+    Example: hil safe --bench virtual-16s
+
+    Parameters
+    ----------
+    bench
+        Name of a bench (profiles/benches) or path of a YAML file.
+    set_
+        Change one key of the bench: KEY=VALUE, repeatable.
+    json_
+        Print one JSON object on stdout and nothing else.
+    """
+    reached = make_safe(bench, set_)
+    all_safe = all(one.ok for one in reached)
+    if json_:
+        body = {"bench": bench, "safe": all_safe, "devices": [one.plain() for one in reached]}
+        sys.stdout.write(json.dumps(body) + "\n")
+    else:
+        table = Table("", "device", "safe means", "read back", box=None, pad_edge=False)
+        for one in reached:
+            note = f"  (a stranger? {one.stranger})" if one.stranger else ""
+            mark = "safe" if one.ok else "NOT SAFE"
+            table.add_row(mark, one.device, one.meaning, one.read_back + note)
+        streams.show(table)
+    return 0 if all_safe else ENVIRONMENT
