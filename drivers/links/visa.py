@@ -1,0 +1,325 @@
+"""A byte link over VISA: what speaks VXI-11, HiSLIP, USBTMC or GPIB, or a raw socket the VISA way.
+
+PyVISA blocks, so each session has one thread of its own, with a fence against calls that were given
+up (``worker``). Traps of PyVISA that this file knows:
+
+- Closing a ResourceManager kills every session of the process: it is never closed.
+- A read that times out throws away what it had read. So a socket is read by as many bytes as wait.
+- An unasked read is an error on GPIB and USB: the link reads while the host waits, never else.
+- pyvisa-py (measured, 0.8.1) reports a refused connection as open, a closed one as a time-out after
+  turning round all the while, and blocks for ever where the peer takes no data. Its socket is asked
+  itself for these, and shut down to free the thread.
+- A call that does not come back cannot be stopped in other backends; until it has, no new session
+  is opened, since what it still sends could undo what the new one says.
+"""
+
+import asyncio
+import re
+import select
+import socket
+import warnings
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from threading import Lock
+from typing import Any
+
+import pyvisa
+from pyvisa.constants import ResourceAttribute, StatusCode
+from pyvisa.errors import VisaIOError
+from pyvisa.resources import MessageBasedResource
+
+from drivers.links.blocking import Holder
+from drivers.links.endpoint import byte_endpoint
+from drivers.links.endpoint_doors import TcpOpening
+from drivers.links.mailbox import Mailbox
+from drivers.links.stream import RECEIVE_BYTES, reason_of, unsent_by_kernel
+from drivers.links.tcp import discard_on_close, tune
+from drivers.links.worker import Dropped
+from hil.core.instants import MILLISECOND, SECOND, Duration, to_seconds
+from hil.ports import ByteTwin, Clock, Endpoint, LinkKind, Tap
+
+_SLICE = 50 * MILLISECOND
+"""How long a read holds the thread where nothing comes and a write could be waiting behind it."""
+
+_MESSAGE_SLICE = SECOND
+"""The same on interfaces with messages, where ending a read early is an event for the instrument.
+
+Also the time-out of a write there. "Off" waits behind it: well within the 10 s of a safe state.
+"""
+
+_SOCKET = re.compile(r"TCPIP\d*::([^:]+)::(\d+)::SOCKET", re.IGNORECASE)
+
+_CHUNK = 65_536
+_LINE_FEED = 10
+
+
+@dataclass(frozen=True)
+class VisaOptions:
+    """The bench file's keys: ``{resource: "TCPIP::192.0.2.17::hislip0::INSTR", backend: "@py"}``.
+
+    ``backend`` is PyVISA's: ``@py`` is pyvisa-py, ``@ivi`` the library that the vendor installed.
+    """
+
+    resource: str
+    backend: str = "@py"
+    connect_ns: Duration = 2 * SECOND
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for what could not be opened, or has a link of its own."""
+        if "::" not in self.resource:
+            raise ValueError(f"resource: found '{self.resource}', expected a VISA address")
+        if self.resource.upper().startswith("ASRL"):
+            raise ValueError("resource: for a serial port take the link 'serial'")
+        if self.connect_ns <= 0:
+            raise ValueError("connect_ns: expected more than 0 s")
+
+
+_managing = Lock()
+
+
+@cache
+def _manager(backend: str) -> pyvisa.ResourceManager:
+    """Return the process's manager of a backend; it is never closed. Call with ``_managing``."""
+    return pyvisa.ResourceManager(backend)
+
+
+class _Session:
+    """One VISA session, as its thread sees it; ``plug`` is the socket below it, if there is one."""
+
+    def __init__(self, options: VisaOptions) -> None:
+        """Nothing is opened yet."""
+        self._options = options
+        self._resource: MessageBasedResource | None = None
+        self.plug: socket.socket | None = None
+
+    # --- in the thread ---------------------------------------------------------------------------
+
+    def connect(self) -> None:
+        """Open the session. Raises whatever PyVISA and its backend raise."""
+        options = self._options
+        with _managing:
+            manager = _manager(options.backend)
+        resource = manager.open_resource(
+            options.resource, open_timeout=options.connect_ns // MILLISECOND
+        )
+        if not isinstance(resource, MessageBasedResource):
+            resource.close()
+            raise TypeError("no instrument that takes messages")
+        self._resource = resource
+        resource.timeout = _MESSAGE_SLICE / MILLISECOND
+        self.plug = _socket_below(resource)
+        if self.plug is not None:
+            tune(self.plug)
+            waiting(self.plug)  # tells if it was refused
+        elif isinstance(resource, pyvisa.resources.TCPIPSocket):
+            # a read ends with a line, or when no more comes; what is read is not changed
+            resource.timeout = _SLICE / MILLISECOND
+            resource.set_visa_attribute(ResourceAttribute.suppress_end_enabled, False)  # noqa: FBT003 - VISA's
+            resource.set_visa_attribute(ResourceAttribute.termchar, _LINE_FEED)
+            resource.set_visa_attribute(ResourceAttribute.termchar_enabled, True)  # noqa: FBT003 - VISA's
+
+    def write(self, data: bytes) -> None:
+        """Write all of ``data``. Raises VisaIOError, OSError."""
+        assert self._resource is not None  # noqa: S101 - it was opened
+        self._resource.write_raw(data)
+
+    def read(self) -> bytes:
+        """Return what comes within a slice, or nothing. Raises VisaIOError, OSError."""
+        resource = self._resource
+        assert resource is not None  # noqa: S101 - it was opened
+        count = _CHUNK
+        if self.plug is not None:
+            if not select.select([self.plug], [], [], to_seconds(_SLICE))[0]:
+                return b""
+            count = waiting(self.plug)
+        try:
+            # as many as asked for is what is wanted, and no warning
+            with resource.ignore_warning(StatusCode.success_max_count_read):
+                return bytes(resource.visalib.read(resource.session, count)[0])
+        except VisaIOError as error:
+            if error.error_code == StatusCode.error_timeout:
+                return b""
+            raise
+
+    def close(self) -> None:
+        """Close what was opened; a socket that has not sent everything forgets it."""
+        resource, self._resource = self._resource, None
+        if resource is None:
+            return
+        with suppress(VisaIOError, OSError):  # it has gone by itself, and nothing is left to close
+            if self.plug is not None and unsent_by_kernel(self.plug.fileno()):
+                discard_on_close(self.plug)
+            resource.close()
+
+    # --- from the loop ---------------------------------------------------------------------------
+
+    def unsent(self) -> int:
+        """Return how many bytes the kernel has not sent, as far as that can be known."""
+        return 0 if self.plug is None else unsent_by_kernel(self.plug.fileno())
+
+    def free(self) -> None:
+        """Get the thread out of a call that blocks, where there is a way."""
+        if self.plug is not None:
+            with suppress(OSError):  # the peer has gone, or the thread has closed it: it is free
+                discard_on_close(self.plug)
+                self.plug.shutdown(socket.SHUT_RDWR)
+
+
+def _socket_below(resource: MessageBasedResource) -> socket.socket | None:
+    """Return pyvisa-py's socket of a SOCKET resource; None for anything else.
+
+    PyVISA has no name for it. Should pyvisa-py rename it, its sockets are read as other backends'.
+    """
+    sessions = getattr(resource.visalib, "sessions", {})
+    below = getattr(sessions.get(resource.session), "interface", None)
+    return below if isinstance(below, socket.socket) else None
+
+
+def waiting(plug: socket.socket) -> int:
+    """Return how many bytes can be read now, 0 for none. Raises OSError when the peer has gone."""
+    try:
+        count = len(plug.recv(_CHUNK, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+    except BlockingIOError:
+        return 0
+    if not count:
+        raise ConnectionResetError("closed by the peer")
+    return count
+
+
+class VisaLink:
+    """``hil.ports.ByteLink`` over a VISA session; ``visa_link`` builds one."""
+
+    def __init__(self, name: str, clock: Clock, options: VisaOptions, tap: Tap | None) -> None:
+        """Keep what ``open`` needs."""
+        self._options = options
+        self._tap = tap
+        self._mailbox: Mailbox[bytes] = Mailbox(name, RECEIVE_BYTES)
+        self._holder: Holder[_Session] = Holder(name, clock, options.resource, self._mailbox)
+        self._waits = False  # the host waits for bytes
+        self._reads = False  # the thread has a read to do
+
+    async def open(self) -> None:
+        """Connect, or begin a new session. Raises LinkLost, also while an earlier one hangs."""
+        await self._holder.open(_Session(self._options), self._options.connect_ns + SECOND)
+        self._mailbox.open()
+        self._reads = False
+        self._read_on()
+
+    async def send(self, data: bytes) -> None:
+        """Return when VISA has written ``data``. Raises LinkLost; DeviceError if it never began."""
+        self.check()
+        if self._tap is not None:
+            self._tap(b">" + data)
+        await self._holder.do(lambda session: session.write(data))
+
+    async def receive(self) -> bytes:
+        """Wait for at least one byte and return all that have arrived. Raises LinkLost."""
+        if self._waits:
+            return self._taken(await self._mailbox.wait())  # which says that two tasks receive
+        self._waits = True
+        self._read_on()
+        try:
+            return self._taken(await self._mailbox.wait())
+        finally:
+            self._waits = False
+
+    def pending(self) -> bytes:
+        """Take what was read and not taken; reads nothing by itself. Raises LinkLost."""
+        return self._taken(self._mailbox.take())
+
+    def check(self) -> None:
+        """Raise LinkLost if the link is gone or was not opened; a socket shows its end at once."""
+        self._mailbox.check()
+        session = self._holder.session
+        if session is not None and session.plug is not None:
+            try:
+                waiting(session.plug)
+            except OSError as error:
+                raise self._holder.lost(reason_of(error)) from error
+
+    async def close(self) -> None:
+        """Let go when what was sent has left, or cannot be got rid of."""
+        self._mailbox.shut("the link is closed")
+        await self._holder.leave()
+
+    # --- reading ---------------------------------------------------------------------------------
+
+    def _read_on(self) -> None:
+        """Have the thread read for as long as the host waits; one slice at a time."""
+        session = self._holder.session
+        if session is not None and self._waits and not self._reads and self._mailbox.is_open:
+            self._reads = True
+            reading = self._holder.post(session.read)
+            reading.add_done_callback(lambda done: self._has_read(session, done))
+
+    def _has_read(self, session: _Session, done: "asyncio.Future[bytes]") -> None:
+        """Take what the thread has read, whether or not the host still waits for it."""
+        error = done.exception()
+        if session is not self._holder.session:
+            return  # an earlier session: nobody wants to know
+        self._reads = False
+        if error is None:
+            data = done.result()
+            if data:
+                self._mailbox.put(data, len(data))
+        elif not isinstance(error, Dropped) and self._mailbox.is_open:
+            self._holder.lost(reason_of(error))
+        self._read_on()
+
+    def _taken(self, chunks: list[bytes]) -> bytes:
+        """Hand over what has arrived; the tap's order is that in which the host took it."""
+        data = b"".join(chunks)
+        if data and self._tap is not None:
+            self._tap(b"<" + data)
+        return data
+
+
+def visa_link(
+    name: str,
+    clock: Clock,
+    options: Mapping[str, Any],
+    *,
+    twin: object = None,  # noqa: ARG001 - the signature of all links
+    tap: Tap | None = None,
+) -> VisaLink:
+    """Return the link of device ``name`` through VISA; ``options`` as in VisaOptions.
+
+    ``tap`` sees ``b">"`` + bytes as the host sends them and ``b"<"`` + bytes as it takes them.
+    Raises ValueError for an option's value, TypeError for an option it does not have.
+    """
+    return VisaLink(name, clock, VisaOptions(**options), tap)
+
+
+def visa_endpoint(
+    name: str, clock: Clock, options: Mapping[str, Any], *, twin: ByteTwin
+) -> Endpoint:
+    """Put a twin on the raw socket that a resource names. Raises ValueError for another one."""
+    resource = VisaOptions(**options).resource
+    match = _SOCKET.fullmatch(resource)
+    if match is None:
+        raise ValueError(f"resource: '{resource}' cannot be served, only TCPIP::HOST::PORT::SOCKET")
+    return byte_endpoint(name, clock, twin, TcpOpening(match[1], int(match[2])))
+
+
+def resources() -> list[str]:
+    """Return the resources that pyvisa-py finds: instruments that announce themselves.
+
+    Serial ports are left to the link for them. Warnings are of libraries that would find more.
+    """
+    with _managing, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = _manager(VisaOptions.backend).list_resources("?*::(INSTR|SOCKET|RAW)")
+    return [f"{{resource: '{one}'}}" for one in found if not one.startswith("ASRL")]
+
+
+VISA = LinkKind(
+    VisaOptions,
+    needs_twin=False,
+    carries="bytes",
+    make=visa_link,
+    endpoint=visa_endpoint,
+    discover=resources,
+)
+"""The entry point ``visa`` of ``hil.links``."""

@@ -1,0 +1,324 @@
+"""Byte links with their peers, for the contract suite: one rig a kind of link, virtual or real.
+
+A transport joins the suite by a rig here and a line in RIGS.
+"""
+
+import asyncio
+import os
+import pty
+import select
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Protocol
+
+from drivers.links.faulty import disturb
+from drivers.links.faulty_media import BYTES
+from drivers.links.memory import memory_byte_link
+from drivers.links.serial_port import serial_link
+from drivers.links.tcp import tcp_link
+from drivers.links.visa import visa_link
+from hil.bench.clock import run_virtual
+from hil.bench.wall_time import run_wall
+from hil.core.instants import MILLISECOND, Duration, Instant
+from hil.ports import ByteLink, Clock
+
+SOON = 20 * MILLISECOND
+"""Long enough that what must not come would have: only to show that nothing does."""
+
+DEADLINE_S = 60.0
+"""A case that hangs ends here; no case needs a tenth of it."""
+
+
+class Rig(Protocol):
+    """A link that is not open yet, and its peer."""
+
+    clock: Clock
+    link: ByteLink
+    room: int
+    """How many bytes at most the peer takes without reading; 0 where it always reads."""
+
+    async def open(self) -> None:
+        """Open the link, and return when the peer has taken note."""
+
+    async def heard(self, count: int) -> bytes:
+        """Wait until the peer has ``count`` bytes and return all that it has ever heard."""
+
+    def say(self, data: bytes, after: Duration = 0) -> None:
+        """Let the peer send ``data`` after a while, to the session there is now."""
+
+    async def arrived(self) -> bytes:
+        """Return what ``pending`` gives; a link that only reads for a waiting host, waits a bit."""
+
+    def deafen(self, *, active: bool = True) -> None:
+        """Let the peer read no more, or read again."""
+
+    def die(self) -> None:
+        """Let the peer go away."""
+
+    def revive(self) -> None:
+        """Let the peer, or another one, come back at the same place; the host has to open again."""
+
+
+Case = Callable[[Rig], Awaitable[None]]
+Runner = Callable[[Case], None]
+
+
+class Peer:
+    """What the real rigs share: a peer whose every byte is kept."""
+
+    room = 64 << 20
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.bytes = bytearray()
+        self.link: ByteLink
+
+    async def open(self) -> None:
+        await self.link.open()
+
+    async def heard(self, count: int) -> bytes:
+        while len(self.bytes) < count:
+            await self.clock.sleep_until(self.clock.now() + MILLISECOND)
+        return bytes(self.bytes)
+
+    async def arrived(self) -> bytes:
+        await self.clock.sleep_until(self.clock.now() + MILLISECOND)
+        return self.link.pending()
+
+    def deafen(self, *, active: bool = True) -> None: ...
+
+    def revive(self) -> None: ...
+
+
+class MemoryRig(Peer):
+    """The rig in memory, at once the twin; virtual time."""
+
+    room = 0
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock)
+        self.cable = memory_byte_link("peer", clock, {"baud": 115_200}, twin=self)
+        self.link = self.cable
+
+    def attach(self, send: Callable[[bytes, Instant], None]) -> None:
+        self._send = send
+
+    def receive(self, data: bytes) -> None:
+        self.bytes += data
+
+    def say(self, data: bytes, after: Duration = 0) -> None:
+        self._send(data, self.clock.now() + after)
+
+    def die(self) -> None:
+        self.cable.cut()
+
+    def revive(self) -> None:
+        self.cable.mend()
+
+
+class Connection(asyncio.Protocol):
+    """One connection of a host to the peer."""
+
+    def __init__(self, rig: "SocketRig") -> None:
+        self._rig = rig
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        self._rig.connections.append(self)
+        if self._rig.is_deaf:
+            transport.pause_reading()
+
+    def data_received(self, data: bytes) -> None:
+        self._rig.bytes += data
+
+
+class SocketRig(Peer):
+    """A peer that listens on a port of this machine."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock)
+        self.connections: list[Connection] = []
+        self.is_deaf = False
+
+    @asynccontextmanager
+    async def serving(self, make: Callable[[int], ByteLink]) -> AsyncIterator["SocketRig"]:
+        """Listen, and build the link to the port that was found."""
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(lambda: Connection(self), "127.0.0.1", 0)
+        self.link = make(server.sockets[0].getsockname()[1])
+        try:
+            yield self
+        finally:
+            await self.link.close()
+            server.close()
+            self.die()
+            await asyncio.sleep(0)
+
+    async def open(self) -> None:
+        had = len(self.connections)
+        await self.link.open()
+        while len(self.connections) == had:
+            await self.clock.sleep_until(self.clock.now() + MILLISECOND)
+
+    def say(self, data: bytes, after: Duration = 0) -> None:
+        transport = self.connections[-1].transport
+        if after:
+            self.clock.call_at(self.clock.now() + after, transport.write, data)
+        else:
+            transport.write(data)
+
+    def deafen(self, *, active: bool = True) -> None:
+        self.is_deaf = active
+        for connection in self.connections:
+            transport = connection.transport
+            if not transport.is_closing():
+                (transport.pause_reading if active else transport.resume_reading)()
+
+    def die(self) -> None:
+        for connection in self.connections:
+            connection.transport.abort()
+
+
+class VisaRig(SocketRig):
+    """The same behind PyVISA, which reads while the host waits and never else."""
+
+    async def arrived(self) -> bytes:
+        reader = asyncio.create_task(self.link.receive())
+        await self.clock.sleep_until(self.clock.now() + MILLISECOND)
+        reader.cancel()
+        try:
+            return await reader
+        except asyncio.CancelledError:
+            return self.link.pending()
+
+
+class PtyRig(Peer):
+    """A peer behind a serial port that is a pty, found by a name that stays when it changes."""
+
+    def __init__(self, clock: Clock, place: Path) -> None:
+        super().__init__(clock)
+        self.place = place
+        self._loop = asyncio.get_running_loop()
+        self.revive()
+        options = {"port": str(place), "baud": 4_000_000}
+        self.link = serial_link("peer", clock, options)
+
+    def revive(self) -> None:
+        self.master, self._held = pty.openpty()
+        os.set_blocking(self.master, False)
+        self.place.unlink(missing_ok=True)
+        self.place.symlink_to(os.ttyname(self._held))
+        self._loop.add_reader(self.master, self._read, self.master)
+
+    def _read(self, master: int) -> None:
+        self.bytes += os.read(master, 65_536)
+
+    def say(self, data: bytes, after: Duration = 0) -> None:
+        if after:
+            self.clock.call_at(self.clock.now() + after, os.write, self.master, data)
+        else:
+            os.write(self.master, data)
+            # across the kernel before the loop goes on: so what was said before is there before
+            select.select([self._held], [], [], DEADLINE_S)
+
+    def deafen(self, *, active: bool = True) -> None:
+        if active:
+            self._loop.remove_reader(self.master)
+        else:
+            self._loop.add_reader(self.master, self._read, self.master)
+
+    def die(self) -> None:
+        if self.master >= 0:
+            self._loop.remove_reader(self.master)
+            os.close(self.master)
+            os.close(self._held)
+            self.master = -1
+
+
+# --- runners -------------------------------------------------------------------------------------
+
+
+def in_memory(case: Case) -> None:
+    async def main(clock: Clock) -> None:
+        await case(MemoryRig(clock))
+
+    run_virtual(main)
+
+
+def in_memory_disturbed(case: Case) -> None:
+    """Run a case through the wrapper, which has nothing to disturb."""
+
+    async def main(clock: Clock) -> None:
+        rig = MemoryRig(clock)
+        rig.link = disturb(BYTES, "peer", rig.cable, clock, {}, seed=1)
+        await case(rig)
+
+    run_virtual(main)
+
+
+def over_tcp(case: Case) -> None:
+    async def main(clock: Clock) -> None:
+        async with (
+            asyncio.timeout(DEADLINE_S),
+            SocketRig(clock).serving(
+                lambda port: tcp_link("peer", clock, {"host": "127.0.0.1", "port": port})
+            ) as rig,
+        ):
+            await case(rig)
+
+    run_wall(main)
+
+
+def over_tcp_disturbed(case: Case) -> None:
+    async def main(clock: Clock) -> None:
+        def make(port: int) -> ByteLink:
+            inner = tcp_link("peer", clock, {"host": "127.0.0.1", "port": port})
+            return disturb(BYTES, "peer", inner, clock, {}, seed=1)
+
+        async with asyncio.timeout(DEADLINE_S), SocketRig(clock).serving(make) as rig:
+            await case(rig)
+
+    run_wall(main)
+
+
+def over_visa(case: Case) -> None:
+    async def main(clock: Clock) -> None:
+        async with (
+            asyncio.timeout(DEADLINE_S),
+            VisaRig(clock).serving(
+                lambda port: visa_link(
+                    "peer", clock, {"resource": f"TCPIP::127.0.0.1::{port}::SOCKET"}
+                )
+            ) as rig,
+        ):
+            await case(rig)
+
+    run_wall(main)
+
+
+def over_a_pty(case: Case) -> None:
+    async def main(clock: Clock) -> None:
+        with TemporaryDirectory() as folder:
+            rig = PtyRig(clock, Path(folder) / "port")
+            try:
+                async with asyncio.timeout(DEADLINE_S):
+                    await case(rig)
+            finally:
+                await rig.link.close()
+                rig.die()
+
+    run_wall(main)
+
+
+RIGS: dict[str, tuple[str, Runner]] = {
+    "memory": ("memory", in_memory),
+    "memory disturbed": ("memory", in_memory_disturbed),
+    "tcp": ("tcp", over_tcp),
+    "tcp disturbed": ("tcp", over_tcp_disturbed),
+    "pty serial": ("serial", over_a_pty),
+    "visa socket": ("visa", over_visa),
+}
+"""By name: the entry point of ``hil.links`` that takes part, and what runs a case on it."""
