@@ -164,3 +164,4 @@ def _write(folder: Path, format_: str, out: IO[Any], *, canonical: bool) -> None
 
 
 runs.command("hil.cli.replay:replay", help="Judge a run again from its record alone.")
+runs.command("hil.cli.compare:compare", help="Say what differs between two runs.")
