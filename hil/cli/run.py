@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -13,15 +14,16 @@ from cyclopts import Parameter, Token
 from hil.app import Outcome, Request, run_profile
 from hil.bench.stop import StopLadder
 from hil.cli import arguments, signals
-from hil.cli.logs import configure
+from hil.cli.logs import Form, unstalled
 from hil.cli.progress import shown
 from hil.cli.streams import ReaderGone
 from hil.cli.summary import show
 from hil.cli.telemetry import BROKER
-from hil.core.errors import UnitError
+from hil.core.errors import EnvironmentProblem, UnitError
 from hil.core.instants import Duration
 from hil.core.units import parse_duration
 from hil.live.target import Target
+from hil.results import junit, report
 
 
 def _folder(_type: object, tokens: Sequence[Token]) -> Path:
@@ -43,6 +45,7 @@ def run(
     mqtt: Annotated[Target | None, BROKER] = None,
     json_: Annotated[bool, Parameter(name="--json", negative=())] = False,
     verbose: Annotated[bool, Parameter(name=("--verbose", "-v"), negative=())] = False,
+    log_format: Form | None = None,
 ) -> int:
     """Play a profile on a bench and judge the board.
 
@@ -74,9 +77,10 @@ def run(
         Print one JSON object on stdout and nothing else.
     verbose
         Log what happens to stderr.
+    log_format
+        How the log is written: without it for people on a terminal, as JSON lines elsewhere.
     """
     stop = StopLadder()
-    configure(verbose=verbose)
     request = Request(
         profile=profile,
         bench=bench,
@@ -89,12 +93,30 @@ def run(
     )
     # Signals stay the ladder's until the verdict has been told.
     with signals.sent_to(stop.request):
-        with shown(sys.stderr, quiet=json_) as progress:
-            outcome = run_profile(request, stop, progress)
+        with (
+            unstalled(verbose=verbose, form=log_format) as stderr,
+            shown(sys.stderr, quiet=json_) as progress,
+        ):
+            outcome = _reported(run_profile(request, stop, progress))
+        log = {**outcome.summary["log"], "stderr_dropped": stderr.dropped}
+        outcome = replace(outcome, summary={**outcome.summary, "log": log})
         # ``hil run ... | head -1``: the verdict stands, its code is all that is left to tell.
         with suppress(ReaderGone):
             _tell(outcome, request, as_json=json_)
     return outcome.exit_code
+
+
+def _reported(outcome: Outcome) -> Outcome:
+    """Write the views that people and CI services read; ``hil report`` writes them again.
+
+    The record is whole without them: a disk that takes no more changes no verdict here.
+    """
+    folder, views = Path(outcome.summary["folder"]), {}
+    try:
+        views = {"report": str(report.write(folder)), "junit": str(junit.write(folder))}
+    except EnvironmentProblem as problem:
+        views["report_problem"] = str(problem)
+    return replace(outcome, summary={**outcome.summary, **views})
 
 
 def _logged_in() -> str:

@@ -39,9 +39,23 @@ def show(outcome: Outcome, request: Request) -> None:
     if body["link_faults"]:
         told = ", ".join(f"{count} {kind}" for kind, count in body["link_faults"].items())
         console.print(f"links   disturbed by the bench's own plan: {told}")
+    if "telemetry" in body:
+        console.print(_telemetry(body["telemetry"]))
+    if dropped := sum(body["log"].values()):
+        console.print(f"log     {dropped} lines were dropped: nobody took them in time")
     console.print(f"digest  {body['digest']}")
     console.print(f"folder  {body['folder']}")
+    console.print(f"report  {body.get('report') or body['report_problem']}")
     console.print(f"repeat  {request.command()}")
+
+
+def _telemetry(told: Mapping[str, Any]) -> str:
+    """Say what the broker has got, and why it has not got all."""
+    owed = sum(last - first + 1 for first, last in told.get("owed", ()))
+    more = f", {told['backfilled']} of them later" if told.get("backfilled") else ""
+    missing = f", {owed} not" if owed else ""
+    problem = f" ({told['problem']})" if told["problem"] else ""
+    return f"mqtt    {told['sent']} messages to {told['broker']}{more}{missing}{problem}"
 
 
 def _timing(timing: Mapping[str, Any]) -> str:
