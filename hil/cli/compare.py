@@ -1,6 +1,7 @@
 """``hil runs compare``: what differs between two runs."""
 
 import json
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -103,7 +104,7 @@ def _cut(text: str | None) -> str:
 
 def _deltas(console: Console, title: str, deltas: Sequence[Delta]) -> None:
     """Print the figures that at least one of the runs has."""
-    known = [one for one in deltas if one.beyond or one.first is not None]
+    known = [one for one in deltas if one.beyond or math.isfinite(one.delta)]
     if not known:
         return
     table = Table(title, "first", "second", "change", "± (k=2)", "", box=None, pad_edge=False)
@@ -111,10 +112,14 @@ def _deltas(console: Console, title: str, deltas: Sequence[Delta]) -> None:
         change = figure(one.delta, one.uncertainty, one.unit)
         table.add_row(
             one.name,
-            plain(one.first, one.unit),
-            plain(one.second, one.unit),
-            "" if one.delta is None else f"{'+' * (one.delta > 0)}{change.value}",
+            _value(one.first, one.unit),
+            _value(one.second, one.unit),
+            f"{'+' * (one.delta > 0)}{change.value}" if math.isfinite(one.delta) else "",
             change.uncertainty,
             Text("beyond", style="bold red") if one.beyond else "within",
         )
     console.print(table)
+
+
+def _value(value: float | None, unit: str) -> str:
+    return "-" if value is None else plain(value, unit)

@@ -39,15 +39,16 @@ class Change:
 class Delta:
     """A figure of both runs. ``beyond`` says that they differ by more than their uncertainty.
 
-    Values are None where the run has none; ``uncertainty`` is the combined one.
+    Values are None where a run has no such figure, NaN where it was not measured, infinite where
+    it never came; ``delta`` is NaN unless both are numbers; ``uncertainty`` is the combined one.
     """
 
     name: str
     unit: str
     first: float | None
     second: float | None
-    delta: float | None
-    uncertainty: float | None
+    delta: float
+    uncertainty: float
     beyond: bool
 
 
@@ -116,7 +117,8 @@ def _verdict(account: Account) -> str:
 
 
 def _plain(one: Change | Delta) -> dict[str, Any]:
-    return {name: getattr(one, name) for name in one.__slots__}
+    values = ((name, getattr(one, name)) for name in one.__slots__)
+    return {name: finite(v) if isinstance(v, float) else v for name, v in values}
 
 
 # --- what came out -------------------------------------------------------------------------------
@@ -175,16 +177,16 @@ def delta(
     A value that neither run could measure has not changed; one that only one could, has.
     """
     unit = (one or two or (0.0, 0.0, ""))[2]
-    a, ua = (one[0], one[1]) if one else (math.nan, math.nan)
-    b, ub = (two[0], two[1]) if two else (math.nan, math.nan)
+    a, b = (math.nan if read is None else read[0] for read in (one, two))
+    combined = math.hypot(*(_or_none(read[1]) for read in (one, two) if read is not None))
     apart = b - a
-    combined = math.hypot(_or_none(ua), _or_none(ub))
     if math.isfinite(apart):
-        floor = ROUNDING * max(abs(a), abs(b))
-        beyond = abs(apart) > max(combined, floor)
+        beyond = abs(apart) > max(combined, ROUNDING * max(abs(a), abs(b)))
     else:  # never, or not measured: equal only if both are
         beyond = not (a == b or (math.isnan(a) and math.isnan(b)))
-    return Delta(name, unit, finite(a), finite(b), finite(apart), finite(combined), beyond)
+        apart = math.nan
+    first, second = (None if read is None else read[0] for read in (one, two))
+    return Delta(name, unit, first, second, apart, combined, beyond)
 
 
 def _or_none(uncertainty: float) -> float:
