@@ -6,6 +6,8 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from hil.bench.wall_time import monotonic_ns, utc_now_text
 from hil.core.errors import EnvironmentProblem
 from hil.results import catalogue, disk, manifest
@@ -20,9 +22,11 @@ from hil.verdict.judgement import Verdict
 class Recording:
     """The folder of a run and the journal in it."""
 
-    def __init__(self, folder: Path, begun: Mapping[str, Any], journal: Journal) -> None:
+    def __init__(
+        self, folder: Path, begun: Mapping[str, Any], journal: Journal, log: RunLog
+    ) -> None:
         """``begun`` is the manifest as it was written at the start."""
-        self.folder, self.journal = folder, journal
+        self.folder, self.journal, self._log = folder, journal, log
         self._begun = begun
         self._sealer = Sealer()
         journal.listen(self._sealer.feed)
@@ -32,6 +36,7 @@ class Recording:
 
         What cannot be kept cannot be shown to have passed: then ``summary`` says so.
         """
+        summary["log"] = {"run_log_dropped": self._log.dropped}
         problem: EnvironmentProblem | None = self.journal.problem
         try:
             if problem is None:
@@ -69,12 +74,15 @@ def recording(runs: Path, about: Mapping[str, Any], *, beside: bool) -> Iterator
     with ExitStack() as opened:
         try:
             manifest.write(folder, begun)
-            log = opened.enter_context(closing(RunLog(folder)))
+            context = {"run": folder.name, "profile": about["profile"], "bench": about["bench"]}
+            log = opened.enter_context(closing(RunLog(folder, context, beside=beside)))
             batches = Batches(Store(folder, utc_now_text), monotonic_ns)
         except EnvironmentProblem:
             shutil.rmtree(folder, ignore_errors=True)
             raise
         journal = Journal(InThread(batches) if beside else batches)
         opened.enter_context(closing(journal))
+        # For what others log meanwhile, a third party's driver for one.
+        opened.enter_context(structlog.contextvars.bound_contextvars(**context))
         journal.listen(log.feed)
-        yield Recording(folder, begun, journal)
+        yield Recording(folder, begun, journal, log)

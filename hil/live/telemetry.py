@@ -61,7 +61,7 @@ class Telemetry:
         self._story = Story()
         self._next_tick: Instant | None = None
         self._outbox = Outbox(Encoder(self._origin), Spool(folder) if spool is None else spool)
-        log = structlog.get_logger().bind(run=self._origin.run)
+        log = _logger(self._origin)
         lost = state(self._origin, self._story, "lost")
         letter = _letter(target, self._origin, lost, self._state, lambda: self._story.seq)
         letter = replace(letter, breather_s=self._breather_s)
@@ -136,7 +136,7 @@ def send_record(
         return state(origin, story, "ended" if story.ended else "lost") if over else b""
 
     letter = _letter(target, origin, b"", how_it_ended, lambda: LAST)
-    log = structlog.get_logger().bind(run=origin.run)
+    log = _logger(origin)
     courier = Courier(target, letter, Recorded(_messages(folder, origin, story, wanted)), log)
     courier.start()
     complete = courier.finish(STUCK_S, MOST_LATER_S, enough)
@@ -186,6 +186,11 @@ def _origin(folder: Path) -> Origin:
         raise EnvironmentProblem(
             f"{folder.name}: the manifest does not say which run it is: {error}"
         ) from error
+
+
+def _logger(origin: Origin) -> Any:
+    """Return a log that names the run: a thread has no context of its own."""
+    return structlog.get_logger().bind(run=origin.run, profile=origin.profile, bench=origin.bench)
 
 
 def _letter(
