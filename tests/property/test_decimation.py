@@ -23,7 +23,8 @@ SKIPS = st.lists(st.integers(0, 4), min_size=60, max_size=60)
 
 
 def instants(count: int, skips: list[int]) -> Nanoseconds:
-    return (np.arange(count) + np.cumsum(skips[:count])) * SECOND
+    at_ns: Nanoseconds = (np.arange(count) + np.cumsum(skips[:count])) * SECOND
+    return at_ns
 
 
 def drawn(at_ns: Nanoseconds, rows: Floats, every: int, cuts: list[int]) -> Picture:

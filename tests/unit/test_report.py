@@ -14,6 +14,7 @@ import pytest
 from reported import Made, expectation
 from written import UTC, closed, sample, unfinished
 
+from hil.cli import ENVIRONMENT, main
 from hil.core.errors import EnvironmentProblem
 from hil.core.instants import SECOND
 from hil.core.records import (
@@ -158,6 +159,7 @@ def test_a_run_that_was_killed_says_so_instead_of_a_verdict(tmp_path: Path) -> N
     page = page_of(folder)
     head = page.words.partition("Expectations")[0]
     assert "UNFINISHED" in head
+    assert "not known to be in its safe state: board" in head
     assert "killed or lost its power" in head
     assert not re.search(r"\bPASS\b", head)
     about, times, _ = points_of(page)
@@ -279,6 +281,33 @@ def test_a_repair_sets_the_old_views_aside(tmp_path: Path) -> None:
     assert not (folder / report.FILE).exists()
     assert (folder / "before-repair" / report.FILE).exists()
     assert "This record was repaired on" in page_of(folder).words
+
+
+def test_the_command_writes_both_views_and_says_where(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = Made(5).write(tmp_path / "run")
+    at = ["--runs-dir", str(tmp_path)]
+    assert main(["report", "last", *at]) == 0
+    written = [folder / report.FILE, folder / junit.FILE]
+    assert capsys.readouterr().out.split() == list(map(str, written))
+    elsewhere = tmp_path / "elsewhere.html"
+    assert main(["report", "run", "-o", str(elsewhere), *at]) == 0
+    assert elsewhere.read_bytes() == written[0].read_bytes()
+    assert main(["report", "run", "-o", str(elsewhere), *at]) == ENVIRONMENT
+    assert "is there already" in capsys.readouterr().err
+
+
+def test_a_repair_by_command_renews_the_views(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    unfinished(folder, list(Made().records())[:40])
+    at = ["run", "--runs-dir", str(tmp_path)]
+    assert main(["report", *at]) == 0
+    old = [(folder / view.FILE).read_bytes() for view in (report, junit)]
+    assert main(["runs", "repair", *at]) == 0
+    new = [(folder / view.FILE).read_bytes() for view in (report, junit)]
+    assert all(one != other for one, other in zip(old, new, strict=True))
+    assert verify(folder).whole
 
 
 def test_a_run_that_is_being_recorded_has_no_report_yet(tmp_path: Path) -> None:

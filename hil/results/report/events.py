@@ -91,7 +91,11 @@ def _of_board(record: Record) -> Told | None:
             return "deviation", what, record.situation
         case Injected():
             done = "put in" if record.active else "taken out"
-            return "injected", f"{record.fault}{_of(record.cell)} {done}", f"by {record.target}"
+            return (
+                "injected",
+                f"{record.fault}{_of(record.cell)} {done}",
+                f"target: {record.target}",
+            )
     return None
 
 

@@ -137,6 +137,8 @@ def _head(account: Account) -> dict[str, Any]:
     if problem:
         word, sentence = problem.upper(), PROBLEMS[problem]
         so_far, reasons = reasons, [str(one) for one in account.findings]
+        if account.unsafe():
+            reasons.insert(0, f"not known to be in its safe state: {', '.join(account.unsafe())}")
         if ended is not None:
             so_far.insert(0, f"the run itself ended with {ended.verdict}: {ended.reason}")
     else:

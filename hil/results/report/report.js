@@ -259,7 +259,7 @@
       });
     }));
     const series = all.map((one) => ({
-      label: one.name, show: one.shown, stroke: one.colour, dash: one.dash, width: one.layer.cells ? 1.2 : 1.6,
+      label: one.name, show: one.shown, stroke: one.colour, dash: one.dash, width: one.layer.cells ? 1.2 : one === all[0] ? 2.2 : 1.3,
       points: { show: about.points < 400 && !one.layer.cells, size: 4 }, spanGaps: false,
     }));
     const tell = (u, at, y) => {

@@ -181,8 +181,25 @@ def facts(account: Account) -> Iterator[tuple[str, str]]:
         yield f"git of the {whose}", _git(state)
     host = manifest.get("host", {})
     yield "host", ", ".join(str(host[key]) for key in host) or "not recorded"
+    yield from _pace(account.summary)
     yield "records", str(manifest.get("records", sum(account.counts.values())))
     yield "digest", account.sealed or "not sealed"
+
+
+def _pace(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield how fast the run was on its host: no record holds that, its sealed summary does."""
+    if "wall_s" in summary and "speed" in summary:
+        yield (
+            "took",
+            f"{summary['wall_s']:.1f} s on the host, {summary['speed']:.3g} times real time",
+        )
+    timing = summary.get("timing") or {}
+    for key, what in (("late_ms", "ticks late by"), ("took_ms", "ticks busy for")):
+        if key in timing:
+            figures = " / ".join(f"{timing[key][of]:.2g}" for of in ("p50", "p99", "max"))
+            yield what, f"{figures} ms (median / 99th percentile / longest)"
+    if "cpu_share" in timing:
+        yield "processor", f"{100 * timing['cpu_share']:.0f} % of a core"
 
 
 def _git(state: Mapping[str, Any]) -> str:
