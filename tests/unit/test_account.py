@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from reported import Made, expectation
-from written import unfinished
+from written import closed, unfinished
 
 from hil.core.instants import SECOND
 from hil.core.records import LinkFaulted, StopRequested, Tick
@@ -37,11 +37,13 @@ def test_metrics_and_verdict_are_those_of_the_records_one_by_one(tmp_path: Path)
 
 @pytest.mark.parametrize("ending", ["archived", "killed"])
 def test_stretches_hold_what_the_records_hold(ending: str, tmp_path: Path) -> None:
-    folder, made = tmp_path / "run", Made(ticks=700)
+    folder, records = tmp_path / "run", list(Made(ticks=700).records())
+    for place in (600, 333, 332, 100, 5):  # other records between ticks, two of them side by side
+        records.insert(place, LinkFaulted(records[place].at, "board", "to host", "lost", place))
     if ending == "archived":
-        made.write(folder)
+        closed(folder, records)
     else:
-        unfinished(folder, list(made.records()), batch=90)
+        unfinished(folder, records, batch=90)
     one_by_one = list(Contents(folder).records())
     contents = Contents(folder)
     seq = 0
