@@ -6,9 +6,11 @@ under ``"ok": false`` and ``"error"``.
 
 import asyncio
 import json
+import socket
 from collections.abc import Mapping
 from typing import Any
 
+from drivers.links.endpoint_doors import TcpOpening
 from hil.core.errors import BenchError, DeviceError, LinkLost, LinkTimeout, printable
 from hil.ports import ControlKind, Handle
 
@@ -32,8 +34,10 @@ class ControlServer:
         return f"{host}:{port}"
 
     async def listen(self, host: str, port: int) -> None:
-        """Begin. Raises OSError."""
-        self._server = await asyncio.start_server(self._serve, host, port, limit=_LONGEST)
+        """Begin. Raises OSError that names the address."""
+        door = TcpOpening(host, port).open()
+        plug = socket.socket(fileno=door.descriptor)
+        self._server = await asyncio.start_server(self._serve, sock=plug, limit=_LONGEST)
 
     async def close(self) -> None:
         """Listen no more; whoever is connected is let go."""
@@ -86,8 +90,7 @@ async def serve(handle: Handle, host: str, port: int) -> ControlServer:
     try:
         await server.listen(host, port)
     except OSError as error:
-        why = error.strerror or str(error)
-        raise LinkLost("control", f"{host}:{port}: {why}") from error
+        raise LinkLost("control", error.strerror or str(error)) from error
     return server
 
 

@@ -51,10 +51,14 @@ class SlcanGuest:
             adapter.flags |= _QUEUE_FULL  # as the adapter would say when it is asked
 
     def _heard(self, frame: Message) -> None:
-        """Pass a frame on to whoever listens at the right bit rate."""
+        """Pass a frame on to whoever listens; at another bit rate it is nothing but an error."""
         adapter = self._adapter
-        if adapter is not None and adapter.is_open and adapter.bitrate == self._bitrate:
+        if adapter is None or not adapter.is_open:
+            return
+        if adapter.bitrate == self._bitrate:
             self._send(adapter.forward(frame, from_seconds(frame.timestamp)))
+        else:
+            adapter.flags |= _BUS_ERROR
 
 
 def slcan_endpoint(

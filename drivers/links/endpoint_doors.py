@@ -60,6 +60,7 @@ class PtyOpening:
     def __init__(self, path: str = "", transport: str = "pty") -> None:
         """``transport`` is the name under which it is told; bytes alone have a VISA resource."""
         self._path, self._transport = Path(path) if path else None, transport
+        self._linked = ""
 
     def open(self) -> Door:
         """Make a pty that changes no byte. Raises OSError, also for a path that is something."""
@@ -89,8 +90,10 @@ class PtyOpening:
             path.symlink_to(name)
         except OSError as error:
             raise OSError(error.errno, f"{path}: {error.strerror}") from error
+        self._linked = name
 
     def close(self) -> None:
-        """Take the link away."""
-        if self._path is not None:
-            self._path.unlink(missing_ok=True)
+        """Take the link away, if it is still ours."""
+        path = self._path
+        if path is not None and path.is_symlink() and str(path.readlink()) == self._linked:
+            path.unlink()

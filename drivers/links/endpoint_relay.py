@@ -32,22 +32,24 @@ import socket
 import struct
 import sys
 import termios
+from collections import deque
 from collections.abc import Callable
 from typing import NoReturn
 
 HEAD = struct.Struct(">BcI")
 OPENED, DATA, ENDED, CLOSE = b"o", b"d", b"e", b"c"
 
-CHUNK = 1 << 15
-"""What is read at once; with its head it fits into one packet."""
+CHUNK = 1 << 12
+"""What is read at once, so that a client who pours out questions leaves the others their turn."""
 MOST_WAITING = 1 << 18
 """What may wait for a client that does not read, in bytes."""
 
+_KERNEL_KEEPS = 1 << 16  # an instrument has no megabytes for answers that nobody reads
 _TIOCGPTPEER = 0x5441  # <asm/ioctls.h>; not among Python's constants
 _HANGUP = select.EPOLLHUP | select.EPOLLERR
 
 Tell = Callable[[bytes, int, bytes], None]
-"""Sends the lab a packet: kind, session, data. Blocks while the lab is behind: so does a client."""
+"""Sends the lab a packet: kind, session, data."""
 
 
 class TcpDoor:
@@ -62,6 +64,7 @@ class TcpDoor:
         self._heard_out = False  # the client has ended its side, and may wait for answers
         self._waiting = bytearray()
         self._watched = 0
+        self._paused = False
         self.session = 0
         poll.register(self._listener, select.EPOLLIN)
 
@@ -75,8 +78,8 @@ class TcpDoor:
         if descriptor == self._listener.fileno():
             self._accept()
         elif self._client is not None:
-            if events & select.EPOLLIN and not self._heard_out:
-                self._take_in()
+            if events & (select.EPOLLIN | _HANGUP) and not self._heard_out:
+                self._take_in()  # also of one that has gone: what it said last
             elif events & _HANGUP:
                 self._drop()
             elif events & select.EPOLLOUT:
@@ -95,6 +98,12 @@ class TcpDoor:
         """End the connection."""
         self._drop()
 
+    def pause(self, *, active: bool) -> None:
+        """Let the client wait, while the lab is behind."""
+        self._paused = active
+        if self._client is not None:
+            self._watch()
+
     def _accept(self) -> None:
         """Take a client, or send it away while another one is served.
 
@@ -104,18 +113,21 @@ class TcpDoor:
             newcomer, _ = self._listener.accept()
         except OSError:  # gone again before its turn
             return
-        while self._client is not None and not self._heard_out and self._take_in():
-            pass
+        while self._client is not None and not (self._heard_out or self._paused):
+            if not self._take_in():
+                break
         if self._client is not None and not self._heard_out:
             newcomer.close()
             return
         self._drop()
         newcomer.settimeout(0)
         newcomer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        newcomer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_KEEPS)
         self._client, self._heard_out = newcomer, False
         self.session += 1
-        self._watched = select.EPOLLIN
+        self._watched = 0
         self._poll.register(newcomer, self._watched)
+        self._watch()
         self._tell(OPENED, self.session, b"")
 
     def _take_in(self) -> bool:
@@ -153,7 +165,7 @@ class TcpDoor:
     def _watch(self) -> None:
         """Listen for what there is to do."""
         assert self._client is not None  # noqa: S101 - callers have looked
-        wanted = 0 if self._heard_out else select.EPOLLIN
+        wanted = 0 if self._heard_out or self._paused else select.EPOLLIN
         wanted |= select.EPOLLOUT if self._waiting else 0
         if wanted != self._watched:
             self._watched = wanted
@@ -185,7 +197,7 @@ class PtyDoor:
         self._hung_up = select.poll()
         self._hung_up.register(descriptor, 0)
         self._waiting = bytearray()
-        self._is_open = False
+        self._is_open = self._paused = False
         self.session = 0
         poll.register(descriptor, select.EPOLLIN | select.EPOLLOUT | select.EPOLLET)
 
@@ -195,7 +207,7 @@ class PtyDoor:
 
     def ready(self, _descriptor: int, _events: int) -> None:
         """Read and write all that goes now; an edge comes only once."""
-        while True:
+        while not self._paused:
             try:
                 data = os.read(self._tty, CHUNK)
             except BlockingIOError:
@@ -233,6 +245,12 @@ class PtyDoor:
             os.close(outer)
             self._tell(ENDED, self.session, b"")
 
+    def pause(self, *, active: bool) -> None:
+        """Let the program wait, while the lab is behind; then see what it has said meanwhile."""
+        self._paused = active
+        if not active:
+            self.ready(self._tty, 0)
+
     def _open(self) -> None:
         if not self._is_open:
             self._is_open = True
@@ -257,25 +275,49 @@ class Relay:
     def __init__(self, lab: socket.socket, doors: list[tuple[str, int]]) -> None:
         """Open the doors, each a kind and a descriptor."""
         self._lab = lab
+        self._lab.setblocking(False)  # noqa: FBT003 - the standard library's own
+        self._behind: deque[bytes] = deque()  # what the lab has no room for now
         self._poll = select.epoll()
         self._poll.register(lab, select.EPOLLIN)
-        self._doors = [
+        self._doors: list[TcpDoor | PtyDoor] = []
+        self._doors += [
             DOORS[kind](descriptor, self._teller(number), self._poll)
             for number, (kind, descriptor) in enumerate(doors)
         ]
 
     def _teller(self, number: int) -> Tell:
         def tell(kind: bytes, session: int, data: bytes) -> None:
-            self._lab.send(HEAD.pack(number, kind, session) + data)
+            self._behind.append(HEAD.pack(number, kind, session) + data)
+            if len(self._behind) == 1:
+                self._to_lab()
 
         return tell
+
+    def _to_lab(self) -> None:
+        """Send what waits; when the lab is behind, clients wait too, but not their answers."""
+        while self._behind:
+            try:
+                self._lab.send(self._behind[0])
+            except BlockingIOError:
+                self._pause(active=True)
+                return
+            self._behind.popleft()
+
+    def _pause(self, *, active: bool) -> None:
+        self._poll.modify(self._lab, select.EPOLLIN | (select.EPOLLOUT if active else 0))
+        for door in self._doors:
+            door.pause(active=active)
 
     def run(self) -> None:
         """Serve until the lab has gone."""
         while True:
             for descriptor, events in self._poll.poll():
                 if descriptor == self._lab.fileno():
-                    if not self._from_lab():
+                    if events & select.EPOLLOUT:
+                        self._to_lab()
+                        if not self._behind:
+                            self._pause(active=False)
+                    if events & ~select.EPOLLOUT and not self._from_lab():
                         return
                     continue
                 for door in self._doors:
@@ -284,7 +326,10 @@ class Relay:
 
     def _from_lab(self) -> bool:
         """Carry out one packet of the lab; False when it has gone."""
-        packet = self._lab.recv(HEAD.size + CHUNK)
+        try:
+            packet = self._lab.recv(HEAD.size + CHUNK)
+        except BlockingIOError:
+            return True
         if not packet:
             return False
         number, kind, session = HEAD.unpack_from(packet)

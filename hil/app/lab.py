@@ -101,7 +101,7 @@ def serve(
 
     Raises ConfigErrors for a bench that cannot be, LinkLost for an address that is taken.
     """
-    bench = prepare_bench(request.bench, request.overrides)
+    bench = prepare_bench(request.bench, request.overrides, served=True)
     kind: ControlKind = resolve("labs", "control")
     rehearse(bench, request.seed)
     host, port = request.control or bench.lab or ANY_PORT

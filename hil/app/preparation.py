@@ -74,13 +74,15 @@ def prepare(request: Request) -> Prepared:
     return Prepared(profile, bench, tuple(map(str, findings.warnings)))
 
 
-def prepare_bench(name: str, overrides: Sequence[str] = ()) -> Bench:
+def prepare_bench(name: str, overrides: Sequence[str] = (), *, served: bool = False) -> Bench:
     """Load a bench file and check all that can be known of it without a profile.
 
-    Raises ConfigErrors with every error found.
+    ``served`` is for a lab, which has the devices that a run looks for. Raises ConfigErrors with
+    every error found.
     """
     bench = load_bench(name, overrides)
-    errors = list(bench_errors(BenchScene(bench, specs_of(bench), _known(bench))))
+    scene = BenchScene(bench, specs_of(bench), _known(bench))
+    errors = list(bench_errors(scene, served=served))
     errors += _key_errors(bench)
     if errors:
         raise ConfigErrors(errors)

@@ -30,7 +30,7 @@ def rehearse(bench: Bench, seed: int) -> None:
         name: replace(device, link=LinkConfig(IN_MEMORY[_carries(device.link.kind)], {}, {}))
         for name, device in bench.devices.items()
     }
-    alike = replace(bench, devices=devices, lab=None)
+    alike = replace(bench, clock="virtual", devices=devices, lab=None)
 
     async def main(clock: Clock) -> None:
         rig = build(alike, seed, clock, WireHash())

@@ -13,12 +13,14 @@ from hil.app.lab import serve as serve_lab
 from hil.bench.stop import StopLadder
 from hil.cli import arguments, signals, streams
 
+Control = Annotated[tuple[str, int] | None, Parameter(converter=arguments.address, n_tokens=1)]
+
 
 def serve(
     *,
     bench: str = "loopback",
     set_: Annotated[tuple[str, ...], Parameter(name="--set", negative=())] = (),
-    control: Annotated[tuple[str, int] | None, Parameter(converter=arguments.address)] = None,
+    control: Control = None,
     seed: Annotated[int, Parameter(converter=arguments.seed)] = 1,
     json_: Annotated[bool, Parameter(name="--json", negative=())] = False,
 ) -> None:

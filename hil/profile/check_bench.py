@@ -17,8 +17,11 @@ NTC_SPAN_DEGC = (-40.0, 105.0)
 """What an emulated NTC must be able to show: the range of a board's usual parts."""
 
 
-def bench_errors(scene: Devices) -> Iterator[ConfigError]:
-    """Names of drivers, twins and links; one board, one chamber, at least one emulator."""
+def bench_errors(scene: Devices, *, served: bool = False) -> Iterator[ConfigError]:
+    """Names of drivers, twins and links; one board, one chamber, at least one emulator.
+
+    A bench that is ``served`` has all its devices in one process, whatever their links are.
+    """
     bench, known = scene.bench, scene.known
     for name, device in bench.devices.items():
         key = f"devices.{name}"
@@ -35,7 +38,8 @@ def bench_errors(scene: Devices) -> Iterator[ConfigError]:
         if needs and kind and needs != kind.carries:
             message = f"'{link}' carries {kind.carries}, and {driver} needs a link for {needs}"
             yield bench.wrong(f"{key}.link.kind", message)
-    yield from _worlds(scene)
+    if not served:
+        yield from _worlds(scene)
     # With an unknown driver a missing role is only its shadow.
     if len(scene.specs) == len(bench.devices):
         yield from _roles(scene)
