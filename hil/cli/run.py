@@ -33,6 +33,12 @@ def _folder(_type: object, tokens: Sequence[Token]) -> Path:
     return Path(tokens[0].value)
 
 
+LogFormat = Annotated[
+    Form | None,
+    Parameter(help="How the log is written: for people on a terminal, else as JSON lines."),
+]
+
+
 def run(
     profile: str,
     *,
@@ -45,7 +51,7 @@ def run(
     mqtt: Annotated[Target | None, BROKER] = None,
     json_: Annotated[bool, Parameter(name="--json", negative=())] = False,
     verbose: Annotated[bool, Parameter(name=("--verbose", "-v"), negative=())] = False,
-    log_format: Form | None = None,
+    log_format: LogFormat = None,
 ) -> int:
     """Play a profile on a bench and judge the board.
 
@@ -70,15 +76,10 @@ def run(
         Where the run's folder is made.
     operator
         Who runs it, for the manifest; without it, the name under which you are logged in.
-    mqtt
-        Broker for telemetry: mqtt[s]://[user[:password]@]host[:port][/topic]. A password is better
-        left to HIL_MQTT_PASSWORD: command lines can be read by others.
     json_
         Print one JSON object on stdout and nothing else.
     verbose
         Log what happens to stderr.
-    log_format
-        How the log is written: without it for people on a terminal, as JSON lines elsewhere.
     """
     stop = StopLadder()
     request = Request(
@@ -93,17 +94,21 @@ def run(
     )
     # Signals stay the ladder's until the verdict has been told.
     with signals.sent_to(stop.request):
-        with (
-            unstalled(verbose=verbose, form=log_format) as stderr,
-            shown(sys.stderr, quiet=json_) as progress,
-        ):
-            outcome = _reported(run_profile(request, stop, progress))
-        log = {**outcome.summary["log"], "stderr_dropped": stderr.dropped}
-        outcome = replace(outcome, summary={**outcome.summary, "log": log})
+        outcome = _played(request, stop, quiet=json_, verbose=verbose, form=log_format)
         # ``hil run ... | head -1``: the verdict stands, its code is all that is left to tell.
         with suppress(ReaderGone):
             _tell(outcome, request, as_json=json_)
     return outcome.exit_code
+
+
+def _played(
+    request: Request, stop: StopLadder, *, quiet: bool, verbose: bool, form: Form | None
+) -> Outcome:
+    """Run, with progress and log on a stderr that holds nothing up."""
+    with unstalled(verbose=verbose, form=form) as stderr, shown(sys.stderr, quiet=quiet) as told:
+        outcome = _reported(run_profile(request, stop, told))
+    log = {**outcome.summary["log"], "stderr_dropped": stderr.dropped}
+    return replace(outcome, summary={**outcome.summary, "log": log})
 
 
 def _reported(outcome: Outcome) -> Outcome:

@@ -27,7 +27,15 @@ def _broker(_type: object, tokens: Sequence[Token]) -> Target:
 
 
 BROKER = Parameter(
-    name="--mqtt", converter=_broker, n_tokens=1, accepts_keys=False, env_var="HIL_MQTT"
+    name="--mqtt",
+    converter=_broker,
+    n_tokens=1,
+    accepts_keys=False,
+    env_var="HIL_MQTT",
+    help=(
+        "Broker for telemetry: mqtt[s]://[user[:password]@]host[:port][/topic]. A password is"
+        " better left to HIL_MQTT_PASSWORD: command lines can be read by others."
+    ),
 )
 
 
@@ -51,9 +59,6 @@ def send(
     ----------
     run
         Id of the run, the start of it, a path, or ``last``.
-    mqtt
-        Broker: mqtt[s]://[user[:password]@]host[:port][/topic]. A password is better left to
-        HIL_MQTT_PASSWORD: command lines can be read by others.
     all_
         Send every message, those too that the broker has acknowledged.
     """

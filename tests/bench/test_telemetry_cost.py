@@ -68,7 +68,7 @@ def played(folder: Path, what: str) -> dict[str, Any]:
 
 def missing(outside: Subscriber, body: Mapping[str, Any]) -> int:
     """Return how many numbers have not come when the last one has."""
-    records = sum(body["events"].values())
+    records: int = sum(body["events"].values())
 
     def seen(messages: list[dict[str, Any]]) -> set[int]:
         return {message["seq"] for message in messages}
