@@ -66,6 +66,7 @@
   const DIGITS = { V: 4, mV: 2, "%": 3, "°C": 2, A: 3 };
   const written = (value, unit) =>
     value === null || value === undefined ? "not known" : `${value.toFixed(DIGITS[unit] ?? 3)} ${unit}`;
+  const GAP = "\u2003";
   const two = (n) => String(n).padStart(2, "0");
   const clock = (s, fine) => {
     const sign = s < 0 ? "-" : "", whole = Math.abs(s), d = Math.floor(whole / 86400);
@@ -133,10 +134,10 @@
     const size = () => ({ width: Math.max(280, box.clientWidth), height: height() });
     const chart = new uPlot({
       ...size(),
-      padding: [8, 12, 0, 0],
+      padding: [8, 30, 0, 0],
       legend: { show: false },
       cursor: {
-        sync: { key: "run" }, drag: { x: true, y: false, setScale: true },
+        y: false, sync: { key: "run" }, drag: { x: true, y: false, setScale: true },
         focus: { prox: lines.length > 4 ? 1e6 : -1 }, points: { show: lines.length <= 8, size: 6 },
         bind: { dblclick: () => () => { reset(); } },
       },
@@ -156,7 +157,7 @@
           if (x < 0) { now.textContent = ""; if (hovered === u) tip.hidden = true; return; }
           const at = u.posToVal(x, "x"), told = tell(u, at, y);
           now.textContent = told.short;
-          if (hovered === u) showTip(u, x, y, `${clock(at, scaleFine(u))}\n${told.long}`);
+          if (hovered === u) showTip(u, x, y, told.long);
         }],
       },
     }, [times, ...lines], box);
@@ -195,7 +196,7 @@
     } else if (turn) {
       hovered = chart;
       const to = Math.min(width - 1, Math.max(0, (x < 0 ? width / 2 : x) + turn * Math.max(2, width / 100)));
-      chart.setCursor({ left: to, top: chart.over.clientHeight / 2 });
+      chart.setCursor({ left: to, top: chart.over.clientHeight / 2 }, true, true);
     } else if (event.key === "+" || event.key === "=") near(chart, x < 0 ? (min + max) / 2 : chart.posToVal(x, "x"), 0.6);
     else if (event.key === "-") near(chart, x < 0 ? (min + max) / 2 : chart.posToVal(x, "x"), 1 / 0.6);
     else if (event.key === "0" || event.key === "Home") reset();
@@ -263,22 +264,20 @@
       points: { show: about.points < 400 && !one.layer.cells, size: 4 }, spanGaps: false,
     }));
     const tell = (u, at, y) => {
-      const index = u.cursor.idx;
+      const index = u.cursor.idx ?? 0, read = clock(times[index], scaleFine(u));  // of the nearest point
       const there = all.filter((one, n) => u.series[n + 1].show && one.data[index] != null);
-      if (!there.length) return { short: `${clock(at, scaleFine(u))}  nothing known`, long: "nothing known" };
+      if (!there.length) return { short: `${read}   nothing known`, long: `${read}\nnothing known` };
       if (!cells) {
         const long = there.map((one) => `${one.name}: ${written(one.data[index], unit)}`);
-        return { short: `${clock(at, scaleFine(u))}   ${long.join("   ")}`, long: long.join("\n") };
+        return { short: [read, ...long].join(GAP), long: [read, ...long].join("\n") };
       }
       const sorted = [...there].sort((a, b) => a.data[index] - b.data[index]);
       const low = sorted[0], high = sorted[sorted.length - 1], value = u.posToVal(y, "y");
       const close = sorted.reduce((a, b) =>
         Math.abs(b.data[index] - value) < Math.abs(a.data[index] - value) ? b : a);
-      const ends = `highest ${high.label} ${written(high.data[index], unit)}   lowest ${low.label} ${written(low.data[index], unit)}`;
-      return {
-        short: `${clock(at, scaleFine(u))}   ${ends}`,
-        long: `${close.label}: ${written(close.data[index], unit)}\n(nearest to the cursor)\n${ends.replace("   ", "\n")}`,
-      };
+      const told = (what, one) => `${what} ${one.label}: ${written(one.data[index], unit)}`;
+      const ends = [told("highest", high), told("lowest", low)];
+      return { short: [read, ...ends].join(GAP), long: [read, told("nearest", close), ...ends].join("\n") };
     };
     const chart = build(plot.key, figure, {
       unit, series, lines: all.map((one) => one.data), tell,
@@ -373,8 +372,8 @@
       const on = bleeds.mean.filter((one) => one[n] > 0 && one[n] !== UNKNOWN).length;
       const peak = about.every > 1 ? `, peak ${share(bleeds.peak[k][n])}` : "";
       return {
-        short: `${clock(at, scaleFine(u))}   ${on} of ${cells} cells bled`,
-        long: `cell ${k + 1}: duty ${share(bleeds.mean[k][n])}${peak}\n${on} of ${cells} cells bled`,
+        short: [clock(at, scaleFine(u)), `${on} of ${cells} cells bled`].join(GAP),
+        long: `${clock(at, scaleFine(u))}\ncell ${k + 1}: duty ${share(bleeds.mean[k][n])}${peak}\n${on} of ${cells} cells bled`,
       };
     };
     const every = cells > 20 ? 2 : 1;
@@ -436,7 +435,8 @@
       const told = hit.slice(0, 8).map((e) => `${clock(e.at, scaleFine(u))}  ${e.text}`);
       if (hit.length > 8) told.push(`and ${hit.length - 8} more`);
       const step = on.length ? `step ${on.join(", ")}` : "no step";
-      return { short: `${clock(at, scaleFine(u))}   ${step}`, long: [step, ...told].join("\n") };
+      const read = clock(at, scaleFine(u));
+      return { short: [read, step].join(GAP), long: [read, step, ...told].join("\n") };
     };
     return build("events", figure, {
       unit: "", series: [{ paths: () => null, points: { show: false } }], lines: [empty()], tell, draw,
