@@ -75,7 +75,10 @@ class Delivery:
 
 @dataclass(frozen=True)
 class Letter:
-    """What a courier says besides the messages, all under ``topic``.
+    """What a courier says besides the messages, all under ``topic``, and as whom.
+
+    ``client`` is the name under which the broker knows it, empty for any: who takes a name that is
+    in use ends the other one.
 
     ``state`` gives how the run stands now, ``lost`` is what the broker says of a run that is gone,
     both empty for nothing to say. ``newest`` is the number of the newest record: what is not newer
@@ -187,9 +190,9 @@ class Courier:
         """Connect, deliver, and connect again, until all is delivered or given up."""
         pause_s = FIRST_PAUSE_S
         while not self._give_up:
+            before = self.delivery.sent
             try:
                 async with self._connected() as client:
-                    pause_s = FIRST_PAUSE_S
                     await self._deliver(client)
                     return
             except aiomqtt.MqttError as error:
@@ -197,6 +200,8 @@ class Courier:
                 if self._finishing and not self.delivery.connections:
                     return  # it has never been there: nobody waits for it to come now
             self._tried.set()
+            # Not for a connection alone: a broker may hang up on a message that it finds too large.
+            pause_s = FIRST_PAUSE_S if self.delivery.sent > before else pause_s
             await self._pause(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
@@ -218,7 +223,7 @@ class Courier:
             target.port,
             username=target.user,
             password=target.password,
-            identifier=letter.client,
+            identifier=letter.client or None,
             will=will if letter.lost else None,
             timeout=TIMEOUT_S,
             keepalive=KEEPALIVE_S,

@@ -6,7 +6,6 @@ run's record. docs/how-to/watch-a-run.md describes topics and payloads.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
@@ -63,8 +62,14 @@ class Telemetry:
         self._outbox = Outbox(Encoder(self._origin), Spool(folder) if spool is None else spool)
         log = _logger(self._origin)
         lost = state(self._origin, self._story, "lost")
-        letter = _letter(target, self._origin, lost, self._state, lambda: self._story.seq)
-        letter = replace(letter, breather_s=self._breather_s)
+        letter = Letter(
+            topic=_topic(target, self._origin),
+            client=f"hil-{self._origin.run}",
+            lost=lost,
+            state=self._state,
+            newest=lambda: self._story.seq,
+            breather_s=self._breather_s,
+        )
         self._courier = Courier(target, letter, self._outbox, log)
         self._target, self._log, self._over = target, log, False
 
@@ -135,7 +140,7 @@ def send_record(
         over = tell_state and story.seq >= last
         return state(origin, story, "ended" if story.ended else "lost") if over else b""
 
-    letter = _letter(target, origin, b"", how_it_ended, lambda: LAST)
+    letter = Letter(_topic(target, origin), "", b"", how_it_ended, lambda: LAST)
     log = _logger(origin)
     courier = Courier(target, letter, Recorded(_messages(folder, origin, story, wanted)), log)
     courier.start()
@@ -193,11 +198,9 @@ def _logger(origin: Origin) -> Any:
     return structlog.get_logger().bind(run=origin.run, profile=origin.profile, bench=origin.bench)
 
 
-def _letter(
-    target: Target, origin: Origin, lost: bytes, say: Callable[[], bytes], newest: Callable[[], int]
-) -> Letter:
-    topic = target.topic or f"hil/{origin.bench}"
-    return Letter(topic, f"hil-{origin.run}", lost, say, newest)
+def _topic(target: Target, origin: Origin) -> str:
+    """Return the topic above state, tick and event."""
+    return target.topic or f"hil/{origin.bench}"
 
 
 def _counts(
