@@ -5,7 +5,7 @@ up (``worker``). Traps of PyVISA that this file knows:
 
 - Closing a ResourceManager kills every session of the process: it is never closed.
 - A read that times out throws away what it had read. So a socket is read by as many bytes as wait.
-- An unasked read is an error on GPIB and USB: the link reads while the host waits, never else.
+- An unasked read is an error on GPIB and USB: the thread reads while the host waits, never else.
 - pyvisa-py (measured, 0.8.1) reports a refused connection as open, a closed one as a time-out after
   turning round all the while, and blocks for ever where the peer takes no data. Its socket is asked
   itself for these, and shut down to free the thread.
@@ -155,6 +155,14 @@ class _Session:
 
     # --- from the loop ---------------------------------------------------------------------------
 
+    def at_hand(self) -> bytes:
+        """Return what waits in the socket, where there is one; not while the thread reads.
+
+        Raises OSError when the peer has gone.
+        """
+        count = 0 if self.plug is None else waiting(self.plug)
+        return self.plug.recv(count, socket.MSG_DONTWAIT) if self.plug and count else b""
+
     def unsent(self) -> int:
         """Return how many bytes the kernel has not sent, as far as that can be known."""
         return 0 if self.plug is None else unsent_by_kernel(self.plug.fileno())
@@ -226,8 +234,19 @@ class VisaLink:
             self._waits = False
 
     def pending(self) -> bytes:
-        """Take what was read and not taken; reads nothing by itself. Raises LinkLost."""
-        return self._taken(self._mailbox.take())
+        """Take what was read and not taken, and what waits in a socket. Raises LinkLost.
+
+        An answer too many must not wait there for the next question. Instruments with messages see
+        to that themselves: IEEE 488.2 drops an answer that the next question interrupts.
+        """
+        chunks = self._mailbox.take()
+        session = self._holder.session
+        if session is not None and not self._reads:
+            try:
+                chunks = [*chunks, session.at_hand()]
+            except OSError as error:
+                raise self._holder.lost(reason_of(error)) from error
+        return self._taken(chunks)
 
     def check(self) -> None:
         """Raise LinkLost if the link is gone or was not opened; a socket shows its end at once."""

@@ -48,9 +48,6 @@ class Rig(Protocol):
     def say(self, data: bytes, after: Duration = 0) -> None:
         """Let the peer send ``data`` after a while, to the session there is now."""
 
-    async def arrived(self) -> bytes:
-        """Return what ``pending`` gives; a link that only reads for a waiting host, waits a bit."""
-
     def deafen(self, *, active: bool = True) -> None:
         """Let the peer read no more, or read again."""
 
@@ -75,17 +72,23 @@ class Peer:
         self.bytes = bytearray()
         self.link: ByteLink
 
+    def say(self, data: bytes, after: Duration = 0) -> None:
+        raise NotImplementedError
+
+    def die(self) -> None:
+        raise NotImplementedError
+
     async def open(self) -> None:
         await self.link.open()
+
+    def hear(self, data: bytes) -> None:
+        """Bytes of the host arrive."""
+        self.bytes += data
 
     async def heard(self, count: int) -> bytes:
         while len(self.bytes) < count:
             await self.clock.sleep_until(self.clock.now() + MILLISECOND)
         return bytes(self.bytes)
-
-    async def arrived(self) -> bytes:
-        await self.clock.sleep_until(self.clock.now() + MILLISECOND)
-        return self.link.pending()
 
     def deafen(self, *, active: bool = True) -> None: ...
 
@@ -106,7 +109,7 @@ class MemoryRig(Peer):
         self._send = send
 
     def receive(self, data: bytes) -> None:
-        self.bytes += data
+        self.hear(data)
 
     def say(self, data: bytes, after: Duration = 0) -> None:
         self._send(data, self.clock.now() + after)
@@ -132,7 +135,7 @@ class Connection(asyncio.Protocol):
             transport.pause_reading()
 
     def data_received(self, data: bytes) -> None:
-        self._rig.bytes += data
+        self._rig.hear(data)
 
 
 class SocketRig(Peer):
@@ -144,18 +147,26 @@ class SocketRig(Peer):
         self.is_deaf = False
 
     @asynccontextmanager
-    async def serving(self, make: Callable[[int], ByteLink]) -> AsyncIterator["SocketRig"]:
-        """Listen, and build the link to the port that was found."""
+    async def listening(self) -> AsyncIterator[int]:
+        """Listen on the port that is returned."""
         loop = asyncio.get_running_loop()
         server = await loop.create_server(lambda: Connection(self), "127.0.0.1", 0)
-        self.link = make(server.sockets[0].getsockname()[1])
         try:
-            yield self
+            yield server.sockets[0].getsockname()[1]
         finally:
-            await self.link.close()
             server.close()
             self.die()
             await asyncio.sleep(0)
+
+    @asynccontextmanager
+    async def serving(self, make: Callable[[int], ByteLink]) -> AsyncIterator["SocketRig"]:
+        """Listen, and build the link to the port that was found."""
+        async with self.listening() as port:
+            self.link = make(port)
+            try:
+                yield self
+            finally:
+                await self.link.close()
 
     async def open(self) -> None:
         had = len(self.connections)
@@ -182,21 +193,13 @@ class SocketRig(Peer):
             connection.transport.abort()
 
 
-class VisaRig(SocketRig):
-    """The same behind PyVISA, which reads while the host waits and never else."""
-
-    async def arrived(self) -> bytes:
-        reader = asyncio.create_task(self.link.receive())
-        await self.clock.sleep_until(self.clock.now() + MILLISECOND)
-        reader.cancel()
-        try:
-            return await reader
-        except asyncio.CancelledError:
-            return self.link.pending()
-
-
 class PtyRig(Peer):
-    """A peer behind a serial port that is a pty, found by a name that stays when it changes."""
+    """A peer behind a serial port that is a pty, found by a name that stays when it changes.
+
+    ``settles`` needs a link that reads in the loop: ``say`` waits until the port has the bytes.
+    """
+
+    settles = True
 
     def __init__(self, clock: Clock, place: Path) -> None:
         super().__init__(clock)
@@ -214,15 +217,16 @@ class PtyRig(Peer):
         self._loop.add_reader(self.master, self._read, self.master)
 
     def _read(self, master: int) -> None:
-        self.bytes += os.read(master, 65_536)
+        self.hear(os.read(master, 65_536))
 
     def say(self, data: bytes, after: Duration = 0) -> None:
         if after:
-            self.clock.call_at(self.clock.now() + after, os.write, self.master, data)
+            self.clock.call_at(self.clock.now() + after, self.say, data)
         else:
             os.write(self.master, data)
-            # across the kernel before the loop goes on: so what was said before is there before
-            select.select([self._held], [], [], DEADLINE_S)
+            if self.settles:
+                # across the kernel before the loop goes on: what was said before is there before
+                select.select([self._held], [], [], DEADLINE_S)
 
     def deafen(self, *, active: bool = True) -> None:
         if active:
@@ -288,7 +292,7 @@ def over_visa(case: Case) -> None:
     async def main(clock: Clock) -> None:
         async with (
             asyncio.timeout(DEADLINE_S),
-            VisaRig(clock).serving(
+            SocketRig(clock).serving(
                 lambda port: visa_link(
                     "peer", clock, {"resource": f"TCPIP::127.0.0.1::{port}::SOCKET"}
                 )

@@ -10,7 +10,7 @@ from byte_rigs import RIGS, SOON, Rig, Runner
 from drivers.instrument import LineInstrument
 from drivers.links.lines import LineSession
 from hil.bench.safe_state import made_safe
-from hil.core.errors import DeviceError, InstrumentFault, LinkLost, LinkTimeout
+from hil.core.errors import DeviceError, InstrumentFault, LinkLost, LinkTimeout, MalformedReply
 from hil.core.instants import MILLISECOND, SECOND
 from hil.ports import ByteLink, Identity
 
@@ -80,9 +80,10 @@ def test_pending_takes_all_that_has_arrived_once(on_rig: Runner) -> None:
         rig.say(b"two", after=MILLISECOND)
         taken = b""
         while len(taken) < 7:
-            taken += await rig.arrived()
+            await rig.clock.sleep_until(rig.clock.now() + MILLISECOND)
+            taken += rig.link.pending()
         assert taken == b"one two"
-        assert await rig.arrived() == b""
+        assert rig.link.pending() == b""
 
     on_rig(case)
 
@@ -276,6 +277,23 @@ def test_an_answer_in_parts_is_put_together_and_a_half_one_times_out(on_rig: Run
         rig.say(b"3.")
         with pytest.raises(DeviceError):  # in time or not: half an answer is none
             await session.query("A?", SHORT)
+
+    on_rig(case)
+
+
+def test_an_answer_too_many_is_not_taken_for_the_next_one(on_rig: Runner) -> None:
+    async def case(rig: Rig) -> None:
+        await rig.open()
+        session = LineSession(rig.link, rig.clock, "peer", terminator=b"\n")
+        asked = asyncio.create_task(session.query("VOLT?", LONG))
+        await rig.heard(6)
+        rig.say(b"3.7\n")
+        assert await asked == "3.7"
+        rig.say(b"3.7\n")
+        await rig.clock.sleep_until(rig.clock.now() + SOON)
+        rig.say(b"25.0\n", after=SOON)
+        with pytest.raises(MalformedReply):  # before it is asked, or behind its answer
+            await session.query("TEMP?", LONG)
 
     on_rig(case)
 

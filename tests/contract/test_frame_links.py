@@ -1,96 +1,23 @@
 """What every frame link promises, whatever carries the frames. A transport joins by a rig."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Awaitable, Sequence
+from typing import Any
 
 import pytest
+from byte_rigs import SOON
 from can import Message
+from frame_rigs import RIGS, Rig, Runner
 
-from drivers.links.faulty import disturb
-from drivers.links.faulty_media import FRAMES
-from drivers.links.memory_can import memory_frame_link
-from hil.bench.clock import run_virtual
 from hil.core.errors import LinkLost
 from hil.core.instants import MILLISECOND, SECOND
-from hil.ports import Clock, FrameLink
-
-SOON = 20 * MILLISECOND
-"""Longer than any transport under test needs, shorter than a test may take in wall time."""
+from hil.ports import FrameLink
 
 
-class Rig(Protocol):
-    """A link that is not open yet, and a peer on its bus."""
-
-    clock: Clock
-
-    @property
-    def link(self) -> FrameLink:
-        """The link."""
-
-    async def heard(self, count: int) -> list[Message]:
-        """Wait until the peer has ``count`` frames and return all that it has."""
-
-    def say(self, frame: Message) -> None:
-        """Let the peer queue ``frame``."""
-
-    def die(self) -> None:
-        """Let the adapter go away."""
-
-
-class MemoryRig:
-    """The rig in memory, at once the twin; virtual time."""
-
-    def __init__(self, clock: Clock) -> None:
-        self.clock = clock
-        self.frames: list[Message] = []
-        self.cable = memory_frame_link("board", clock, {}, twin=self)
-        self.link: FrameLink = self.cable
-
-    def attach(self, send: Callable[[Message], None]) -> None:
-        self._send = send
-
-    def receive(self, frame: Message) -> None:
-        self.frames.append(frame)
-
-    async def heard(self, count: int) -> list[Message]:
-        while len(self.frames) < count:
-            await self.clock.sleep_until(self.clock.now() + MILLISECOND)
-        return self.frames
-
-    def say(self, frame: Message) -> None:
-        self._send(frame)
-
-    def die(self) -> None:
-        self.cable.cut()
-
-
-Case = Callable[[Rig], Awaitable[None]]
-
-
-def in_memory(case: Case) -> None:
-    async def main(clock: Clock) -> None:
-        await case(MemoryRig(clock))
-
-    run_virtual(main)
-
-
-def through_a_disturber(case: Case) -> None:
-    """Run a case through the wrapper, which has nothing to disturb."""
-
-    async def main(clock: Clock) -> None:
-        rig = MemoryRig(clock)
-        rig.link = disturb(FRAMES, "board", rig.cable, clock, {}, seed=1)
-        await case(rig)
-
-    run_virtual(main)
-
-
-@pytest.fixture(params=[in_memory, through_a_disturber])
-def on_rig(request: pytest.FixtureRequest) -> Callable[[Case], None]:
+@pytest.fixture(params=RIGS)
+def on_rig(request: pytest.FixtureRequest) -> Runner:
     """Runs a case on each transport."""
-    runner: Callable[[Case], None] = request.param
-    return runner
+    return RIGS[request.param][1]
 
 
 KINDS = (
@@ -132,10 +59,10 @@ async def refused(call: Awaitable[Any]) -> str:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_frame_arrives_as_python_can_would_compare_it(
-    on_rig: Callable[[Case], None], kind: dict[str, Any]
+    on_rig: Runner, kind: dict[str, Any]
 ) -> None:
     async def case(rig: Rig) -> None:
-        await rig.link.open()
+        await rig.open()
         await rig.link.send(Message(**kind))
         rig.say(Message(**kind))
         expected = Message(**kind, check=True)
@@ -146,10 +73,10 @@ def test_a_frame_arrives_as_python_can_would_compare_it(
 
 
 def test_frames_of_one_sender_with_one_identifier_stay_in_order(
-    on_rig: Callable[[Case], None],
+    on_rig: Runner,
 ) -> None:
     async def case(rig: Rig) -> None:
-        await rig.link.open()
+        await rig.open()
         for number in range(100):
             await rig.link.send(frame(number))
             rig.say(frame(1000 + number))
@@ -164,22 +91,25 @@ def test_frames_of_one_sender_with_one_identifier_stay_in_order(
     on_rig(case)
 
 
-def test_pending_takes_all_that_has_arrived_once(on_rig: Callable[[Case], None]) -> None:
+def test_pending_takes_all_that_has_arrived_once(on_rig: Runner) -> None:
     async def case(rig: Rig) -> None:
-        await rig.link.open()
+        await rig.open()
         assert rig.link.pending() == []
         rig.say(frame(1))
         rig.say(frame(2))
-        await rig.clock.sleep_until(rig.clock.now() + SOON)
-        assert numbers(rig.link.pending()) == [1, 2]
+        taken: list[Message] = []
+        while len(taken) < 2:
+            await rig.clock.sleep_until(rig.clock.now() + MILLISECOND)
+            taken += rig.link.pending()
+        assert numbers(taken) == [1, 2]
         assert rig.link.pending() == []
 
     on_rig(case)
 
 
-def test_a_cancelled_receive_loses_nothing(on_rig: Callable[[Case], None]) -> None:
+def test_a_cancelled_receive_loses_nothing(on_rig: Runner) -> None:
     async def case(rig: Rig) -> None:
-        await rig.link.open()
+        await rig.open()
         reader = asyncio.create_task(rig.link.receive())
         await rig.clock.sleep_until(rig.clock.now() + MILLISECOND)
         reader.cancel()
@@ -192,10 +122,10 @@ def test_a_cancelled_receive_loses_nothing(on_rig: Callable[[Case], None]) -> No
 
 
 def test_a_lost_adapter_ends_a_waiting_receive_and_every_later_call(
-    on_rig: Callable[[Case], None],
+    on_rig: Runner,
 ) -> None:
     async def case(rig: Rig) -> None:
-        await rig.link.open()
+        await rig.open()
         reader = asyncio.create_task(rig.link.receive())
         await rig.clock.sleep_until(rig.clock.now() + MILLISECOND)
         rig.die()
@@ -209,9 +139,9 @@ def test_a_lost_adapter_ends_a_waiting_receive_and_every_later_call(
     on_rig(case)
 
 
-def test_close_during_a_call_ends_it_and_may_be_repeated(on_rig: Callable[[Case], None]) -> None:
+def test_close_during_a_call_ends_it_and_may_be_repeated(on_rig: Runner) -> None:
     async def case(rig: Rig) -> None:
-        await rig.link.open()
+        await rig.open()
         reader = asyncio.create_task(rig.link.receive())
         await rig.clock.sleep_until(rig.clock.now() + MILLISECOND)
         await rig.link.close()
@@ -222,9 +152,9 @@ def test_close_during_a_call_ends_it_and_may_be_repeated(on_rig: Callable[[Case]
     on_rig(case)
 
 
-def test_what_was_sent_before_close_is_still_sent(on_rig: Callable[[Case], None]) -> None:
+def test_what_was_sent_before_close_is_still_sent(on_rig: Runner) -> None:
     async def case(rig: Rig) -> None:
-        await rig.link.open()
+        await rig.open()
         for number in range(3):
             await rig.link.send(frame(number))
         await rig.link.close()
@@ -234,18 +164,97 @@ def test_what_was_sent_before_close_is_still_sent(on_rig: Callable[[Case], None]
 
 
 def test_frames_of_an_earlier_session_do_not_wait_for_the_next(
-    on_rig: Callable[[Case], None],
+    on_rig: Runner,
 ) -> None:
     async def case(rig: Rig) -> None:
-        await rig.link.open()
+        await rig.open()
         rig.say(frame(1))
         await rig.clock.sleep_until(rig.clock.now() + SOON)
         await rig.link.close()
         rig.say(frame(2))
         await rig.clock.sleep_until(rig.clock.now() + SOON)
-        await rig.link.open()
+        await rig.open()
         assert rig.link.pending() == []
         rig.say(frame(3))
         assert numbers(await read(rig.link, 1)) == [3]
+
+    on_rig(case)
+
+
+def test_check_tells_of_a_lost_adapter_and_takes_nothing(on_rig: Runner) -> None:
+    async def case(rig: Rig) -> None:
+        with pytest.raises(LinkLost):
+            rig.link.check()
+        await rig.open()
+        rig.say(frame(5))
+        rig.link.check()
+        assert numbers(await read(rig.link, 1)) == [5]
+        rig.die()
+        with pytest.raises(LinkLost):
+            await checks(rig)
+
+    on_rig(case)
+
+
+async def checks(rig: Rig) -> None:
+    """Look after the link until it is lost."""
+    while True:
+        await rig.clock.sleep_until(rig.clock.now() + MILLISECOND)
+        rig.link.check()
+
+
+def test_a_link_whose_adapter_came_back_is_opened_again(on_rig: Runner) -> None:
+    async def case(rig: Rig) -> None:
+        await rig.open()
+        for number in range(2):
+            rig.die()
+            await refused(rig.link.receive())
+            rig.revive()
+            await rig.open()
+            rig.say(frame(number))
+            assert numbers(await read(rig.link, 1)) == [number]
+            await rig.link.send(frame(number))
+            await rig.heard(number + 1)
+
+    on_rig(case)
+
+
+def test_opening_an_open_link_begins_a_new_session(on_rig: Runner) -> None:
+    async def case(rig: Rig) -> None:
+        await rig.open()
+        rig.say(frame(1))
+        await rig.clock.sleep_until(rig.clock.now() + SOON)
+        await rig.open()
+        rig.say(frame(2))
+        assert numbers(await read(rig.link, 1)) == [2]
+
+    on_rig(case)
+
+
+def test_what_classical_can_cannot_carry_is_refused_and_hurts_nothing(on_rig: Runner) -> None:
+    async def case(rig: Rig) -> None:
+        await rig.open()
+        with pytest.raises(ValueError, match="not a frame of classical CAN"):
+            await rig.link.send(Message(arbitration_id=1, is_fd=True, data=bytes(12)))
+        await rig.link.send(frame(1))
+        assert numbers(await rig.heard(1)) == [1]
+
+    on_rig(case)
+
+
+def test_a_cancelled_send_keeps_its_frame_whole_or_to_itself(on_rig: Runner) -> None:
+    async def case(rig: Rig) -> None:
+        await rig.open()
+        for number in range(20):
+            sending = asyncio.create_task(rig.link.send(frame(number)))
+            if number % 3:
+                await asyncio.sleep(0)
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+        await rig.link.send(frame(99))
+        heard = numbers(await rig.heard(1))
+        while heard[-1] != 99:
+            heard = numbers(await rig.heard(len(heard) + 1))
+        assert heard == sorted(set(heard))
 
     on_rig(case)
