@@ -66,7 +66,7 @@ def test_a_peer_that_is_no_adapter_is_told_within_a_second(monkeypatch: pytest.M
 
     async def case(rig: AdapterRig) -> None:
         asked = bytearray()
-        rig.line.hear = asked.extend  # type: ignore[method-assign] # it says nothing
+        rig.line.hear = asked.extend  # type: ignore[method-assign, assignment] # it says nothing
         with pytest.raises(LinkLost, match=r"no slcan adapter answers within 0\.05 s.*'can'"):
             await rig.link.open()
         assert asked.endswith(b"V\r")
