@@ -36,8 +36,10 @@ class Rig(Protocol):
 
     clock: Clock
     link: ByteLink
+    got: bytearray
+    """All that the peer has ever heard."""
     room: int
-    """How many bytes at most the peer takes without reading; 0 where it always reads."""
+    """More bytes than the peer takes without reading; 0 where it always reads."""
 
     async def open(self) -> None:
         """Open the link, and return when the peer has taken note."""
@@ -65,11 +67,11 @@ Runner = Callable[[Case], None]
 class Peer:
     """What the real rigs share: a peer whose every byte is kept."""
 
-    room = 64 << 20
+    room = 16 << 20
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
-        self.bytes = bytearray()
+        self.got = bytearray()
         self.link: ByteLink
 
     def say(self, data: bytes, after: Duration = 0) -> None:
@@ -83,12 +85,12 @@ class Peer:
 
     def hear(self, data: bytes) -> None:
         """Bytes of the host arrive."""
-        self.bytes += data
+        self.got += data
 
     async def heard(self, count: int) -> bytes:
-        while len(self.bytes) < count:
+        while len(self.got) < count:
             await self.clock.sleep_until(self.clock.now() + MILLISECOND)
-        return bytes(self.bytes)
+        return bytes(self.got)
 
     def deafen(self, *, active: bool = True) -> None: ...
 
@@ -200,6 +202,7 @@ class PtyRig(Peer):
     """
 
     settles = True
+    room = 1 << 18
 
     def __init__(self, clock: Clock, place: Path) -> None:
         super().__init__(clock)
