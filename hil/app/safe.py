@@ -31,7 +31,7 @@ class Safe:
         return asdict(self)
 
 
-def make_safe(name: str, overrides: Sequence[str] = ()) -> list[Safe]:
+def make_bench_safe(name: str, overrides: Sequence[str] = ()) -> list[Safe]:
     """Open every link of a bench, make each device safe in its order, and read it back.
 
     A device that cannot be shown to be safe is told again, as at the end of a run, and keeps no
@@ -50,7 +50,7 @@ def make_safe(name: str, overrides: Sequence[str] = ()) -> list[Safe]:
         rig = build(bench, 1, clock, WireHash())
         state, places = SafeState(clock, keep), orders(rig)
         for device in rig.devices():
-            action = partial(_made_safe, device, strangers)
+            action = partial(made_safe, device, strangers)
             state.arm(Undo(device.name, *places[device.name], action))
         await state.reach()
 
@@ -61,7 +61,7 @@ def make_safe(name: str, overrides: Sequence[str] = ()) -> list[Safe]:
     ]
 
 
-async def _made_safe(device: Device, strangers: dict[str, str]) -> str:
+async def made_safe(device: Device, strangers: dict[str, str]) -> str:
     """Open the link, make the device safe and return its read-back; note one that is another.
 
     Raises DeviceError. The link is closed in any case: "off" is the last word on it.

@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.table import Table
 
-from hil.app.safe import make_safe
+from hil.app.safe import make_bench_safe
 from hil.cli import ENVIRONMENT, streams
 
 
@@ -32,7 +32,7 @@ def safe(
     json_
         Print one JSON object on stdout and nothing else.
     """
-    reached = make_safe(bench, set_)
+    reached = make_bench_safe(bench, set_)
     all_safe = all(one.ok for one in reached)
     if json_:
         body = {"bench": bench, "safe": all_safe, "devices": [one.plain() for one in reached]}
