@@ -4,7 +4,7 @@ One table from the names that conditions, limits and expectations use to columns
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from hil.core.signals import Layout
 
@@ -19,8 +19,15 @@ SOURCES: dict[str, tuple[str, str]] = {
     "pack.voltage": ("pack.voltage_v", "plant (emulated truth)"),
     "chamber.temperature": ("chamber.air_degc", "chamber telemetry"),
     "gap": ("plant.cell_v", "plant (emulated truth)"),
+    "board.bleeding": ("board.duty", "board telemetry"),
 }
 """Quantity -> (signal of the row, where it is read)."""
+
+OF_ALL: dict[str, Callable[[Sequence[float]], float]] = {
+    "gap": lambda cell_v: max(cell_v) - min(cell_v),
+    "board.bleeding": lambda duty: sum(share > 0.0 for share in duty) / len(duty),
+}
+"""Quantity -> what is made of all values of its signal; of one that is unknown nothing is known."""
 
 ERRORS: dict[str, tuple[str, str, str]] = {
     "board.cell.error": ("board.cell_v", "emulator.read_v", "board less emulator read-back"),
@@ -57,6 +64,6 @@ class Reader:
         values = list(row[self.columns(quantity)])
         if quantity == "current":
             return [abs(values[0])]
-        if quantity == "gap":
-            return [max(values) - min(values)] if not any(map(math.isnan, values)) else [math.nan]
+        if quantity in OF_ALL:
+            return [math.nan if any(map(math.isnan, values)) else OF_ALL[quantity](values)]
         return values

@@ -42,6 +42,9 @@ QUANTITIES: dict[str, Quantity] = {
     "gap": Quantity(
         "V", each=False, about="highest minus lowest true cell voltage", worked_out=True
     ),
+    "board.bleeding": Quantity(
+        "1", each=False, about="share of the cells that the board says it bleeds", worked_out=True
+    ),
     "board.cell.error": Quantity(
         "V", each=True, about="what the board reads of a cell less what is there", worked_out=True
     ),

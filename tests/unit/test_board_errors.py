@@ -72,6 +72,12 @@ def test_a_reading_that_is_missing_on_either_side_leaves_it_open() -> None:
         assert judged(step, values) == [None, None]
 
 
+def test_the_share_of_cells_that_bleed() -> None:
+    assert READER.values("board.bleeding", row(board_duty=[0.0, 0.4, 1.0])) == [pytest.approx(2 / 3)]
+    [unknown] = READER.values("board.bleeding", row(board_duty=[0.0, math.nan, 1.0]))
+    assert math.isnan(unknown)
+
+
 @pytest.mark.parametrize("quantity", [name for name, one in QUANTITIES.items() if one.worked_out])
 def test_what_is_worked_out_is_no_limit(quantity: str, tmp_path: Path) -> None:
     """The interlock watches columns of the row: a gap of 3.3 V would trip it at once."""
