@@ -1,12 +1,16 @@
 """What telemetry costs a tick in wall time: without it, with it, its broker killed, frozen.
 
-Runs are processes of their own and take turns, so that what else the machine does falls on all.
+Runs are processes of their own and take turns, so that what else the machine does falls on all;
+it only ever adds, so the best of the runs says what telemetry costs. Where the host allows it
+they run at a real-time priority, or the figures say how busy it was.
 """
 
 import json
+import os
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +20,7 @@ from scenario import hil
 
 pytestmark = pytest.mark.bench
 
-ROUNDS, SECONDS, GONE_S = 3, 20, 1.5
+ROUNDS, SECONDS, GONE_S = 5, 15, 1.5
 WALL = ("bench.clock=wall", "bench.tick=100 ms", "bench.board.cycle=100 ms")
 DURABLE = ("persistence true", "autosave_on_changes true", "autosave_interval 1")
 
@@ -54,6 +58,8 @@ def played(folder: Path, what: str) -> dict[str, Any]:
         run = hil(
             "run", "room-baseline", *words, *mqtt, "--until", f"{SECONDS} s", "--json", cwd=folder
         )
+        with suppress(PermissionError):
+            os.sched_setscheduler(run.pid, os.SCHED_FIFO, os.sched_param(10))
         if happens is not None:
             outside.wait_for(lambda seen: len(seen) > 10, "tick")
             for _ in range(3):
@@ -82,12 +88,13 @@ def test_lateness_with_and_without(tmp_path: Path) -> None:
     for turn in range(ROUNDS):
         for what, found in runs.items():
             found.append(played(tmp_path / f"{what}-{turn}", what))
-    print(f"\n  {ROUNDS} x {SECONDS} s at 100 ms; medians of the runs, in ms")  # noqa: T201 - for the record
+    print(f"\n  {ROUNDS} x {SECONDS} s at 100 ms; best and median of the runs, in ms")  # noqa: T201 - for the record
     for what, found in runs.items():
         figures = [
-            f"{kind} {of} {statistics.median(one['timing'][f'{kind}_ms'][of] for one in found):.2f}"
+            f"{kind} {of} {min(values):.2f} ({statistics.median(values):.2f})"
             for kind in ("late", "took")
             for of in ("p50", "p99", "max")
+            for values in [[one["timing"][f"{kind}_ms"][of] for one in found]]
         ]
         told = [one.get("telemetry", {}) for one in found]
         counts = {
