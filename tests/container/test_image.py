@@ -75,6 +75,9 @@ def test_a_run_passes_and_nothing_is_compiled_for_it(image: Image) -> None:
     assert summary["folder"].startswith("runs/")
     assert before
     assert compiled(image) == before
+    # made from data files of the packages, and by libraries that the image might lack
+    left = {path.name for path in (image.root / "bench" / summary["folder"]).iterdir()}
+    assert {"report.html", "junit.xml", "ticks.parquet"} <= left
 
 
 def test_the_user_may_write_runs_and_nothing_of_the_program(image: Image) -> None:

@@ -106,6 +106,8 @@ def test_a_good_board_passes(play: Play, profile: str, changes: tuple[str, ...],
         ("nordic-winter", (*SLOW, FIXED), {"useful_share >= 50 %"}),
         # A board that pauses where its pack needs it.
         ("desert-summer", (*SLOW, *HOT_PAUSE), {"board.bleeding"}),
+        # Weak cells read low where the pack is empty: a threshold bleeds all others there (E3).
+        ("off-grid-partial", (*FIRST_WEEK, FIXED), {"useful_share >= 50 %"}),
         # Who is asleep bleeds nothing at the top; on the plateau, nobody can tell.
         ("off-grid-partial", (*FIRST_WEEK, ASLEEP), {"bled_charge >= 0.1 Ah"}),
         # 30 mV at float is 1 % of charge: a threshold that is content with it leaves the pack so.
