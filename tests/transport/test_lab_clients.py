@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.resources import files
-from typing import NoReturn
 
 import can
 import cantools.database
@@ -38,9 +37,9 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield served
 
 
-def pour(client: socket.socket, data: bytes) -> NoReturn:
-    """Send the same again and again."""
-    while True:
+def pour(client: socket.socket, data: bytes) -> None:
+    """Send the same again and again, far more than all buffers on the way hold."""
+    for _ in range(200):
         client.sendall(data)
 
 
