@@ -285,7 +285,8 @@ class VisaLink:
                 self._mailbox.put(data, len(data))
         elif not isinstance(error, Dropped) and self._mailbox.is_open:
             self._holder.lost(reason_of(error))
-        self._read_on()
+        # when the host has had its turn: a read that nobody waits for would hold up the next write
+        asyncio.get_running_loop().call_soon(self._read_on)
 
     def _taken(self, chunks: list[bytes]) -> bytes:
         """Hand over what has arrived; the tap's order is that in which the host took it."""

@@ -80,6 +80,23 @@ def test_nothing_is_read_unless_the_host_looks_or_waits() -> None:
     with_visa(case)
 
 
+def test_when_the_answer_is_there_no_read_holds_up_the_next_question() -> None:
+    async def case(rig: SocketRig) -> None:
+        await rig.open()
+        link = rig.link
+        assert isinstance(link, VisaLink)
+        for number in range(1, 6):
+            await link.send(b"?")
+            await rig.heard(number)
+            rig.say(b"1")
+            assert await link.receive() == b"1"
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            assert not link._reads
+
+    with_visa(case)
+
+
 def test_closing_one_session_leaves_the_others() -> None:
     async def case(rig: SocketRig) -> None:
         await rig.open()
