@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from hil.cli import streams
+from hil.cli import BAD_INPUT, streams
 from hil.cli.runs import AsJson, RunsDir
 from hil.cli.summary import COLOURS, WIDTH_OF_A_FILE
 from hil.results import catalogue
@@ -34,8 +34,9 @@ def compare(
     """Say what differs between two runs: verdict, figures, inputs, events, records.
 
     A figure has changed if the two are further apart than their combined uncertainty (k = 2).
-    Exit code 0 if both have the same verdict and no figure has changed, 1 if not; inputs and
-    records may differ in either case.
+    Exit code 0 if both have the same verdict on the same grounds and no figure has changed, 1 if
+    not, 65 if one of the records is damaged or unfinished. Inputs and records may differ in any
+    case.
 
     Example: hil runs compare 20261122T09 last
 
@@ -52,6 +53,8 @@ def compare(
         sys.stdout.write(json.dumps(found.plain()) + "\n")
     else:
         _show(found)
+    if not found.comparable:
+        return BAD_INPUT
     return 0 if found.equal else DIFFERENT
 
 
@@ -63,6 +66,7 @@ def _show(found: Comparison) -> None:
         style = f"bold {COLOURS.get(verdict, 'red')}"
         console.print(Text(f"{verdict:<13}", style=style), f"{run}  {digest[:16]}", sep="")
     _changes(console, "came out otherwise", found.outcome)
+    _changes(console, "weighed as", found.grounds)
     _deltas(console, "expectation", found.expectations)
     _deltas(console, "metric", found.metrics)
     _changes(console, "was put in otherwise", found.inputs)
@@ -73,14 +77,20 @@ def _show(found: Comparison) -> None:
 
 def _conclusion(found: Comparison) -> str:
     """Say it in one line."""
+    if not found.comparable:
+        wrong = dict(one for one in zip(found.runs, found.problems, strict=True) if one[1])
+        told = " and ".join(f"{run} is {problem}" for run, problem in wrong.items())
+        return f"cannot be compared: {told}; try: hil runs verify {next(iter(wrong))}"
     if found.identical:
         return "identical: both records have the same digest"
     if found.equal:
-        return "equal: same verdict, every figure within its uncertainty; the records differ"
+        alike = "same verdict on the same grounds, every figure within its uncertainty"
+        return f"equal: {alike}; the records differ"
     changed = [one.name for one in (*found.expectations, *found.metrics) if one.beyond]
     what = f"; beyond uncertainty: {', '.join(dict.fromkeys(changed))}" if changed else ""
+    grounds = " on other grounds" if found.grounds else ""
     same = "same verdict" if found.verdicts[0] == found.verdicts[1] else "other verdict"
-    return f"different: {same}{what}"
+    return f"different: {same}{grounds}{what}"
 
 
 def _changes(console: Console, title: str, changes: Sequence[Change]) -> None:

@@ -1,5 +1,7 @@
 """Two runs held against each other: what came out otherwise, and what was put in otherwise.
 
+Only records that are whole can be equal: of one that is not, nobody knows what it would have shown.
+
 A figure counts as changed if the two values are further apart than their combined uncertainty,
 ``sqrt(Ua^2 + Ub^2)`` (both k = 2, so is that): less could be the instruments. Errors that both
 runs share, such as one instrument's calibration, make that a cautious measure.
@@ -13,7 +15,16 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from hil.core.records import ExpectationJudged, Record, RunStarted, Tick
+from hil.core.records import (
+    BenchFailed,
+    Deviation,
+    ExpectationJudged,
+    Record,
+    RunStarted,
+    StopRequested,
+    Tick,
+    Tripped,
+)
 from hil.results import canonical, disk
 from hil.results.account import Account, account_of, digest_of, layout_of
 from hil.results.contents import Contents
@@ -54,11 +65,19 @@ class Delta:
 
 @dataclass
 class Comparison:
-    """What differs between two runs. ``outcome`` lists verdict and reasons, ``inputs`` the rest."""
+    """What differs between two runs. ``outcome`` lists verdict and reasons, ``inputs`` the rest.
+
+    ``problems`` says of each in a word why no verdict can be read off it, empty if one can.
+    ``grounds`` is what was found in only one of them, or weighed otherwise: a board that fails for
+    something else has not come out alike, though no figure tells. ``digests`` are those of what can
+    be read: a seal says nothing of a record that it no longer fits.
+    """
 
     runs: tuple[str, str]
     verdicts: tuple[str, str]
     digests: tuple[str, str]
+    problems: tuple[str, str]
+    grounds: list[Change] = field(default_factory=list)
     outcome: list[Change] = field(default_factory=list)
     expectations: list[Delta] = field(default_factory=list)
     metrics: list[Delta] = field(default_factory=list)
@@ -67,24 +86,32 @@ class Comparison:
     first_difference: list[Change] = field(default_factory=list)
 
     @property
+    def comparable(self) -> bool:
+        """Say whether both records are whole."""
+        return not any(self.problems)
+
+    @property
     def identical(self) -> bool:
-        """Say whether the records are the same to the bit."""
-        return bool(self.digests[0]) and self.digests[0] == self.digests[1]
+        """Say whether the records are whole, and the same to the bit."""
+        return self.comparable and self.digests[0] == self.digests[1]
 
     @property
     def equal(self) -> bool:
-        """Say whether both came out alike: same verdict, every figure within its uncertainty."""
-        figures = [*self.expectations, *self.metrics]
-        return self.verdicts[0] == self.verdicts[1] and not any(one.beyond for one in figures)
+        """Say whether both came out alike: verdict, its grounds, figures within uncertainty."""
+        alike = self.comparable and self.verdicts[0] == self.verdicts[1] and not self.grounds
+        return alike and not any(one.beyond for one in (*self.expectations, *self.metrics))
 
     def plain(self) -> dict[str, Any]:
         """Return it for machines."""
         return {
             "runs": list(self.runs),
+            "comparable": self.comparable,
+            "problems": list(self.problems),
             "equal": self.equal,
             "identical": self.identical,
             "verdicts": list(self.verdicts),
             "digests": list(self.digests),
+            "grounds": [_plain(one) for one in self.grounds],
             "outcome": [_plain(one) for one in self.outcome],
             "expectations": [_plain(one) for one in self.expectations],
             "metrics": [_plain(one) for one in self.metrics],
@@ -100,8 +127,12 @@ def compare(one: Path, other: Path) -> Comparison:
     Raises EnvironmentProblem while one of them is being recorded.
     """
     a, b = account_of(one), account_of(other)
-    digests = a.sealed or digest_of(one), b.sealed or digest_of(other)
-    found = Comparison((a.run, b.run), (_verdict(a), _verdict(b)), digests)
+    digests = _digest(a, one), _digest(b, other)
+    problems = a.problem, b.problem
+    # by their folders: that is where they are found again, a copy too
+    runs = one.name or a.run, other.name or b.run
+    found = Comparison(runs, (_verdict(a), _verdict(b)), digests, problems)
+    found.grounds = list(_changes(_grounds(a), _grounds(b)))
     found.outcome = list(_outcome(a, b))
     found.expectations = list(_expectations(a, b))
     found.metrics = list(_metrics(a, b))
@@ -110,6 +141,11 @@ def compare(one: Path, other: Path) -> Comparison:
     if not found.identical:
         found.first_difference = first_difference(one, other)
     return found
+
+
+def _digest(account: Account, folder: Path) -> str:
+    """Return the sealed digest where every file is as it was sealed, else that of what is left."""
+    return digest_of(folder) if account.problem else account.sealed
 
 
 def _verdict(account: Account) -> str:
@@ -131,6 +167,46 @@ def _outcome(a: Account, b: Account) -> Iterator[Change]:
     mine, theirs = a.judgement.reasons, b.judgement.reasons
     yield from (Change("reason", one, None) for one in mine if one not in theirs)
     yield from (Change("reason", None, one) for one in theirs if one not in mine)
+
+
+def _grounds(account: Account) -> dict[str, str]:
+    """Return what speaks against a run and how it was weighed; figures and times are left out.
+
+    What the judge says of a run as a whole (slots missed, a device that did not go safe) has no
+    record of its own: its reason begins with what it is about.
+    """
+    grounds: dict[str, set[str]] = {}
+    told = {one.reason for one in account.weighed}
+    for one in account.weighed:
+        if one.verdict is not None:
+            grounds.setdefault(_ground(one.record), set()).add(one.verdict.name)
+    for reason in account.judgement.reasons:
+        if reason not in told:
+            grounds.setdefault(_about(reason), set())
+    return {about: ", ".join(sorted(verdicts)) for about, verdicts in grounds.items()}
+
+
+def _ground(record: Record) -> str:
+    """Say what a record of evidence is about."""
+    match record:
+        case Deviation():
+            about = f"{record.name} of {record.subject}"
+        case Tripped():
+            about = f"{record.limit} of {record.subject}"
+        case BenchFailed():
+            about = f"{record.error} of {_about(record.message)}"
+        case ExpectationJudged():
+            about = record.name
+        case StopRequested():
+            about = record.source
+        case _:
+            return record.kind
+    return f"{record.kind}: {about}"
+
+
+def _about(text: str) -> str:
+    """Return what a message is about: all ours say that first, before a colon."""
+    return text.partition(":")[0]
 
 
 def _expectations(a: Account, b: Account) -> Iterator[Delta]:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,11 @@ from reported import Made, expectation
 from written import unfinished
 
 from hil.cli import main
+from hil.core.records import BenchFailed, Deviation, Record, Tripped
+from hil.results import manifest
 from hil.results.compare import compare, delta
 
+BAD_INPUT = 65
 NUMBERS = st.one_of(st.floats(allow_nan=True, allow_infinity=True), st.just(math.nan))
 SPREADS = st.floats(0, 1e6)
 
@@ -99,7 +103,52 @@ def test_what_only_one_run_could_measure_has_changed() -> None:
     assert not delta("x", (math.inf, 0.0, "s"), (math.inf, 0.0, "s")).beyond
 
 
-def test_a_run_that_was_killed_can_be_compared(tmp_path: Path) -> None:
+def deviation(name: str, subject: str) -> Record:
+    return Deviation(0, name, subject, 0.25, 0.1, "V", "at rest")
+
+
+def trip(subject: str) -> Record:
+    return Tripped(0, "over-voltage", subject, 3.7, 3.65, "V", True)  # noqa: FBT003 - the board's
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "named"),
+    [
+        (deviation("off", "cell 5"), deviation("late", "cell 5"), "deviation: off of cell 5"),
+        (deviation("off", "cell 5"), deviation("off", "cell 6"), "deviation: off of cell 5"),
+        (trip("cell 5"), trip("cell 6"), "tripped: over-voltage of cell 5"),
+        (
+            BenchFailed(0, "LinkLost", "chamber: gone"),
+            BenchFailed(0, "LinkLost", "board: gone"),
+            "bench-failed: LinkLost of chamber",
+        ),
+    ],
+)
+def test_the_same_verdict_on_other_grounds_is_not_equal(
+    tmp_path: Path, mine: Record, theirs: Record, named: str
+) -> None:
+    one = Made(verdict="FAIL", extra=(mine,)).write(tmp_path / "a")
+    two = Made(verdict="FAIL", extra=(theirs,)).write(tmp_path / "b")
+    found = compare(one, two)
+    assert found.grounds[0].what == named
+    assert found.grounds[0].second is None
+    assert len(found.grounds) == 2
+    assert not found.equal
+    assert compare(one, one).equal
+
+
+def test_a_deviation_that_came_more_often_is_the_same_ground(tmp_path: Path) -> None:
+    """How often something was seen is a matter of figures; what was seen is not."""
+    once = (deviation("off", "cell 5"),)
+    one = Made(verdict="FAIL", extra=once).write(tmp_path / "a")
+    two = Made(verdict="FAIL", extra=once * 2).write(tmp_path / "b")
+    assert compare(one, two).equal
+
+
+# --- records that show nothing ------------------------------------------------------------------
+
+
+def test_a_run_that_was_killed_can_be_looked_at_but_is_equal_to_nothing(tmp_path: Path) -> None:
     records = list(Made().records())
     unfinished(tmp_path / "b", records[:30])
     found = compare(Made().write(tmp_path / "a"), tmp_path / "b")
@@ -107,6 +156,50 @@ def test_a_run_that_was_killed_can_be_compared(tmp_path: Path) -> None:
     assert not found.equal
     assert found.first_difference[0].what == "record 30"
     assert found.first_difference[0].second is None
+    assert found.problems == ("", "unfinished")
+
+
+def flipped(folder: Path) -> None:
+    """Turn one bit of the ticks."""
+    ticks = folder / "ticks.parquet"
+    data = bytearray(ticks.read_bytes())
+    data[len(data) // 2] ^= 1
+    ticks.write_bytes(data)
+
+
+def without_papers(folder: Path) -> None:
+    """Take the manifest away."""
+    (folder / manifest.FILE).write_text("{}", encoding="utf-8")
+
+
+@pytest.mark.parametrize("spoil", [flipped, without_papers])
+def test_what_is_damaged_is_not_called_identical_whatever_its_seal_says(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], spoil: Any
+) -> None:
+    shutil.copytree(Made().write(tmp_path / "a"), tmp_path / "b")
+    spoil(tmp_path / "b")
+    for runs in (("a", "b"), ("b", "a"), ("b", "b")):
+        assert main(["runs", "compare", *runs, "--runs-dir", str(tmp_path)]) == BAD_INPUT
+        *_, told = capsys.readouterr().out.splitlines()
+        assert told.startswith("cannot be compared: "), told
+        assert "hil runs verify b" in told
+    found = compare(tmp_path / "a", tmp_path / "b")
+    assert not found.identical
+    assert not found.equal
+
+
+def test_a_killed_run_is_not_equal_to_its_own_copy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unfinished(tmp_path / "a", list(Made().records())[:30])
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    at = ["--runs-dir", str(tmp_path)]
+    assert main(["runs", "compare", "a", "b", *at]) == BAD_INPUT
+    assert "cannot be compared: a is unfinished" in capsys.readouterr().out
+    assert main(["runs", "compare", "a", "b", "--json", *at]) == BAD_INPUT
+    body = json.loads(capsys.readouterr().out)
+    assert (body["comparable"], body["equal"], body["identical"]) == (False, False, False)
+    assert body["problems"] == ["unfinished", "unfinished"]
 
 
 def test_exit_code_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
