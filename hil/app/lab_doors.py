@@ -1,9 +1,10 @@
 """Back doors into a lab: how a run on ``hil serve`` puts faults into devices of another process."""
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import ClassVar
 
 from hil.app.names import resolve
+from hil.core.errors import DeviceError
 from hil.ports import ControlKind, Injectable
 from hil.profile import Bench
 
@@ -49,3 +50,24 @@ def lab_doors(bench: Bench) -> dict[str, Injectable]:
         }
         doors[name] = LabDoor(name, bench.lab, kind, cells)
     return doors
+
+
+def refuse_faults_of(bench: Bench) -> Callable[[], Awaitable[None]] | None:
+    """Return what raises DeviceError while somebody's faults stand in the bench's lab, if any.
+
+    A board would be judged by faults that no record names.
+    """
+    if bench.lab is None:
+        return None
+    kind: ControlKind = resolve("labs", "control")
+    host, port = bench.lab
+
+    async def refuse() -> None:
+        answer = await kind.ask(host, port, {"do": "faults"})
+        if left := answer.get("active"):
+            told = ", ".join(
+                f"{one['fault']} of {one['target']} {one['cell'] or ''}" for one in left
+            )
+            raise DeviceError("lab", f"{host}:{port}: {told.strip()}: already in; clear it first")
+
+    return refuse

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from hil.app.lab_doors import lab_doors
+from hil.app.lab_doors import lab_doors, refuse_faults_of
 from hil.app.names import keys_of, resolve
 from hil.app.preparation import specs_of
 from hil.bench.assembly import make_stack
@@ -58,6 +58,7 @@ def build(
         stack=make_stack(bench),
         board_cycle_ns=bench.board.cycle_ns,
         backdoors=backdoors(plan.twins) | lab_doors(bench),
+        refuse_faults=refuse_faults_of(bench),
     )
 
 

@@ -1,6 +1,6 @@
 """The devices of one bench, ready to be ticked: what ``app`` builds and the run works with."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hil.bench.stack import Stack
@@ -12,7 +12,8 @@ from hil.ports import Board, CellEmulator, Chamber, Device, Injectable
 class Rig:
     """Devices by role. ``backdoors`` take faults by name where the bench offers that.
 
-    ``board_cycle_ns`` is the board's own measurement cycle, from its design file.
+    ``board_cycle_ns`` is the board's own measurement cycle, from its design file. Where the devices
+    are in a lab, ``refuse_faults`` raises DeviceError while somebody's faults are in them.
     """
 
     emulators: Mapping[str, CellEmulator]
@@ -21,6 +22,7 @@ class Rig:
     stack: Stack
     board_cycle_ns: Duration
     backdoors: Mapping[str, Injectable] = field(default_factory=dict)
+    refuse_faults: Callable[[], Awaitable[None]] | None = None
 
     def devices(self) -> Sequence[Device]:
         """Return all devices in the order of the bench file's roles."""

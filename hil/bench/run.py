@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from hil.bench.expectations import UncertaintyOf, of_fault, of_row
+from hil.bench.injections import Injections
 from hil.bench.lateness import Durations
 from hil.bench.quantities import Reader
 from hil.bench.safe_state import SafeState, Undo, made_safe, orders, to_its_end
@@ -24,7 +25,6 @@ from hil.core.records import (
     BadMeasurement,
     BenchFailed,
     DeviceIdentified,
-    Injected,
     Overrun,
     StopRequested,
 )
@@ -62,10 +62,9 @@ class Run:
         self._plan, self._parts, self._rig, self._clock = plan, parts, parts.rig, parts.clock
         self._stop, self._recorder = stop, recorder
         self._safe = SafeState(parts.clock, recorder.emit)
-        self._ticker = Ticker(parts)
+        self._ticker = ticker = Ticker(parts)
+        self._injections = Injections(parts.rig, parts.emit, ticker.distrust)
         self._timeline = Timeline(plan.steps, self)
-        self._faults_to_set: list[tuple[str, int, str]] = []
-        self._faults_to_wait_for: list[asyncio.Future[None]] = []
         self._who: dict[str, Identity] = {}
         self.emit = parts.emit
         self.reader = Reader(parts.layout)
@@ -117,6 +116,8 @@ class Run:
     async def _come_up(self) -> None:
         """Connect and identify all devices in parallel; then arm, each undo registered first."""
         devices, undos = self._rig.devices(), orders(self._rig)
+        if self._rig.refuse_faults is not None:
+            await self._rig.refuse_faults()
 
         async def connect(device: Device) -> None:
             await device.connect()
@@ -166,7 +167,7 @@ class Run:
             if demand is None:
                 self.complete, self.reason = True, "all steps done"
                 return
-            await self._set_faults()
+            await self._injections.carry_out()
             await ticker.drive(woken, timeline.step, demand)
             ticker.judge_and_decide(woken)
             self._recorder.check()
@@ -212,8 +213,9 @@ class Run:
         return missed
 
     async def _let_go(self) -> None:
-        """Close all links; one that cannot be closed is recorded and keeps no other open."""
+        """Close all links and leave a lab as it was found; what fails keeps nothing else open."""
         jobs = [device.close() for device in self._rig.devices()]
+        jobs.append(self._injections.take_out(self._clock.now))
         for outcome in await asyncio.gather(*jobs, return_exceptions=True):
             if isinstance(outcome, BenchError):
                 self._note_failure(outcome)
@@ -271,31 +273,8 @@ class Run:
         self._ticker.chamber.give(set_degc, ramp_k_per_min)
 
     def inject(self, step: Inject, *, active: bool) -> None:
-        """Put a fault in or out: by the emulators' own command, else through a back door."""
-        self.emit(Injected(self.now, step.target, step.fault, step.cell, active))
-        own = self._rig.emulators.get(step.target)
-        channel = step.cell
-        if own is not None and step.cell:
-            channel = self._rig.stack.channel_of(step.cell)[1]
-        if own is not None and step.fault in own.FAULTS:
-            self._faults_to_set.append((own.name, channel, step.fault if active else "none"))
-            return
-        done = self._rig.backdoors[step.target].inject(step.fault, channel, active=active)
-        if done is not None:
-            self._faults_to_wait_for.append(asyncio.ensure_future(done))
-
-    async def _set_faults(self) -> None:
-        """Set what the emulators set themselves, and see what a lab elsewhere made of the others.
-
-        Raises DeviceError.
-        """
-        waiting, self._faults_to_wait_for = self._faults_to_wait_for, []
-        for done in waiting:
-            await done
-        for unit, channel, fault in self._faults_to_set:
-            await self._rig.emulators[unit].set_fault(channel, fault)
-            self._ticker.distrust(unit, channel, active=fault != "none")
-        self._faults_to_set.clear()
+        """Put a fault in or out, in this tick."""
+        self._injections.order(step, self.now, active=active)
 
     def judge(self, step: Expect) -> None:
         """Judge a value of the newest row."""

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from hil.bench.rig import Rig
-from hil.core.errors import DeviceError, InstrumentFault, LinkLost
+from hil.core.errors import DeviceError, LinkLost, LinkTimeout
 from hil.core.instants import SECOND, Duration, to_seconds
-from hil.core.records import Record, SafeStateArmed, SafeStateReached
+from hil.core.records import BadMeasurement, Record, SafeStateArmed, SafeStateReached
 from hil.ports import Clock, Device, Identity
 
 BOARD, CELLS, CHAMBER = 10, 20, 30
@@ -53,7 +53,7 @@ async def made_safe(device: Device, known: Mapping[str, Identity]) -> str:
     Who answers then must be who answered at first, by ``known``: another instrument behind the same
     address says nothing about ours. "Off" is the last word: a command of ours that is late must not
     reach a device that has been read back, so its link is let go at once. Raises DeviceError:
-    LinkLost if the link is still gone, InstrumentFault for a stranger.
+    LinkLost if the link is still gone, or leads to a stranger.
     """
     try:
         read_back = await device.make_safe()
@@ -76,12 +76,12 @@ async def _found_again(device: Device, known: Mapping[str, Identity]) -> str:
 
 
 async def _refuse_stranger(device: Device, known: Mapping[str, Identity]) -> None:
-    """Raise InstrumentFault for another device than the one that was known."""
+    """Raise LinkLost for another device than the one that was known: ours is not there."""
     who = await device.identify()
     expected = known.get(device.name, who)
     if who != expected:
         text = f"expected serial {expected.serial} behind the link again, found {who.serial}"
-        raise InstrumentFault(device.name, text, 0)
+        raise LinkLost(device.name, text)
 
 
 async def to_its_end(task: asyncio.Task[T]) -> T:
@@ -155,21 +155,28 @@ class SafeState:
         return failed
 
     async def _one(self, undo: Undo) -> bool:
-        """Tell one device and record what was read back; say whether it is safe."""
+        """Tell one device and record what was read back, or why not; say whether it is safe."""
+        error: Exception | None = None
         try:
             async with asyncio.timeout(to_seconds(undo.within)):
-                read_back, good = await undo.action(), True
+                read_back = await undo.action()
         except TimeoutError:
-            read_back, good = f"no answer within {to_seconds(undo.within):g} s", False
-        except DeviceError as error:
-            read_back, good = str(error), False
-        except Exception as error:  # noqa: BLE001 - a bug must not leave the others on; raised later
-            read_back, good = f"{type(error).__name__}: {error}", False
-            self._bugs.append(error)
-        self._note(SafeStateReached(self._clock.now(), undo.device, undo.meaning, read_back, good))
+            read_back = f"no answer within {to_seconds(undo.within):g} s"
+            error = LinkTimeout(undo.device, read_back)
+        except DeviceError as found:
+            read_back, error = str(found), found
+        except Exception as bug:  # noqa: BLE001 - a bug must not leave the others on; raised later
+            read_back, error = f"{type(bug).__name__}: {bug}", bug
+            self._bugs.append(bug)
+        now, good = self._clock.now(), error is None
+        if isinstance(error, DeviceError):
+            # the kind of error tells a device that says "on" from one that says nothing
+            kind = type(error).__name__
+            self._note(BadMeasurement(now, undo.device, kind, error.message))
+        self._note(SafeStateReached(now, undo.device, undo.meaning, read_back, good))
         return good
 
-    def _note(self, record: SafeStateReached) -> None:
+    def _note(self, record: Record) -> None:
         """Record what was read back; a recorder that fails must not stop the way down either."""
         try:
             self._emit(record)

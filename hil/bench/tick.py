@@ -111,7 +111,7 @@ class Ticker:
         self._refuse_out_of_range(cell_v.tolist())
         return [job for _, job in self._settings(self._set_points(cell_v), cell_degc)]
 
-    def distrust(self, unit: str, channel: int, *, active: bool) -> None:
+    def distrust(self, unit: str, channel: int, active: bool) -> None:  # noqa: FBT001 - a callback
         """Leave out a channel on which the bench itself has put a fault.
 
         Its read-back is taken before the fault relay: what the board sees there, nobody reads.

@@ -35,6 +35,8 @@ ALTERING = ("corrupted", "partial")
 """Link faults that leave a message with other contents, which may still be read."""
 UNREACHED = frozenset({LinkLost.__name__, LinkTimeout.__name__})
 """Errors of a measurement that say nothing of the device: nobody was there to ask."""
+SILENCE = "board-silent"
+"""The deviation of a board that is not heard; its value is for how long, in s."""
 LARGEST_SHARE_OF_TOLERANCE = 0.25
 """Above this share of the tolerance an uncertainty makes too many verdicts INCONCLUSIVE."""
 
@@ -133,8 +135,8 @@ class Judge:
         self._bad_at: dict[Instant, str] = {}
         self._link_fault: LinkFaulted | None = None
         self._altered: LinkFaulted | None = None
-        self._unsafe: dict[str, str] = {}
-        self._lost: set[str] = set()  # devices that could not be reached
+        self._unsafe: dict[str, tuple[Verdict, str]] = {}
+        self._unreached: dict[str, Instant] = {}  # when a device last could not be reached
 
     def count_ticks(self, ticks: int) -> None:
         """Add many ticks at once: all that counts of them here is how many there are."""
@@ -170,25 +172,29 @@ class Judge:
                 lost = f"records {record.first} to {record.last} are lost: {record.reason}"
                 self._note(Verdict.INCONCLUSIVE, lost)
             case Deviation() | ExpectationJudged() | Overrun() | BadMeasurement():
-                if not self._closed:
-                    self._evidence(record)
+                self._evidence(record)
 
     def _evidence(self, record: Deviation | ExpectationJudged | Overrun | BadMeasurement) -> None:
-        """Weigh what happened while the run was on."""
+        """Weigh what happened while the run was on; of later, only who could not be reached."""
         match record:
+            case BadMeasurement():
+                if record.error in UNREACHED:
+                    self._unreached[record.device] = record.at
+                if not self._closed:
+                    self._bad_at[record.at] = f"{record.device}: {record.message}"
+            case _ if self._closed:
+                return
             case Deviation():
                 text = f"{record.name}: {record.subject} {record.value:.6g} {record.unit}"
                 text = f"{text}, limit {record.limit:.6g}: {record.situation}"
                 excuse = self._excuse(record.at)
+                if record.name == SILENCE:
+                    excuse = excuse or self._deaf(record.at, record.value)
                 self._note(Verdict.INCONCLUSIVE if excuse else Verdict.FAIL, text + excuse)
             case ExpectationJudged():
                 self._expectation(record)
             case Overrun():
                 self._missed += record.missed
-            case BadMeasurement():
-                self._bad_at[record.at] = f"{record.device}: {record.message}"
-                if record.error in UNREACHED:
-                    self._lost.add(record.device)
 
     def _expectation(self, record: ExpectationJudged) -> None:
         """A failed one is the board's; an open one, or one read off a bad tick, nobody's.
@@ -221,7 +227,9 @@ class Judge:
         if isinstance(record, StopRequested):
             self._note(Verdict.ABORTED, f"stopped by {record.source}")
         else:
-            excuse = self._excuse(record.at) if record.blames_board else ""
+            excuse = ""
+            if record.blames_board:
+                excuse = self._excuse(record.at) or self._deaf(record.at, record.value)
             blamed = record.blames_board and not self._closed and not excuse
             text = f"{record.limit}: {record.subject} {record.value:.6g} {record.unit}"
             text = f"{text}, bound {record.bound:.6g}{excuse}"
@@ -237,16 +245,30 @@ class Judge:
         since_s = max(0.0, to_seconds(at - fault.at))
         return f"; explained by the bench's own link fault ({message}, {since_s:.1f} s before)"
 
-    def _safe_state(self, record: SafeStateReached) -> None:
-        """A device that did not go safe ends the run as aborted, whatever it had shown.
+    def _deaf(self, at: Instant, silent_s: float) -> str:
+        """Return which device did not answer while the board was not heard; empty if all did.
 
-        Its last attempt counts: the bench tells a device again that it could not read back. One
-        that was lost or silent before cannot tell, and nothing follows from that.
+        What silences an instrument (a switch that starts anew, a host that stood still) may have
+        silenced the board's link as well: then its silence says nothing of the board.
+        """
+        since = at - round(silent_s * SECOND)
+        silent = [device for device, last in self._unreached.items() if last >= since]
+        return f"; {', '.join(silent)} could not be reached either" if silent else ""
+
+    def _safe_state(self, record: SafeStateReached) -> None:
+        """A device that says it is not safe ends the run as aborted, whatever it had shown.
+
+        Its last attempt counts: the bench tells a device again that it could not read back. Of one
+        that cannot be reached nothing is known, and nothing follows.
         """
         self._unsafe.pop(record.device, None)
         if not record.ok:
             text = f"{record.device}: safe state not reached, read back {record.read_back}"
-            self._unsafe[record.device] = text
+            silent = self._unreached.get(record.device) == record.at
+            self._unsafe[record.device] = (
+                Verdict.INCONCLUSIVE if silent else Verdict.ABORTED,
+                text,
+            )
 
     def _note(self, verdict: Verdict, reason: str) -> None:
         """Keep a finding."""
@@ -254,10 +276,7 @@ class Judge:
 
     def result(self) -> Judgement:
         """Return the verdict on what has been fed so far."""
-        unsafe = [
-            (Verdict.INCONCLUSIVE if device in self._lost else Verdict.ABORTED, text)
-            for device, text in self._unsafe.items()
-        ]
+        unsafe = list(self._unsafe.values())
         found = sorted(
             self._found + unsafe + self._gaps_in_evidence(),
             key=lambda note: -SEVERITY.index(note[0]),

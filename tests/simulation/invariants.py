@@ -214,8 +214,10 @@ def _verdict(sight: Sight) -> str:
 def it_measures_again(sight: Sight) -> Iterator[str]:
     """Some ticks after the last fault the bench measures again, or it has gone safe by then."""
     quiet = _quiet_from(sight)
+    # what answers badly on the way down is ``what_works_again_goes_safe``'s
+    down = min((one.at for one in sight.of(SafeStateReached)), default=math.inf)
     for record in sight.of(BadMeasurement):
-        if record.at > quiet + RECOVERS_WITHIN:
+        if quiet + RECOVERS_WITHIN < record.at < down:
             late_s = to_seconds(record.at - quiet)
             yield f"{record.device} measures badly {late_s:.1f} s after the last fault: {record}"
 

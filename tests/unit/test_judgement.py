@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from hil.core.instants import SECOND
 from hil.core.records import (
     BadMeasurement,
     BenchFailed,
@@ -249,10 +250,28 @@ def test_exit_codes() -> None:
 
 
 @pytest.mark.parametrize("error", ["LinkLost", "LinkTimeout"])
-def test_a_device_that_was_lost_before_cannot_be_shown_safe_and_nothing_follows(error: str) -> None:
-    lost = BadMeasurement(2, UNSAFE.device, error, "nothing came")
+def test_nothing_follows_from_a_device_that_cannot_be_reached(error: str) -> None:
+    """Only an answer can say that an output is still on."""
+    lost = BadMeasurement(UNSAFE.at, UNSAFE.device, error, "nothing came")
     assert overall([*TICKS, lost, UNSAFE]).verdict is Verdict.INCONCLUSIVE
-    other = replace(lost, device="another one")
-    assert overall([*TICKS, other, UNSAFE]).verdict is Verdict.ABORTED
-    refused = replace(lost, error="InstrumentFault")
-    assert overall([*TICKS, refused, UNSAFE]).verdict is Verdict.ABORTED
+    for other in (
+        replace(lost, device="another one"),
+        replace(lost, error="InstrumentFault"),
+        replace(lost, at=UNSAFE.at - 1),  # it has answered since
+    ):
+        assert overall([*TICKS, other, UNSAFE]).verdict is Verdict.ABORTED
+
+
+@pytest.mark.parametrize("error", ["LinkLost", "LinkTimeout"])
+def test_a_board_is_not_blamed_for_silence_while_the_bench_was_deaf(error: str) -> None:
+    at, silent_s = 10 * SECOND, 2.0
+    silence = Deviation(at, "board-silent", "board", silent_s, 1.5, "s", "at rest")
+    trip = Tripped(at, "board.age <= 1.5 s", "board.age", silent_s, 1.5, "s", blames_board=True)
+    deaf = BadMeasurement(at - SECOND, "emulator-1", error, "nothing came")
+    for blame in (silence, trip):
+        assert overall([*TICKS, blame]).verdict is Verdict.FAIL
+        assert overall([*TICKS, deaf, blame]).verdict is not Verdict.FAIL
+        earlier = replace(deaf, at=at - 3 * SECOND)
+        assert overall([*TICKS, earlier, blame]).verdict is Verdict.FAIL
+        wrong = replace(deaf, error="InstrumentFault")  # it was heard
+        assert overall([*TICKS, wrong, blame]).verdict is Verdict.FAIL

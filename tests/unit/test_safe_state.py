@@ -187,7 +187,7 @@ def test_a_stranger_behind_the_link_is_not_taken_for_the_device() -> None:
     device = Instrument("V-0666", away=0)
 
     async def main(_clock: Clock) -> None:
-        with pytest.raises(InstrumentFault, match=r"expected serial V-0001 .* found V-0666"):
+        with pytest.raises(LinkLost, match=r"expected serial V-0001 .* found V-0666"):
             await made_safe(device, KNOWN)
         assert await made_safe(Instrument("V-0666", away=0), {}) == "outputs 0"
 

@@ -1,0 +1,81 @@
+"""The faults that a profile puts in: ordered by the timeline, carried out in the tick.
+
+An emulator's own fault is a command to it. Others go through a back door: at once where the bench
+has the twin, by a request to the lab where that is another process. What was put into a lab is
+taken out again when the run is over, or the next run would judge a board by the faults of this one.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from hil.bench.rig import Rig
+from hil.core.instants import Instant
+from hil.core.records import Injected, Record
+from hil.profile.model import Inject
+
+Distrust = Callable[[str, int, bool], None]
+
+
+class Injections:
+    """What is to be put in or out, and what stands in a lab."""
+
+    def __init__(self, rig: Rig, emit: Callable[[Record], None], distrust: Distrust) -> None:
+        """``distrust(unit, channel, active)`` leaves out what an emulator reads on a channel."""
+        self._rig, self._emit, self._distrust = rig, emit, distrust
+        self._own: list[tuple[str, int, str]] = []  # for the emulators themselves
+        self._asked: list[asyncio.Future[None]] = []  # of a lab
+        self._in_lab: dict[tuple[str, str, int], Inject] = {}
+
+    def order(self, step: Inject, at: Instant, *, active: bool) -> None:
+        """Put a fault in or out: by the emulators' own command, else through a back door."""
+        self._emit(Injected(at, step.target, step.fault, step.cell, active))
+        own = self._rig.emulators.get(step.target)
+        if own is not None and step.fault in own.FAULTS:
+            fault = step.fault if active else "none"
+            self._own.append((own.name, self._channel(step), fault))
+            return
+        done = self._through_door(step, active=active)
+        if done is not None:
+            self._asked.append(asyncio.ensure_future(done))
+            key = (step.target, step.fault, step.cell)
+            self._in_lab.pop(key, None)
+            if active:
+                self._in_lab[key] = step
+
+    async def carry_out(self) -> None:
+        """Set what the emulators set themselves, and see what a lab made of the others.
+
+        Raises DeviceError; every answer is waited for, whatever the first one says.
+        """
+        asked, self._asked = self._asked, []
+        for outcome in await asyncio.gather(*asked, return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
+        for unit, channel, fault in self._own:
+            await self._rig.emulators[unit].set_fault(channel, fault)
+            self._distrust(unit, channel, fault != "none")
+        self._own.clear()
+
+    async def take_out(self, now: Callable[[], Instant]) -> None:
+        """Take out of a lab what was put in, once the bench is safe. Raises DeviceError.
+
+        A request that is still on its way is let come in first: it must not arrive last.
+        """
+        await asyncio.gather(*self._asked, return_exceptions=True)
+        left, self._in_lab, self._asked = list(self._in_lab.values()), {}, []
+        jobs = [door for step in left if (door := self._through_door(step, active=False))]
+        outcomes = await asyncio.gather(*jobs, return_exceptions=True)
+        for step, outcome in zip(left, outcomes, strict=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
+            self._emit(Injected(now(), step.target, step.fault, step.cell, active=False))
+
+    def _channel(self, step: Inject) -> int:
+        """Return the number that the target has for the step's cell."""
+        if step.target in self._rig.emulators and step.cell:
+            return self._rig.stack.channel_of(step.cell)[1]
+        return step.cell
+
+    def _through_door(self, step: Inject, *, active: bool) -> Awaitable[None] | None:
+        door = self._rig.backdoors[step.target]
+        return door.inject(step.fault, self._channel(step), active=active)
