@@ -113,11 +113,6 @@ class Story:
             self.ended = record
         return Draft(seq, record, self.step, self.faults)
 
-    @property
-    def verdict(self) -> str | None:
-        """Return the verdict; None while there is none."""
-        return None if self.ended is None else self.ended.verdict
-
 
 class Encoder:
     """Turns drafts of one run into messages."""
@@ -163,9 +158,18 @@ class Encoder:
             yield field, row if many else row[0]
 
 
-def state(origin: Origin, story: Story, what: str, *, waiting: int = 0, dropped: int = 0) -> bytes:
+def state(
+    origin: Origin,
+    story: Story,
+    what: str,
+    ended: RunEnded | None = None,
+    *,
+    waiting: int = 0,
+    dropped: int = 0,
+) -> bytes:
     """Return how a run stands, for those who come late; ``what`` is one word of docs' table.
 
+    ``ended`` has the verdict, None while none stands.
     ``waiting`` messages have not reached the broker yet, ``dropped`` never will by themselves.
     """
     body = {
@@ -178,8 +182,8 @@ def state(origin: Origin, story: Story, what: str, *, waiting: int = 0, dropped:
         "t_s": round(to_seconds(story.at), 6),
         "utc": origin.utc(story.at),
         "step": story.step,
-        "verdict": story.verdict,
-        "reason": "" if story.ended is None else story.ended.reason,
+        "verdict": None if ended is None else ended.verdict,
+        "reason": "" if ended is None else ended.reason,
         "waiting": waiting,
         "dropped": dropped,
     }

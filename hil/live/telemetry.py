@@ -6,6 +6,7 @@ run's record. docs/how-to/watch-a-run.md describes topics and payloads.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
@@ -14,7 +15,7 @@ import structlog
 
 from hil.core.errors import BenchError, EnvironmentProblem
 from hil.core.instants import MILLISECOND, SECOND, Instant
-from hil.core.records import Record, RunStarted, StepStarted, Tick
+from hil.core.records import Record, RunEnded, RunStarted, StepStarted, Tick
 from hil.live.courier import Courier, Delivery, Letter, Range
 from hil.live.messages import Encoder, Message, Origin, Story, state
 from hil.live.outbox import Outbox, Recorded
@@ -58,6 +59,7 @@ class Telemetry:
         self._origin = _origin(folder)
         self._newest, self._now, self._enough = newest, now, enough
         self._story = Story()
+        self._ended: RunEnded | None = None
         self._next_tick: Instant | None = None
         self._outbox = Outbox(Encoder(self._origin), Spool(folder) if spool is None else spool)
         log = _logger(self._origin)
@@ -79,6 +81,15 @@ class Telemetry:
         if isinstance(record, Tick):
             self._next_tick = record.at + self._story.tick
         self._courier.wake(state=isinstance(record, StepStarted))
+
+    def conclude(self, verdict: str, reasons: Sequence[str]) -> None:
+        """Take the verdict that stands, the record being sealed; before, no verdict is told.
+
+        It is not always the one that was recorded: a record that cannot be kept has not passed.
+        """
+        if (ended := self._story.ended) is not None:
+            reason = reasons[0] if reasons else ended.reason
+            self._ended = replace(ended, verdict=verdict, reason=reason)
 
     def __enter__(self) -> Self:
         """Connect; go on after a few seconds, whatever the broker does."""
@@ -106,9 +117,10 @@ class Telemetry:
     def _state(self) -> bytes:
         """Say how the run stands: ``online``, ``running``, ``ended``, or ``lost`` in a bug."""
         going_on = "running" if self._story.step else "online"
-        what = "ended" if self._story.ended else "lost" if self._over else going_on
+        what = "ended" if self._ended else "lost" if self._over else going_on
         waiting, dropped = len(self._outbox), self._outbox.dropped
-        return state(self._origin, self._story, what, waiting=waiting, dropped=dropped)
+        story, ended = self._story, self._ended
+        return state(self._origin, story, what, ended, waiting=waiting, dropped=dropped)
 
     def _breather_s(self) -> float:
         """Return for how long to keep still: the interpreter's lock belongs to the tick then."""
@@ -138,7 +150,8 @@ def send_record(
 
     def how_it_ended() -> bytes:
         over = tell_state and story.seq >= last
-        return state(origin, story, "ended" if story.ended else "lost") if over else b""
+        ended = story.ended
+        return state(origin, story, "ended" if ended else "lost", ended) if over else b""
 
     letter = Letter(_topic(target, origin), "", b"", how_it_ended, lambda: LAST)
     log = _logger(origin)

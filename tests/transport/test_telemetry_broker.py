@@ -2,6 +2,7 @@
 
 import gc
 import json
+import socket
 import subprocess
 import threading
 import warnings
@@ -13,13 +14,17 @@ import pytest
 from broker import DEADLINE_S, Broker, program, running_broker, subscribed
 from scenario import Play, finished, hil
 
+from hil.app import Request, run_profile
+from hil.bench.stop import StopLadder
 from hil.bench.wall_time import monotonic_ns
 from hil.core.instants import MILLISECOND, SECOND
 from hil.core.records import BadMeasurement, Record, RunEnded, RunStarted, StepStarted, Tick
+from hil.live.courier import Courier
 from hil.live.spool import Spool
 from hil.live.target import Target, parse_target
 from hil.live.telemetry import Telemetry
 from hil.results import manifest
+from hil.results.verify import Report, verify
 
 PASS, INCONCLUSIVE = 0, 2
 DURABLE = ("persistence true", "autosave_on_changes true", "autosave_interval 1")
@@ -64,6 +69,7 @@ class Told:
 
     def end(self) -> None:
         self.tell(RunEnded(self.next * MILLISECOND, "PASS", "all is well"))
+        self.telemetry.conclude("PASS", [])
 
 
 def numbers(messages: list[dict[str, Any]]) -> list[int]:
@@ -199,6 +205,57 @@ def moved(told: Told) -> None:
     deadline_ns = monotonic_ns() + round(DEADLINE_S * SECOND)
     while len(outbox._fresh) >= 100:
         assert monotonic_ns() < deadline_ns, "nobody moves it"
+
+
+# --- the record comes first -------------------------------------------------------------------
+
+
+def test_a_run_is_sealed_before_anyone_waits_for_a_broker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever kills a run that waits for a frozen broker finds its record whole."""
+    found: list[Report] = []
+    told: list[dict[str, Any]] = []
+    finish = Courier.finish
+
+    def looked(courier: Courier, *limits: Any) -> bool:
+        [folder] = (tmp_path / "runs").iterdir()
+        found.append(verify(folder))
+        told.append(json.loads(courier._letter.state()))
+        return finish(courier, *limits)
+
+    monkeypatch.setattr(Courier, "finish", looked)
+    request = Request(
+        "open-sense-lead",
+        overrides=tuple(word for word in WALL if word != "--set"),
+        runs=tmp_path / "runs",
+        until=SECOND // 2,
+        mqtt=parse_target(f"mqtt://127.0.0.1:{free_port()}", {}),
+    )
+    outcome = run_profile(request, StopLadder(), lambda _status: None)
+    assert [one.whole for one in found] == [True]
+    assert (told[0]["state"], told[0]["verdict"]) == ("ended", outcome.summary["verdict"])
+    assert outcome.summary["telemetry"]["sent"] == 0
+
+
+def test_no_verdict_is_told_before_it_stands(folder: Path) -> None:
+    """A record that cannot be sealed has not passed, whatever its last record says."""
+    told = Told(folder, f"mqtt://127.0.0.1:{free_port()}")
+    told.begin()
+    told.tell(RunEnded(told.next * MILLISECOND, "PASS", "all is well"))
+    before = json.loads(told.telemetry._state())
+    assert (before["state"], before["verdict"], before["reason"]) == ("running", None, "")
+    told.telemetry.conclude("INCONCLUSIVE", ["cannot be sealed"])
+    after = json.loads(told.telemetry._state())
+    assert (after["state"], after["verdict"]) == ("ended", "INCONCLUSIVE")
+    assert after["reason"] == "cannot be sealed"
+
+
+def free_port() -> int:
+    """Return a port on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 # --- whole runs -------------------------------------------------------------------------------
