@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -45,21 +46,25 @@ def run_profile(request: Request, stop: StopLadder, progress: Progress) -> Outco
         rig = build(bench, seed, clock, session.wire, faults)
         about = _about(request, prepared)
         mqtt = request.mqtt if bench.clock == "wall" else None
-        with (
-            recording(request.runs, about, beside=bench.clock == "wall") as record,
-            live.beside(mqtt, record.folder, record.journal, clock, stop) as told,
-        ):
-            faults.record_in(record.journal.emit)
-            try:
-                await session.play(clock, rig, record.journal)
-            finally:
-                stop.over()
-        summary = {"run": record.folder.name, "folder": str(record.folder), **session.summary()}
-        summary["link_faults"] = dict(sorted(faults.counts.items()))
+        with ExitStack() as telling:  # left last: the record does not wait for a broker
+            with recording(request.runs, about, beside=bench.clock == "wall") as record:
+                beside = live.beside(mqtt, record.folder, record.journal, clock, stop)
+                told = telling.enter_context(beside)
+                faults.record_in(record.journal.emit)
+                try:
+                    await session.play(clock, rig, record.journal)
+                finally:
+                    stop.over()
+            summary = {"run": record.folder.name, "folder": str(record.folder), **session.summary()}
+            summary["link_faults"] = dict(sorted(faults.counts.items()))
+            summary["startup_s"] = (monotonic_ns() - begun_ns) / 1e9 - summary["wall_s"]
+            if told is not None:
+                summary["telemetry"] = told.counts()  # sealed is what is owed by now
+            record.conclude(summary)
+            if told is not None:
+                told.conclude(summary["verdict"], summary["reasons"])
         if told is not None:
             summary["telemetry"] = told.counts()
-        summary["startup_s"] = (monotonic_ns() - begun_ns) / 1e9 - summary["wall_s"]
-        record.conclude(summary)
         return Outcome(summary, Verdict[summary["verdict"]].exit_code)
 
     if bench.clock == "wall":
