@@ -183,6 +183,11 @@ def _of(owner: Any, names: str) -> dict[str, bool]:
     return {fault: fault in cells for fault in getattr(owner, names, ())}
 
 
+def has_twins(bench: Bench) -> bool:
+    """Say whether all devices of a bench are twins in this process."""
+    return all(map(_has_twin, bench.devices.values()))
+
+
 def _has_twin(device: DeviceConfig) -> bool:
     """Say whether a device's link ends in this process; an unknown link is an error of its own."""
     kind = device.link.kind

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hil.bench import assembly
-from hil.bench.driven import make_plant
+from hil.bench.driven import make_plant, warm_up
 from hil.bench.estimate import longest
 from hil.bench.expectations import of_run, uncertainty_of
 from hil.bench.recorded import run_started
@@ -107,6 +107,8 @@ class Session:
             progress=self._teller(layout),
         )
         self.run = Run(plan, parts, self._journal, self._stop)
+        if bench.clock == "wall":
+            warm_up(profile.needs.cells, profile.pack, profile.cell_parameters)
         # What stands here stays to the end: the collector need not look at it again (a tick's
         # worst pauses came from that, see docs/adr/0001-clock.md).
         gc.collect()
