@@ -68,18 +68,21 @@ class BloomyAbs(LineInstrument):
         return Identity(maker, model, serial, firmware, calibrated.strip('"'))
 
     async def arm(self) -> None:
-        """Set limits, range and filter, then switch all outputs on together, and read all back.
+        """Set limits, range and filter, take faults out, then switch all on; read all back.
 
         Raises InstrumentFault if the unit did not take it; other DeviceErrors.
         """
         limits = (self._settings.source_limit_a, self._settings.sink_limit_a)
         await self._write(wire.limits_line(*limits, noise_filter=self._settings.filter))
         replies = await self._ask(wire.READ_LIMITS)
-        source_a, sink_a, flag = self._parsed(wire.parse_limits, replies)
-        if _differ(source_a, limits[0]) or _differ(sink_a, limits[1]):
-            raise self._fault(f"current limits {limits} A ordered, {source_a}, {sink_a} A read")
-        if flag != self._settings.filter:
+        read = self._parsed(wire.parse_limits, replies)
+        if _differ(read.source_a, limits[0]) or _differ(read.sink_a, limits[1]):
+            found = f"{read.source_a}, {read.sink_a} A read"
+            raise self._fault(f"current limits {limits} A ordered, {found}")
+        if read.noise_filter != self._settings.filter:
             raise self._fault("the noise filter did not take its setting")
+        if read.faults != [wire.FAULT_READ_BACK["none"]] * SPEC.channels:
+            raise self._fault(f"all faults taken out, {','.join(read.faults)} read")
         await self._check_errors()
         await self._write(f":OUTP 1,{wire.ALL}")
         if not all(await self.outputs_on()):

@@ -130,21 +130,34 @@ READ_OUTPUTS = f":OUTP? {ALL}"
 READ_AUX = f":SOUR:AUX:OUT? {ALL}"
 # One line for the whole unit: switching channels one by one could let a diode of the stack conduct.
 SAFE = f":OUTP 0,{ALL};:SOUR:AUX:OUT 0,{ALL}"
-READ_LIMITS = f":SOUR:CURR:SRC? {ALL};:SOUR:CURR:SNK? {ALL};:CONF:MEAS:FILT?"
+READ_LIMITS = f":SOUR:CURR:SRC? {ALL};:SOUR:CURR:SNK? {ALL};:CONF:MEAS:FILT?;:OUTP:FAUL? {ALL}"
 
 
 def limits_line(source_a: float, sink_a: float, *, noise_filter: bool) -> str:
-    """Return one message that prepares all cells: limits, automatic range, filter."""
+    """Return one message that prepares all cells: limits, automatic range, filter, no fault.
+
+    A fault relay that an earlier run left open would be held against the board of this one.
+    """
     return (
         f":SOUR:CURR:SRC {source_a:.4f},{ALL};:SOUR:CURR:SNK {sink_a:.4f},{ALL};"
-        f":SENS:RANG AUTO,{ALL};:CONF:MEAS:FILT {int(noise_filter)}"
+        f":SENS:RANG AUTO,{ALL};:CONF:MEAS:FILT {int(noise_filter)};:OUTP:FAUL NONE,{ALL}"
     )
 
 
-def parse_limits(reply: str) -> tuple[list[float], list[float], bool]:
-    """Take the reply to ``READ_LIMITS`` apart: (channels,) source, sink in A, and the filter."""
-    source, sink, flag = reply.split(";")
-    return parse_numbers(source, SPEC.channels), parse_numbers(sink, SPEC.channels), flag == "1"
+class Limits(NamedTuple):
+    """The reply to ``READ_LIMITS``: (channels,) limits in A, the filter, (channels,) faults."""
+
+    source_a: list[float]
+    sink_a: list[float]
+    noise_filter: bool
+    faults: list[str]
+
+
+def parse_limits(reply: str) -> Limits:
+    """Take the reply to ``READ_LIMITS`` apart. Raises ValueError when it is anything else."""
+    source, sink, flag, faults = reply.split(";")
+    numbers = parse_numbers(source, SPEC.channels), parse_numbers(sink, SPEC.channels)
+    return Limits(*numbers, flag == "1", [word.strip() for word in faults.split(",")])
 
 
 def parse_error(reply: str) -> tuple[int, str]:

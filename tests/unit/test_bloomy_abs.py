@@ -362,7 +362,10 @@ def test_the_driver_says_exactly_this() -> None:
         assert await lab.driver.make_safe() == f"outputs {OFF}"
         limits = (
             b":SOUR:CURR:SRC 1.0000,(@1:8);:SOUR:CURR:SNK 1.0000,(@1:8);"
-            b":SENS:RANG AUTO,(@1:8);:CONF:MEAS:FILT 1\r\n"
+            b":SENS:RANG AUTO,(@1:8);:CONF:MEAS:FILT 1;:OUTP:FAUL NONE,(@1:8)\r\n"
+        )
+        read_limits = (
+            b":SOUR:CURR:SRC? (@1:8);:SOUR:CURR:SNK? (@1:8);:CONF:MEAS:FILT?;:OUTP:FAUL? (@1:8)\r\n"
         )
         settings = (
             b":SOUR1:VOLT 3.3012;:SOUR2:VOLT 3.2000;:SOUR3:VOLT 3.3000;:SOUR4:VOLT 3.4000;"
@@ -376,7 +379,7 @@ def test_the_driver_says_exactly_this() -> None:
             b"CAL:DATE?\r\n",
             b"SYST:ERR?\r\n",
             limits,
-            b":SOUR:CURR:SRC? (@1:8);:SOUR:CURR:SNK? (@1:8);:CONF:MEAS:FILT?\r\n",
+            read_limits,
             b"SYST:ERR?\r\n",
             b":OUTP 1,(@1:8)\r\n",
             b":OUTP? (@1:8)\r\n",
@@ -388,6 +391,21 @@ def test_the_driver_says_exactly_this() -> None:
             b":OUTP? (@1:8)\r\n",
             b":SOUR:AUX:OUT? (@1:8)\r\n",
         ]
+
+    in_lab(story)
+
+
+def test_a_fault_that_an_earlier_run_left_in_is_taken_out() -> None:
+    """Its open relay would be held against the next board."""
+
+    async def story(lab: Lab) -> None:
+        await lab.armed()
+        await lab.driver.set_fault(2, "open")
+        await lab.driver.apply([3.3] * 8, {})
+        await lab.driver.make_safe()
+        await lab.driver.arm()
+        await lab.clock.sleep_until(lab.clock.now() + SECOND)
+        assert lab.twin.cell_v(2, lab.clock.now()) == pytest.approx(3.3, abs=2e-3)
 
     in_lab(story)
 
