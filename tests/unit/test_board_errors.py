@@ -73,7 +73,8 @@ def test_a_reading_that_is_missing_on_either_side_leaves_it_open() -> None:
 
 
 def test_the_share_of_cells_that_bleed() -> None:
-    assert READER.values("board.bleeding", row(board_duty=[0.0, 0.4, 1.0])) == [pytest.approx(2 / 3)]
+    two_of_three = row(board_duty=[0.0, 0.4, 1.0])
+    assert READER.values("board.bleeding", two_of_three) == [pytest.approx(2 / 3)]
     [unknown] = READER.values("board.bleeding", row(board_duty=[0.0, math.nan, 1.0]))
     assert math.isnan(unknown)
 
