@@ -92,11 +92,10 @@ def run(
         operator=_logged_in() if operator is None else operator,
         mqtt=mqtt,
     )
-    # Signals stay the ladder's until the verdict has been told.
     with signals.sent_to(stop.request):
         outcome = _played(request, stop, quiet=json_, verbose=verbose, form=log_format)
         # ``hil run ... | head -1``: the verdict stands, its code is all that is left to tell.
-        with suppress(ReaderGone):
+        with signals.ending_with(outcome.exit_code), suppress(ReaderGone):
             _tell(outcome, request, as_json=json_)
     return outcome.exit_code
 

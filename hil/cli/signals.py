@@ -1,5 +1,7 @@
 """What a signal does: before a run exists it ends the process, during a run it asks it to stop.
 
+When the verdict stands it ends the process again, with the verdict's code.
+
 Nothing heavy is imported here: these handlers stand before the rest of the program is read.
 """
 
@@ -12,6 +14,9 @@ CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Ctrl-C, what CI and containers stop with, and a closed terminal."""
 
 ABORTED = 3
+
+GRACE_S = 5
+"""Whoever still reads a verdict has this long when a signal comes: half of what docker waits."""
 
 
 def leave() -> None:
@@ -46,3 +51,29 @@ def sent_to(request: Callable[[str], None]) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, signal.SIG_IGN if handler is _leave else handler)
+
+
+@contextmanager
+def ending_with(code: int) -> Iterator[None]:
+    """Let a signal end the process with ``code``: the verdict stands, only its telling takes time.
+
+    A reader that is slow has ``GRACE_S`` from the first signal on; one that does not read at all
+    would hold the process for ever. A second signal ends it at once.
+    """
+    asked: list[int] = []
+
+    def end(number: int, _frame: object) -> None:
+        """Leave at once: an exception would be lost in whatever writes, and nothing is open."""
+        asked.append(number)
+        if len(asked) > 1:  # the alarm is one as well
+            os._exit(code)
+        signal.alarm(GRACE_S)
+
+    before = {number: signal.signal(number, end) for number in (*CAUGHT, signal.SIGALRM)}
+    try:
+        yield
+    finally:
+        if asked:
+            signal.alarm(0)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from hil.bench.stop import StopLadder
+from hil.results.verify import verify
 
 PROFILE = """\
 profile: quick
@@ -20,6 +22,7 @@ steps: [{rest: 3 s}, {expect: {gap: {max: 1 V}, read: "a [/x] [red]b :smile:"}}]
 """
 HIL = f"{sys.executable} -m hil.cli"
 FAIL, OUTPUT = 1, 74
+PATIENCE_S = 120
 
 
 @pytest.fixture
@@ -158,6 +161,41 @@ def test_signals_that_come_while_the_verdict_is_told_change_nothing(failing: Pat
     )
     assert done.returncode == FAIL, done.stderr
     assert done.stdout.startswith("FAIL  quick")
+
+
+@pytest.mark.parametrize(
+    ("grace_s", "sent"), [(1, [signal.SIGTERM]), (3600, [signal.SIGTERM, signal.SIGINT])]
+)
+def test_a_reader_that_does_not_read_holds_no_run_up_that_is_asked_to_end(
+    grace_s: int, sent: list[signal.Signals], failing: Path
+) -> None:
+    """One signal leaves a slow reader some time, a second one none; the verdict stands."""
+    code = (
+        "import os, sys\n"
+        "from hil.cli import main, signals\n"
+        "import hil.cli.run as run\n"
+        f"signals.GRACE_S = {grace_s}\n"
+        "def show(*arguments):\n"
+        "    os.write(2, b'telling\\n')\n"
+        "    sys.stdout.write('x' * 10_000_000)\n"
+        "run.show = show\n"
+        "sys.argv = ['hil', 'run', 'fails.yaml']\n"
+        "sys.exit(main())\n"
+    )
+    with subprocess.Popen(  # noqa: S603 - our own program
+        [sys.executable, "-c", code], cwd=failing, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        try:
+            assert process.stderr is not None
+            assert b"telling\n" in iter(process.stderr.readline, b"")
+            for number in sent:
+                process.send_signal(number)
+            assert process.wait(PATIENCE_S) == FAIL
+        finally:
+            process.kill()
+    [folder] = (failing / "runs").iterdir()
+    assert verify(folder).whole
+    assert (folder / "report.html").is_file()
 
 
 def test_text_of_a_profile_is_printed_as_it_is(failing: Path) -> None:
