@@ -10,6 +10,7 @@ from hil import __version__
 from hil.cli import BAD_INPUT, BUG, ENVIRONMENT, OUTPUT, USAGE
 from hil.cli.streams import OutputProblem, ReaderGone
 from hil.core.errors import BenchError, ConfigError, ConfigErrors, UnitError, printable
+from hil.results.redact import without_passwords
 
 MOST_ERRORS = 100
 
@@ -67,5 +68,6 @@ def _lines(errors: Sequence[ConfigError]) -> list[str]:
 
 
 def _complain(text: str, code: int) -> int:
-    print(text, file=sys.stderr)  # noqa: T201 - the command line's own voice
+    """Print it, without a password: what was typed in the wrong place is repeated in an error."""
+    print(without_passwords(text), file=sys.stderr)  # noqa: T201 - the command line's own voice
     return code

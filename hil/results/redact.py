@@ -13,7 +13,8 @@ _NAMES = r"passw(?:or)?d|passphrase|secret|token|api[-_]?key|credential|authoriz
 _KEY = re.compile(_NAMES, re.IGNORECASE)
 _SAID = re.compile(rf"(?i)\b([\w-]*(?:{_NAMES})[\w-]*\s*[=:]\s*)(\"[^\"]*\"|'[^']*'|[^\s,;}}]+)")
 # Up to the last @ of the word: a password may itself have one, or a slash, where it should not.
-_USERINFO = re.compile(r"(://[^\s/:@]*):[^\s]*@")
+# One slash will do: that is what is left of a URL that was taken for a file's path.
+_USERINFO = re.compile(r"(:/{1,2}[^\s/:@]*):[^\s]*@")
 
 
 def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -23,10 +24,15 @@ def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mutab
     return event
 
 
+def without_passwords(text: str) -> str:
+    """Return a text without the passwords of the URLs in it."""
+    return _USERINFO.sub(rf"\1:{HIDDEN}@", text)
+
+
 def without_secrets(value: Any) -> Any:
     """Return a value without what must not be read; containers keep their shape."""
     if isinstance(value, str):
-        return _SAID.sub(rf"\1{HIDDEN}", _USERINFO.sub(rf"\1:{HIDDEN}@", value))
+        return _SAID.sub(rf"\1{HIDDEN}", without_passwords(value))
     if isinstance(value, Mapping):
         return {
             key: HIDDEN if isinstance(key, str) and _KEY.search(key) else without_secrets(one)
