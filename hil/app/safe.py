@@ -64,12 +64,14 @@ def make_bench_safe(name: str, overrides: Sequence[str] = ()) -> list[Safe]:
 async def made_safe(device: Device, strangers: dict[str, str]) -> str:
     """Open the link, make the device safe and return its read-back; note one that is another.
 
-    Raises DeviceError. The link is closed in any case: "off" is the last word on it.
+    The last attempt counts: who is known then is no stranger. Raises DeviceError.
+    The link is closed in any case: "off" is the last word on it.
     """
     await device.connect()
     try:
         try:
             await device.identify()
+            strangers.pop(device.name, None)
         except DeviceError as error:
             strangers[device.name] = error.message
         return await device.make_safe()

@@ -124,3 +124,23 @@ def test_a_stranger_is_reported_and_made_safe() -> None:
     assert asyncio.run(made_safe(device, strangers)) == "output 1 OFF"
     assert strangers == {"chamber": "expected a Watlow F4T, found a toaster"}
     assert device.closed
+
+
+def test_one_that_is_known_at_the_second_attempt_is_no_stranger() -> None:
+    """The first answer after a power cycle may be anything; the last attempt counts."""
+
+    class Sleepy(Stranger):
+        asked = 0
+
+        async def identify(self) -> Identity:
+            self.asked += 1
+            if self.asked == 1:
+                raise InstrumentFault(self.name, "expected a Watlow F4T, found half a line", 0)
+            return Identity("Watlow", "F4T", "1", "1", "")
+
+    strangers: dict[str, str] = {}
+    device = Sleepy()
+    asyncio.run(made_safe(device, strangers))
+    assert strangers
+    asyncio.run(made_safe(device, strangers))
+    assert strangers == {}
