@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from hil import live
-from hil.app.preparation import Prepared, Request, prepare
+from hil.app.preparation import Prepared, Request, has_twins, prepare
+from hil.app.rehearsal import rehearse
 from hil.app.rig import build
 from hil.bench.clock import run_virtual
 from hil.bench.recording import recording
@@ -68,6 +69,8 @@ def run_profile(request: Request, stop: StopLadder, progress: Progress) -> Outco
         return Outcome(summary, Verdict[summary["verdict"]].exit_code)
 
     if bench.clock == "wall":
+        if has_twins(bench):
+            rehearse(bench, seed)
         return run_wall(main)
     outcome = run_virtual(main)
     if request.mqtt is None:
