@@ -1,13 +1,26 @@
-"""How arguments that several commands take are read."""
+"""How arguments that several commands take are read; who lists runs waits for this, so it is light."""
 
 from collections.abc import Sequence
+from typing import Annotated, TypeAlias
 
-from cyclopts import Token
-
-from hil.profile.bench import read_address
+from cyclopts import Parameter, Token
 
 MAX_SEED = 2**48 - 1
 """Noise is drawn from 48 bits of seed: a larger one would repeat the draws of a smaller one."""
+
+BenchName: TypeAlias = Annotated[
+    str, Parameter(help="Name of a bench (profiles/benches) or path of a YAML file.")
+]
+BenchKeys: TypeAlias = Annotated[
+    tuple[str, ...],
+    Parameter(
+        name="--set", negative=(), help="Change one key of the bench: KEY=VALUE, repeatable."
+    ),
+]
+AsJson: TypeAlias = Annotated[
+    bool,
+    Parameter(name="--json", negative=(), help="Print JSON on stdout and nothing else."),
+]
 
 
 def seed(_type: object, tokens: Sequence[Token]) -> int:
@@ -17,8 +30,3 @@ def seed(_type: object, tokens: Sequence[Token]) -> int:
     if not digits or int(text) > MAX_SEED:
         raise ValueError(f"found '{text[:40]}', expected a whole number from 0 to {MAX_SEED}")
     return int(text)
-
-
-def address(_type: object, tokens: Sequence[Token]) -> tuple[str, int]:
-    """Read ``HOST:PORT``."""
-    return read_address(tokens[0].value)

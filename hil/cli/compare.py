@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from hil.cli import BAD_INPUT, streams
-from hil.cli.runs import AsJson, RunsDir
+from hil.cli.arguments import AsJson
+from hil.cli.runs import RunsDir
 from hil.cli.summary import COLOURS, WIDTH_OF_A_FILE
 from hil.results import catalogue
 from hil.results.compare import Change, Comparison, Delta

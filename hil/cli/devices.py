@@ -10,13 +10,14 @@ from rich.table import Table
 
 from hil.app.devices import Found, discovered, survey
 from hil.cli import ENVIRONMENT, streams
+from hil.cli.arguments import AsJson, BenchKeys, BenchName
 
 
 def devices(
     *,
-    bench: str = "virtual-16s",
-    set_: Annotated[tuple[str, ...], Parameter(name="--set", negative=())] = (),
-    json_: Annotated[bool, Parameter(name="--json", negative=())] = False,
+    bench: BenchName = "virtual-16s",
+    set_: BenchKeys = (),
+    json_: AsJson = False,
     discover: Annotated[bool, Parameter(negative=())] = False,
 ) -> int:
     """Ask every device of a bench who it is; nothing is switched.
@@ -27,12 +28,6 @@ def devices(
 
     Parameters
     ----------
-    bench
-        Name of a bench (profiles/benches) or path of a YAML file.
-    set_
-        Change one key of the bench: KEY=VALUE, repeatable.
-    json_
-        Print one JSON object on stdout and nothing else.
     discover
         List what this host could reach instead: VISA resources, serial ports, CAN adapters.
     """

@@ -13,7 +13,8 @@ from hil.bench.replay import Difference, Replayed, against
 from hil.bench.replay import replay as replayed_from
 from hil.bench.replay_physics import PhysicsReplay, replay_physics
 from hil.cli import BAD_INPUT, streams
-from hil.cli.runs import AsJson, RunsDir
+from hil.cli.arguments import AsJson
+from hil.cli.runs import RunsDir
 from hil.cli.summary import WIDTH_OF_A_FILE, number
 from hil.results import catalogue
 from hil.results.reader import read

@@ -49,7 +49,7 @@ def run(
     runs_dir: Annotated[Path, Parameter(converter=_folder)] = Path("runs"),
     operator: str | None = None,
     mqtt: Annotated[Target | None, BROKER] = None,
-    json_: Annotated[bool, Parameter(name="--json", negative=())] = False,
+    json_: arguments.AsJson = False,
     verbose: Annotated[bool, Parameter(name=("--verbose", "-v"), negative=())] = False,
     log_format: LogFormat = None,
 ) -> int:
@@ -76,8 +76,6 @@ def run(
         Where the run's folder is made.
     operator
         Who runs it, for the manifest; without it, the name under which you are logged in.
-    json_
-        Print one JSON object on stdout and nothing else.
     verbose
         Log what happens to stderr.
     """

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from hil.bench.wall_time import utc_now_text
 from hil.cli import BAD_INPUT, streams
+from hil.cli.arguments import AsJson
 from hil.core.errors import EnvironmentProblem
 from hil.results import catalogue, exports, junit, report
 from hil.results.repair import repair as repaired
@@ -25,9 +26,6 @@ runs = App(
 )
 
 RunsDir = Annotated[Path, Parameter(name="--runs-dir", help="Where the run folders stand.")]
-AsJson = Annotated[
-    bool, Parameter(name="--json", negative=(), help="Print JSON on stdout, nothing else.")
-]
 
 
 @runs.command(name="list")

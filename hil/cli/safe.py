@@ -2,35 +2,25 @@
 
 import json
 import sys
-from typing import Annotated
 
-from cyclopts import Parameter
 from rich.table import Table
 
 from hil.app.safe import make_bench_safe
 from hil.cli import ENVIRONMENT, streams
+from hil.cli.arguments import AsJson, BenchKeys, BenchName
 
 
 def safe(
     *,
-    bench: str = "virtual-16s",
-    set_: Annotated[tuple[str, ...], Parameter(name="--set", negative=())] = (),
-    json_: Annotated[bool, Parameter(name="--json", negative=())] = False,
+    bench: BenchName = "virtual-16s",
+    set_: BenchKeys = (),
+    json_: AsJson = False,
 ) -> int:
     """Make every device of a bench safe and read it back: bleeds off, outputs off, chamber off.
 
     Exit code 0 if all read back safe, 69 if one did not; it keeps no other one on.
 
     Example: hil safe --bench virtual-16s
-
-    Parameters
-    ----------
-    bench
-        Name of a bench (profiles/benches) or path of a YAML file.
-    set_
-        Change one key of the bench: KEY=VALUE, repeatable.
-    json_
-        Print one JSON object on stdout and nothing else.
     """
     reached = make_bench_safe(bench, set_)
     all_safe = all(one.ok for one in reached)

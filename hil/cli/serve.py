@@ -2,47 +2,50 @@
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-from cyclopts import Parameter
+from cyclopts import Parameter, Token
 from rich.table import Table
 
 from hil.app.lab import LabRequest
 from hil.app.lab import serve as serve_lab
 from hil.bench.stop import StopLadder
 from hil.cli import arguments, signals, streams
+from hil.cli.arguments import AsJson, BenchKeys, BenchName
+from hil.profile.bench import read_address
 
-Control = Annotated[tuple[str, int] | None, Parameter(converter=arguments.address, n_tokens=1)]
+
+def _address(_type: object, tokens: Sequence[Token]) -> tuple[str, int]:
+    """Read ``HOST:PORT``."""
+    return read_address(tokens[0].value)
+
+
+Control = Annotated[tuple[str, int] | None, Parameter(converter=_address, n_tokens=1)]
 
 
 def serve(
     *,
-    bench: str = "loopback",
-    set_: Annotated[tuple[str, ...], Parameter(name="--set", negative=())] = (),
+    bench: BenchName = "loopback",
+    set_: BenchKeys = (),
     control: Control = None,
     seed: Annotated[int, Parameter(converter=arguments.seed)] = 1,
-    json_: Annotated[bool, Parameter(name="--json", negative=())] = False,
+    json_: AsJson = False,
 ) -> None:
     """Put the virtual devices of a bench on real endpoints, until SIGTERM or Ctrl-C.
 
     Where a device's link would look for it, there it is: TCP sockets, ptys, CAN adapters that
-    speak slcan. Memory links get free ports. Exit code 69 if an address is taken.
+    speak slcan. Memory links get free ports. Exit code 69 if an address is taken. With --json one
+    line says where everything is, as soon as it listens.
 
     Example: hil serve --bench loopback --json
 
     Parameters
     ----------
-    bench
-        Name of a bench (profiles/benches) or path of a YAML file.
-    set_
-        Change one key of the bench: KEY=VALUE, repeatable.
     control
         HOST:PORT of the control port; without it what the bench file says under lab.
     seed
         Seed of the devices' errors and noise.
-    json_
-        Print one JSON object on one line when everything listens, and nothing else.
     """
     stop = StopLadder()
     with signals.sent_to(stop.request):

@@ -9,7 +9,8 @@ from typing import Annotated
 
 from cyclopts import App, Parameter, Token
 
-from hil.cli.runs import AsJson, RunsDir
+from hil.cli.arguments import AsJson
+from hil.cli.runs import RunsDir
 from hil.core.errors import EnvironmentProblem
 from hil.live.target import Target, parse_target
 from hil.results import catalogue
