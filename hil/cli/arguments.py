@@ -1,4 +1,4 @@
-"""How arguments that several commands take are read; who lists runs waits for this, so it is light."""
+"""How arguments that several commands take are read: light, since listing runs waits for it."""
 
 from collections.abc import Sequence
 from typing import Annotated, TypeAlias
