@@ -79,13 +79,19 @@ class FrameLink(Protocol):
         """Join the bus. Raises LinkLost."""
 
     async def send(self, frame: Message) -> None:
-        """Queue ``frame`` for arbitration. Raises LinkLost."""
+        """Queue ``frame`` for arbitration.
+
+        Raises LinkLost, LinkTimeout where an adapter in between answers no more.
+        """
 
     async def receive(self) -> list[Message]:
         """Wait for at least one frame and return all that have arrived. Raises LinkLost."""
 
     def pending(self) -> list[Message]:
-        """Take what has arrived without waiting; empty when nothing has. Raises LinkLost."""
+        """Take what has arrived without waiting; empty when nothing has.
+
+        Raises LinkLost, LinkTimeout while an adapter in between answers no more.
+        """
 
     def check(self) -> None:
         """Raise LinkLost if the link is known to be gone or was not opened; takes nothing."""

@@ -91,7 +91,7 @@ class ReferenceBoard:
         )
 
     async def apply(self, duty: Sequence[float]) -> None:
-        """Command one bleed duty (0..1) a cell. Raises ValueError outside that, LinkLost."""
+        """Command one bleed duty (0..1) a cell. Raises ValueError outside that, DeviceError."""
         if len(duty) != self._options.cells or not all(0 <= one <= 1 for one in duty):
             raise ValueError(f"{self.name}: expected {self._options.cells} duties in 0..1: {duty}")
         counts = [round(one * wire.DUTY_COUNTS) for one in duty]
@@ -103,7 +103,10 @@ class ReferenceBoard:
             await self._send(wire.BLEED_COMMAND, wire.encode_bleed_command(alive, page, six))
 
     async def sense(self) -> BoardReport:
-        """Fold everything received so far into a report. Raises LinkLost."""
+        """Fold everything received so far into a report.
+
+        Raises LinkLost, LinkTimeout if it is the CAN adapter that says nothing.
+        """
         self._drain()
         return self._picture.report()
 
@@ -113,14 +116,18 @@ class ReferenceBoard:
         Raises LinkTimeout if it reports nothing, InstrumentFault (code: how many) if some are on.
         """
         picture, cells = self._picture, self._options.cells
-        # what the board said before it had this command does not count as read-back
-        self._drain()
-        picture.duty = [math.nan] * cells
 
         async def all_off() -> None:
             await self.apply([0.0] * cells)
             await self._request(RequestCode.REPORT_BLEEDS)
 
+        # what the board said before it had this command does not count as read-back
+        try:
+            self._drain()
+        except LinkTimeout:
+            await all_off()  # for the adapter to pass on as soon as it wakes up
+            raise
+        picture.duty = [math.nan] * cells
         try:
             await self._until(lambda: not any(picture.duty), "report of the bleeds as off", all_off)
         except LinkTimeout as error:

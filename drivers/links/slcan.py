@@ -20,12 +20,12 @@ from drivers.links.memory_can import tap_bytes
 from drivers.links.serial_port import serial_link
 from drivers.links.tcp import tcp_link
 from drivers.wire import slcan
-from hil.core.errors import DeviceError, LinkLost
+from hil.core.errors import DeviceError, LinkLost, LinkTimeout
 from hil.core.instants import SECOND, to_seconds
 from hil.ports import ByteLink, Clock, Endpoint, FrameTwin, LinkKind, Tap
 
 _ANSWER_WITHIN = SECOND
-"""An adapter answers within milliseconds."""
+"""An adapter answers within milliseconds; one that takes so long is stuck."""
 
 _END_OF_HALF_A_LINE = b"\r"
 _RECEIVE_FRAMES = 100_000
@@ -61,7 +61,12 @@ class SlcanOptions:
 
 
 class SlcanLink:
-    """``hil.ports.FrameLink`` at a byte link to an adapter; ``slcan_link`` builds one."""
+    """``hil.ports.FrameLink`` at a byte link to an adapter; ``slcan_link`` builds one.
+
+    Silence must not be taken for the board's when it is the adapter's: each frame waits for its
+    acknowledgement, and while one is missing the link says so. Some adapters acknowledge no frames;
+    those are left alone, so one is judged only after it was seen to, in the same session.
+    """
 
     def __init__(
         self, name: str, clock: Clock, line: ByteLink, bitrate: int, tap: Tap | None = None
@@ -77,6 +82,8 @@ class SlcanLink:
         self._replies: deque[slcan.Reply] = deque()
         self._listener: asyncio.Task[None] | None = None
         self._refused = 0
+        self._acknowledges = self._is_stuck = False
+        self._answered = asyncio.Event()  # since the last frame was sent, or there is no link
 
     @property
     def garbled(self) -> int:
@@ -101,10 +108,11 @@ class SlcanLink:
         self._listener = asyncio.create_task(self._listen())
 
     async def send(self, frame: Message) -> None:
-        """Hand ``frame`` to the adapter.
+        """Hand ``frame`` to the adapter, and return when it has acknowledged it.
 
         Raises LinkLost, DeviceError when the adapter has refused frames since the last call,
-        ValueError for what classical CAN cannot carry.
+        LinkTimeout when it stops to answer: once, since later frames still go out and do not wait
+        ("all off" must be there when it wakes up). ValueError for what classical CAN cannot carry.
         """
         line = slcan.encode(frame)
         self._look()
@@ -114,15 +122,20 @@ class SlcanLink:
             raise DeviceError(self._name, f"{what}: bus off, or more than the bus carries")
         if self._tap is not None:
             self._tap(tap_bytes(b">", frame))
+        self._answered.clear()
         await self._line.send(line)
+        if self._acknowledges and not self._is_stuck:
+            await self._acknowledgement()
 
     async def receive(self) -> list[Message]:
         """Wait for at least one frame and return all that have arrived. Raises LinkLost."""
         return self._taken(await self._mailbox.wait())
 
     def pending(self) -> list[Message]:
-        """Take what has arrived without waiting. Raises LinkLost."""
+        """Take what has arrived without waiting. Raises LinkLost, LinkTimeout if it is stuck."""
         self._look()
+        if self._is_stuck:
+            raise self._stuck()
         return self._taken(self._mailbox.take())
 
     def check(self) -> None:
@@ -132,7 +145,7 @@ class SlcanLink:
     async def close(self) -> None:
         """Leave the bus: what was sent goes out, then the adapter closes its channel."""
         is_open = self._mailbox.is_open
-        self._mailbox.shut("the link is closed")
+        self._shut("the link is closed")
         await self._stop_listening()
         try:
             if is_open:
@@ -148,7 +161,8 @@ class SlcanLink:
         """Close the channel that an earlier host may have left open, set it up and open it."""
         self._host = slcan.HostEnd()
         self._replies.clear()
-        self._mailbox.shut("the link is not open")  # frames of before are nobody's
+        self._shut("the link is not open")  # frames of before are nobody's
+        self._acknowledges = self._is_stuck = False
         await self._line.send(_END_OF_HALF_A_LINE + slcan.CLOSE + slcan.VERSION)
         while not (await self._reply()).text.strip("zZ"):
             pass
@@ -171,7 +185,7 @@ class SlcanLink:
 
     async def _failed(self, reason: str) -> LinkLost:
         """Let go of the line, and return the error that says why."""
-        self._mailbox.shut(reason)
+        self._shut(reason)
         await self._line.close()
         return LinkLost(self._name, reason)
 
@@ -184,7 +198,7 @@ class SlcanLink:
                 self._feed(await self._line.receive())
                 self._note_replies()
         except LinkLost as error:
-            self._mailbox.shut(error.message)
+            self._shut(error.message)
 
     async def _stop_listening(self) -> None:
         """End the task that listens, and return when it has ended."""
@@ -199,14 +213,42 @@ class SlcanLink:
         try:
             self._feed(self._line.pending())
         except LinkLost as error:
-            self._mailbox.shut(error.message)
+            self._shut(error.message)
             raise
         self._note_replies()
 
     def _note_replies(self) -> None:
-        """Count the answers to frames that were a no; the others say nothing."""
+        """Count the answers to frames that were a no; any answer shows that the adapter lives.
+
+        They are not matched with their frames: one that noise has spoilt would put all later ones
+        out of step.
+        """
+        if self._replies:
+            self._acknowledges |= any(not one.text.strip("zZ") for one in self._replies if one.good)
+            self._is_stuck = False
+            self._answered.set()
         self._refused += sum(not reply.good for reply in self._replies)
         self._replies.clear()
+
+    async def _acknowledgement(self) -> None:
+        """Wait until the adapter answers. Raises LinkTimeout, LinkLost."""
+        try:
+            async with asyncio.timeout(to_seconds(_ANSWER_WITHIN)):
+                await self._answered.wait()
+        except TimeoutError as error:
+            self._is_stuck = True
+            raise self._stuck() from error
+        self._mailbox.check()
+
+    def _stuck(self) -> LinkTimeout:
+        """Return the error that tells whose silence it is."""
+        within = f"no answer to a frame within {to_seconds(_ANSWER_WITHIN):g} s"
+        return LinkTimeout(self._name, f"the adapter does not acknowledge: {within}")
+
+    def _shut(self, reason: str) -> None:
+        """End the session for everyone who waits: for frames, or for an acknowledgement."""
+        self._mailbox.shut(reason)
+        self._answered.set()
 
     def _feed(self, data: bytes) -> None:
         """Read what came."""

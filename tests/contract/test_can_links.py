@@ -14,8 +14,8 @@ from frame_rigs import AdapterRig, VirtualBusRig
 from drivers.links.can_adapter import AdapterOptions, adapter_link
 from drivers.links.slcan import SlcanOptions, slcan_link
 from hil.bench.wall_time import run_wall
-from hil.core.errors import DeviceError, LinkLost
-from hil.core.instants import MILLISECOND
+from hil.core.errors import DeviceError, LinkLost, LinkTimeout
+from hil.core.instants import MILLISECOND, SECOND
 from hil.ports import Clock
 
 
@@ -112,6 +112,90 @@ async def sends(rig: AdapterRig) -> None:
         rig.link.pending()
         if rig.link._refused:  # type: ignore[attr-defined]
             await rig.link.send(frame())
+
+
+async def acknowledged(rig: AdapterRig) -> None:
+    """Send a frame, and return when its acknowledgement has been seen."""
+    await rig.link.send(frame())
+    while not rig.link._acknowledges:  # type: ignore[attr-defined]
+        await rig.clock.sleep_until(rig.clock.now() + MILLISECOND)
+        rig.link.pending()
+
+
+def test_an_adapter_that_freezes_is_not_taken_for_a_silent_board(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is told once to who sends and for as long as it lasts to who listens; nothing is lost."""
+
+    async def case(rig: AdapterRig) -> None:
+        await rig.open()
+        await acknowledged(rig)
+        rig.say(frame())
+        wakes, unread = rig.line.hear, bytearray()
+        rig.line.hear = unread.extend  # type: ignore[method-assign, assignment]
+        monkeypatch.setattr("drivers.links.slcan._ANSWER_WITHIN", 20 * MILLISECOND)
+        with pytest.raises(LinkTimeout, match="board: the adapter does not acknowledge"):
+            await rig.link.send(frame())
+        with pytest.raises(LinkTimeout, match="does not acknowledge"):
+            rig.link.pending()
+        await rig.link.send(frame())  # "all off" must be there when it wakes up
+        with pytest.raises(LinkTimeout):
+            rig.link.pending()
+        monkeypatch.setattr("drivers.links.slcan._ANSWER_WITHIN", 60 * SECOND)
+        while len(unread) < 2 * len(b"t12320102\r"):
+            await rig.clock.sleep_until(rig.clock.now() + MILLISECOND)
+        rig.line.hear = wakes  # type: ignore[method-assign]
+        rig.line.hear(bytes(unread))
+        (got,) = await waits(rig)
+        assert got.arbitration_id == 0x123
+        await rig.link.send(frame())
+        assert len(await rig.heard(4)) == 4
+
+    at_an_adapter(case)
+
+
+async def waits(rig: AdapterRig) -> list[Message]:
+    """Look until the adapter answers, and return what has arrived meanwhile."""
+    while True:
+        await rig.clock.sleep_until(rig.clock.now() + MILLISECOND)
+        try:
+            return rig.link.pending()
+        except LinkTimeout:
+            continue
+
+
+def test_an_adapter_that_acknowledges_no_frames_is_not_asked_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def case(rig: AdapterRig) -> None:
+        await rig.open()
+        said = rig.line.say
+        rig.line.say = lambda data, after=0: said(data, after) if data[:1] == b"t" else None  # type: ignore[method-assign]
+        monkeypatch.setattr("drivers.links.slcan._ANSWER_WITHIN", 0)
+        for _ in range(3):
+            await rig.link.send(frame())
+            assert rig.link.pending() == []
+        await rig.heard(3)
+        rig.say(frame())
+        assert len(await rig.link.receive()) == 1
+
+    at_an_adapter(case)
+
+
+def test_a_link_that_is_closed_lets_go_of_who_waits_for_an_acknowledgement() -> None:
+    async def case(rig: AdapterRig) -> None:
+        await rig.open()
+        await acknowledged(rig)
+        unread = bytearray()
+        rig.line.hear = unread.extend  # type: ignore[method-assign, assignment]
+        sending = asyncio.create_task(rig.link.send(frame()))
+        while not unread:
+            await rig.clock.sleep_until(rig.clock.now() + MILLISECOND)
+        rig.die()
+        with pytest.raises(LinkLost):
+            await sending
+
+    at_an_adapter(case)
 
 
 def test_a_line_that_makes_no_sense_is_a_frame_lost_and_counted() -> None:

@@ -495,6 +495,25 @@ def test_make_safe_says_when_the_board_is_silent() -> None:
     on_bench(main)
 
 
+def test_make_safe_leaves_its_command_with_an_adapter_that_is_stuck() -> None:
+    """It wakes up some time; what it says before that is no read-back."""
+
+    async def main(bench: BoardBench) -> None:
+        await bench.bleed(2, c3=1.0, c9=0.5)
+        heard = bench.link.pending
+
+        def stuck() -> list[Message]:
+            raise LinkTimeout("board", "the adapter does not acknowledge")
+
+        bench.link.pending = stuck  # type: ignore[method-assign]
+        with pytest.raises(LinkTimeout, match="does not acknowledge"):
+            await bench.board.make_safe()
+        bench.link.pending = heard  # type: ignore[method-assign]
+        assert (await bench.run(0.3)).duty == [0.0] * 16
+
+    on_bench(main)
+
+
 def test_make_safe_says_when_bleeds_stay_on() -> None:
     def deaf(data: bytearray, now: int) -> None:
         """A board that does not obey any more."""
