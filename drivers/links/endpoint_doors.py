@@ -1,5 +1,7 @@
 """The ways in of an endpoint: listening sockets and ptys, opened by the lab for its relays."""
 
+import errno
+import fcntl
 import os
 import socket
 import tty
@@ -7,6 +9,8 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from hil.ports import Place
+
+_PTYS = Path("/dev/pts")
 
 
 class Door(NamedTuple):
@@ -54,46 +58,110 @@ class TcpOpening:
         """A socket leaves nothing."""
 
 
+class PtyName:
+    """A path that leads to a pty, as if it were a real port; one lab at a time has it.
+
+    A lock beside the link (``ttyX.lock``) keeps others away: the kernel lets go of it when the lab
+    ends, however it ends. In it stands where the link led, so that one which a killed lab left
+    behind is known as such, even when its pty's number is somebody else's by now.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """``path`` is the link's own place; touches nothing yet."""
+        self._path = path
+        self._lock_path = path.with_name(f"{path.name}.lock")
+        self._lock: int | None = None
+
+    def lead_to(self, pty: str) -> None:
+        """Let the path mean this pty. Raises FileExistsError if it is not free, other OSError."""
+        try:
+            if self._lock is None:
+                self._lock = self._locked()
+            self._refuse_foreign({self._led_to(self._lock), Path(pty)})
+            self._path.unlink(missing_ok=True)
+            os.ftruncate(self._lock, 0)
+            os.pwrite(self._lock, os.fsencode(pty), 0)
+            self._path.symlink_to(pty)
+        except OSError as error:
+            self.release()
+            raise OSError(error.errno, f"{self._path}: {error.strerror}") from error
+
+    def release(self) -> None:
+        """Leave nothing behind: the link, if it is still ours, then the lock."""
+        if self._lock is None:
+            return
+        if self._path.is_symlink() and self._led_to(self._lock) == self._path.readlink():
+            self._path.unlink()
+        self._lock_path.unlink(missing_ok=True)
+        os.close(self._lock)
+        self._lock = None
+
+    def _locked(self) -> int:
+        """Return the lock file's descriptor. Raises FileExistsError if another holds it."""
+        while True:
+            lock = os.open(self._lock_path, os.O_RDWR | os.O_CREAT, 0o666)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # whoever had it may have taken the file away just before: then this is another one
+                if os.fstat(lock).st_nlink:
+                    return lock
+            except BlockingIOError as error:
+                os.close(lock)
+                taken = f"is the port of another lab{self._leads()}: stop that one, or name another"
+                raise FileExistsError(errno.EEXIST, taken) from error
+            os.close(lock)
+
+    def _refuse_foreign(self, ours: set[Path | None]) -> None:
+        """Raise FileExistsError for anything but a link to a pty of ours, or to one that is gone.
+
+        Ours is also the new one: what led to its number before led to a pty that was gone.
+        """
+        if self._path.is_symlink():
+            target = self._path.readlink()
+            gone = target.parent == _PTYS and not target.exists()
+            if gone or target in ours:
+                return
+        elif not self._path.exists():
+            return
+        there = f"something is there already{self._leads()}: remove it, or name another port"
+        raise FileExistsError(errno.EEXIST, there)
+
+    def _led_to(self, lock: int) -> Path | None:
+        """Return where the last lab with this lock let the link lead."""
+        written = os.pread(lock, os.fstat(lock).st_size, 0)
+        return Path(os.fsdecode(written)) if written else None
+
+    def _leads(self) -> str:
+        """Say where the path leads, if it is a link."""
+        return f", leading to {self._path.readlink()}" if self._path.is_symlink() else ""
+
+
 class PtyOpening:
     """A pty; ``path``, if given, becomes a link to it, as it would be the name of a real port."""
 
     def __init__(self, path: str = "", transport: str = "pty") -> None:
         """``transport`` is the name under which it is told; bytes alone have a VISA resource."""
-        self._path, self._transport = Path(path) if path else None, transport
-        self._linked = ""
+        self._path, self._transport = path, transport
+        self._name = PtyName(Path(path)) if path else None
 
     def open(self) -> Door:
-        """Make a pty that changes no byte. Raises OSError, also for a path that is something."""
+        """Make a pty that changes no byte. Raises OSError, also for a path that is not free."""
         inner, outer = os.openpty()
         try:
             tty.setraw(outer)
             name = os.ttyname(outer)
-            if self._path is not None:
-                self._link(self._path, name)
+            if self._name is not None:
+                self._name.lead_to(name)
         except OSError:
             os.close(inner)
             raise
         finally:
             os.close(outer)
-        shown = str(self._path or name)
+        shown = self._path or name
         visa = f"ASRL{shown}::INSTR" if self._transport == "pty" else None
         return Door("pty", inner, Place(self._transport, shown, visa))
 
-    def _link(self, path: Path, name: str) -> None:
-        """Let ``path`` mean the pty; only a link, such as one that a killed lab left, is replaced.
-
-        Raises FileExistsError.
-        """
-        if path.is_symlink():
-            path.unlink()
-        try:
-            path.symlink_to(name)
-        except OSError as error:
-            raise OSError(error.errno, f"{path}: {error.strerror}") from error
-        self._linked = name
-
     def close(self) -> None:
         """Take the link away, if it is still ours."""
-        path = self._path
-        if path is not None and path.is_symlink() and str(path.readlink()) == self._linked:
-            path.unlink()
+        if self._name is not None:
+            self._name.release()

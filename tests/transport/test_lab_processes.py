@@ -112,7 +112,7 @@ def test_a_lab_ends_on_sigterm_and_leaves_nothing(tmp_path: Path) -> None:
         lab.process.send_signal(signal.SIGTERM)
         assert finished(lab.process) == (0, "", "")
         assert not any(map(running, pids))
-        assert not port.is_symlink()
+        assert list(tmp_path.glob("ttyCHAMBER*")) == []
 
 
 def test_people_get_a_table_and_end_it_with_ctrl_c(tmp_path: Path) -> None:
@@ -158,20 +158,105 @@ def test_a_control_port_in_use_is_told_too(taken: int) -> None:
         asyncio.run(serve(lambda _: {}, "127.0.0.1", taken))
 
 
-def test_a_file_is_not_taken_for_a_port(tmp_path: Path) -> None:
-    """Only a link that an earlier lab left is replaced, and only our own is taken away."""
-    precious, left = tmp_path / "precious", tmp_path / "ttyLEFT"
-    precious.write_text("data", encoding="utf-8")
-    opening = PtyOpening(str(precious))
-    with pytest.raises(FileExistsError, match="precious: File exists"):
+@pytest.fixture
+def port(tmp_path: Path) -> Path:
+    """The name of a port that there is not."""
+    return tmp_path / "ttyBOARD"
+
+
+def opened(path: Path) -> tuple[PtyOpening, int]:
+    """Open a pty of that name; the descriptor is what a relay would hold."""
+    opening = PtyOpening(str(path))
+    return opening, opening.open().descriptor
+
+
+def is_refused(path: Path, message: str) -> None:
+    """See that no pty takes the name, and that a refused one leaves nothing behind."""
+    before = sorted(one.name for one in path.parent.iterdir())
+    opening = PtyOpening(str(path))
+    with pytest.raises(FileExistsError, match=rf"{path.name}: {message}.*: (remove|stop)"):
         opening.open()
     opening.close()
-    assert precious.read_text(encoding="utf-8") == "data"
-    left.symlink_to("/dev/pts/left-by-a-killed-lab")
-    opening = PtyOpening(str(left))
-    os.close(opening.open().descriptor)
-    assert str(left.readlink()).startswith("/dev/pts/")
-    left.unlink()
-    left.symlink_to(precious)
+    assert sorted(one.name for one in path.parent.iterdir()) == before
+
+
+def test_a_file_is_not_taken_for_a_port(port: Path) -> None:
+    port.write_text("data", encoding="utf-8")
+    is_refused(port, "something is there already")
+    assert port.read_text(encoding="utf-8") == "data"
+
+
+@pytest.mark.parametrize("target", ["precious", "nothing", "/dev/null", "/dev/pts/../../nothing"])
+def test_a_link_to_something_else_is_not_taken_for_one_that_a_lab_left(
+    port: Path, target: str
+) -> None:
+    (port.parent / "precious").write_text("data", encoding="utf-8")
+    port.symlink_to(target)
+    is_refused(port, f"something is there already, leading to {target}")
+    assert str(port.readlink()) == target
+
+
+def test_a_link_to_a_pty_that_lives_is_somebody_elses(port: Path) -> None:
+    inner, outer = os.openpty()
+    port.symlink_to(os.ttyname(outer))
+    is_refused(port, "something is there already, leading to /dev/pts/")
+    assert str(port.readlink()) == os.ttyname(outer)
+    os.close(inner)
+    os.close(outer)
+    opening, descriptor = opened(port)  # its pty is gone
     opening.close()
-    assert left.is_symlink()
+    os.close(descriptor)
+    assert list(port.parent.iterdir()) == []
+
+
+def test_a_name_belongs_to_one_lab_at_a_time(port: Path) -> None:
+    first, descriptor = opened(port)
+    leads = port.readlink()
+    is_refused(port, f"is the port of another lab, leading to {leads}")
+    assert port.readlink() == leads
+    os.close(descriptor)
+    os.close(first.open().descriptor)  # the device's plug was pulled, and is in again
+    first.close()
+    second, descriptor = opened(port)
+    os.close(descriptor)
+    second.close()
+    assert list(port.parent.iterdir()) == []
+
+
+def test_only_our_own_link_is_taken_away(port: Path) -> None:
+    opening, descriptor = opened(port)
+    os.close(descriptor)
+    port.unlink()
+    port.symlink_to("precious")
+    opening.close()
+    assert [one.name for one in port.parent.iterdir()] == [port.name]
+    assert str(port.readlink()) == "precious"
+
+
+def test_a_name_that_a_killed_lab_left_is_free_even_if_its_number_is_taken_again(
+    tmp_path: Path, port: Path
+) -> None:
+    """The kernel gives the lowest number to whoever asks next; until then it is held."""
+    link = f"{{kind: serial, port: {port}}}"
+    words = ("--set", f"bench.devices.chamber.link={link}")
+    process = hil("serve", "--bench", "virtual-16s", "--json", *words, cwd=tmp_path)
+    assert process.stdout is not None
+    pids = Served(process, process.stdout.readline()).ask("devices")["devices"]
+    code, out, err = finished(hil("serve", "--bench", "virtual-16s", *words, cwd=tmp_path))
+    assert (code, out) == (69, "")
+    assert err.startswith(f"hil: chamber: {port}: is the port of another lab, leading to /dev/pts/")
+    assert err.count("\n") == 1
+    process.kill()
+    process.communicate()
+    patiently(lambda: not any(running(one["pid"]) for one in pids), "a process outlives its lab")
+    inner, outer = os.openpty()
+    port.unlink()
+    port.symlink_to(os.ttyname(outer))
+    port.with_name(f"{port.name}.lock").write_text(os.ttyname(outer), encoding="ascii")
+    with serving(tmp_path, *words) as lab:
+        assert lab.place("chamber", "pty") == str(port)
+        assert str(port.readlink()) != os.ttyname(outer)
+    os.close(inner)
+    os.close(outer)
+    assert not port.is_symlink()
+    assert not port.with_name(f"{port.name}.lock").exists()
