@@ -23,7 +23,6 @@ from hil.ports import ByteTwin, Clock, Endpoint, Inhabited, Place
 
 _LINGER = SECOND
 """How long a client that has said its last may wait for answers (``printf ... | nc`` does)."""
-_END_S = 5.0
 
 Send = Callable[[bytes], None]
 
@@ -139,7 +138,6 @@ class Card:
     def kill(self) -> None:
         """Kill the relay."""
         if self._relay is not None:
-            self._relay.kill()
             self._wind_up()
 
     def hang_up(self) -> None:
@@ -150,22 +148,22 @@ class Card:
             self._put(self._line, door, CLOSE, session, b"")
 
     def close(self) -> None:
-        """Let the relay end, which it does when our end of the line is closed."""
-        if self._relay is not None:
-            self._wind_up()
+        """End the relay."""
+        self.kill()
         for opening in self._openings:
             opening.close()
 
     def _wind_up(self) -> None:
-        """Take leave of a relay, dead or alive."""
+        """Take leave of a relay, dead or alive.
+
+        It is not asked to end: one that is stopped would not hear it, and the loop, with all other
+        devices of the lab, would wait. What the kernel has taken for a client it still delivers.
+        """
         assert self._relay is not None  # noqa: S101 - callers have looked
         asyncio.get_running_loop().remove_reader(self._line)
         self._line.close()
-        try:
-            self._relay.wait(_END_S)
-        except subprocess.TimeoutExpired:  # stopped, or stuck in the kernel
-            self._relay.kill()
-            self._relay.wait()
+        self._relay.kill()
+        self._relay.wait()
         self._relay = None
         for guest in self._guests:
             guest.ended()

@@ -115,6 +115,21 @@ def test_a_lab_ends_on_sigterm_and_leaves_nothing(tmp_path: Path) -> None:
         assert list(tmp_path.glob("ttyCHAMBER*")) == []
 
 
+def test_a_lab_ends_though_its_processes_are_stopped(tmp_path: Path) -> None:
+    """It asks none of them to end, and waits for none that has not been killed."""
+    with serving(tmp_path) as lab:
+        pids = [one["pid"] for one in lab.ask("devices")["devices"]]
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        lab.process.send_signal(signal.SIGTERM)
+        try:
+            assert finished(lab.process) == (0, "", "")
+            assert not any(map(running, pids))
+        finally:
+            for pid in filter(running, pids):
+                os.kill(pid, signal.SIGKILL)
+
+
 def test_people_get_a_table_and_end_it_with_ctrl_c(tmp_path: Path) -> None:
     process = hil("serve", "--bench", "virtual-16s", cwd=tmp_path)
     assert process.stdout is not None
