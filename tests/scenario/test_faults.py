@@ -5,9 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from scenario import PROFILES, Play, read_back
+from scenario import PROFILES, Play, held_up, read_back
 
 from drivers.links.memory import MemoryByteLink
+from hil.bench.wall_time import WallClock
 from hil.core.instants import SECOND
 
 Profile = Callable[..., Path]
@@ -188,8 +189,18 @@ def test_the_same_steps_take_the_same_ticks_in_wall_time(play: Play, profile: Pr
     # a busy host may cost the wall clock a slot: it is recorded as missed, and no step gets longer
     ticks = wall.of("tick")
     missed = sum(o["missed"] for o in wall.of("overrun") if o["at"] <= ticks[-1]["at"])
-    assert len(ticks) + missed == len(virtual.of("tick")) == 5
+    assert len(virtual.of("tick")) == 5
+    assert len(ticks) + missed == 5 or (wall.of("tripped") and held_up(wall.summary))
     read_back(wall)
+
+
+def test_a_busy_host_is_told_from_all_else_that_speaks_against_a_run() -> None:
+    late = "slots missed: 28.57% of the run, tolerated 1.00%"
+    silent = "board.age <= 1.5 s (bench): board.age 2.02962 s, bound 1.5"
+    short = "gap: 0.1 ± 0.01 V, expected <= 1: cannot tell (the profile did not end)"
+    wrong = "reading-off: cell[5].voltage 0.28 V, limit 0.01: board 3.58 V, emulator 3.30 V"
+    assert held_up({"reasons": [late, silent, short]})
+    assert not any(held_up({"reasons": told}) for told in ([], [short], [wrong], [late, wrong]))
 
 
 def test_an_emulator_that_falls_silent_is_a_bad_measurement_and_no_verdict_on_the_board(
@@ -211,7 +222,8 @@ def test_a_link_that_goes_between_two_ticks_is_noticed_before_the_next_one(
 
     async def open_for_a_second(link: MemoryByteLink) -> None:
         await opened(link)
-        if link._name == "emulator-2":
+        # not in the rehearsal, which is in virtual time
+        if link._name == "emulator-2" and isinstance(link._clock, WallClock):
             gone_at = link._clock.now() + 3 * SECOND
             link._clock.call_at(gone_at, link.cut)
             link._clock.call_at(gone_at + SECOND // 2, link.mend)
@@ -223,6 +235,6 @@ def test_a_link_that_goes_between_two_ticks_is_noticed_before_the_next_one(
     assert {(r["device"], r["error"]) for r in (lost, *later)} == {("emulator-2", "LinkLost")}
     [tick] = run.of("tick")
     assert lost["at"] - tick["at"] < 59 * SECOND
-    assert run.verdict == "INCONCLUSIVE"
+    assert run.verdict == "INCONCLUSIVE" or held_up(run.summary)
     last = {record["device"]: record["ok"] for record in run.of("safe-state-reached")}
     assert last == dict.fromkeys(("emulator-1", "emulator-2", "chamber", "board"), True)

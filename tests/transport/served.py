@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,8 @@ from hil.bench.wall_time import monotonic_ns
 
 PATIENCE_S = 120.0
 """How long anything may take: a busy host is no bug."""
+
+ASKED_EVERY_S = 0.02
 
 Ask = Callable[..., dict[str, Any]]
 
@@ -145,10 +148,14 @@ def serving(cwd: Path, *arguments: str, bench: str = "virtual-16s") -> Iterator[
 
 
 def patiently(so: Callable[[], bool], otherwise: str) -> None:
-    """Ask until it is so: what another process does has no instant of its own."""
-    give_up = monotonic_ns() + PATIENCE_S * 1e9
+    """Ask until it is so: what another process does has no instant of its own.
+
+    Between two questions it gets the processor, which who asks without a pause would take from it.
+    """
+    give_up, nothing = monotonic_ns() + PATIENCE_S * 1e9, threading.Event()
     while not so():
         assert monotonic_ns() < give_up, otherwise
+        nothing.wait(ASKED_EVERY_S)
 
 
 def running(pid: int) -> bool:

