@@ -50,11 +50,11 @@ class ControlServer:
         """Answer one client's lines until it goes, or says one that is too long."""
         self._clients.add(writer)
         try:
-            while line := await reader.readline():
+            while line := await _next_line(reader):
                 writer.write(_line(self._answer(line)))
                 await writer.drain()
-        except ValueError:
-            writer.write(_line(_refused(f"a line of more than {_LONGEST} bytes")))
+            if line is None:
+                writer.write(_line(_refused(f"a line of more than {_LONGEST} bytes")))
         except ConnectionError:
             pass  # it has gone: there is nobody to tell
         finally:
@@ -73,6 +73,14 @@ class ControlServer:
             return {"ok": True, **self._handle(request)}
         except (ValueError, BenchError) as error:
             return _refused(str(error))
+
+
+async def _next_line(reader: asyncio.StreamReader) -> bytes | None:
+    """Return the next line, empty when the client has gone; None for one that is too long."""
+    try:
+        return await reader.readline()
+    except ValueError:
+        return None
 
 
 def _refused(why: str) -> Mapping[str, Any]:

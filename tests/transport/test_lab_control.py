@@ -1,6 +1,9 @@
 """The lab's control port: faults in and out, the truth, and an answer to whatever it is asked."""
 
+import asyncio
+import gc
 import json
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from served import Served, asked, connected, ends, patiently, serving
 
+from drivers.links.control import serve
 from hil.app.control import Control
 from hil.app.lab import Lab
 from hil.bench.clock import run_virtual
@@ -62,6 +66,27 @@ def test_a_line_without_end_is_refused_and_the_port_lives_on(lab: Served) -> Non
         assert "a line of more than" in json.loads(answers.readline())["error"]
         assert ends(client)
     assert lab.ask("devices")
+
+
+def test_a_bug_in_an_answer_is_not_told_as_a_long_line() -> None:
+    """The client's connection ends and the loop hears of it; nobody is told what is not so."""
+    bugs: list[BaseException] = []
+
+    async def ask() -> bytes:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: bugs.append(context["exception"]))
+        server = await serve(lambda _: {"cell_v": math.nan}, "127.0.0.1", 0)
+        host, _, port = server.address.rpartition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(b'{"do": "truth"}\n')
+        answer = await reader.read()
+        writer.close()
+        await server.close()
+        gc.collect()  # an asyncio of 3.11 tells of a task that failed when it forgets it
+        return answer
+
+    assert asyncio.run(ask()) == b""
+    assert [type(bug) for bug in bugs] == [ValueError]
 
 
 def test_several_clients_are_served_at_once_and_each_in_its_order(lab: Served) -> None:
