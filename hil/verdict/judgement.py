@@ -37,6 +37,8 @@ UNREACHED = frozenset({LinkLost.__name__, LinkTimeout.__name__})
 """Errors of a measurement that say nothing of the device: nobody was there to ask."""
 SILENCE = "board-silent"
 """The deviation of a board that is not heard; its value is for how long, in s."""
+HOST = "the bench's own clock"
+"""What a late tick counts as among the devices that could not be reached."""
 LARGEST_SHARE_OF_TOLERANCE = 0.25
 """Above this share of the tolerance an uncertainty makes too many verdicts INCONCLUSIVE."""
 
@@ -195,6 +197,7 @@ class Judge:
                 self._expectation(record)
             case Overrun():
                 self._missed += record.missed
+                self._unreached[HOST] = record.at
 
     def _expectation(self, record: ExpectationJudged) -> None:
         """A failed one is the board's; an open one, or one read off a bad tick, nobody's.
@@ -246,10 +249,10 @@ class Judge:
         return f"; explained by the bench's own link fault ({message}, {since_s:.1f} s before)"
 
     def _deaf(self, at: Instant, silent_s: float) -> str:
-        """Return which device did not answer while the board was not heard; empty if all did.
+        """Return what else stood still while the board was not heard; empty if nothing did.
 
-        What silences an instrument (a switch that starts anew, a host that stood still) may have
-        silenced the board's link as well: then its silence says nothing of the board.
+        What silences an instrument (a switch that starts anew) or the host itself may have silenced
+        the board's link as well: then its silence says nothing of the board.
         """
         since = at - round(silent_s * SECOND)
         silent = [device for device, last in self._unreached.items() if last >= since]

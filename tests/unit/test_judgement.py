@@ -273,5 +273,8 @@ def test_a_board_is_not_blamed_for_silence_while_the_bench_was_deaf(error: str) 
         assert overall([*TICKS, deaf, blame]).verdict is not Verdict.FAIL
         earlier = replace(deaf, at=at - 3 * SECOND)
         assert overall([*TICKS, earlier, blame]).verdict is Verdict.FAIL
+        late = Overrun(at, SECOND, 0)
+        assert overall([*TICKS, late, blame]).verdict is not Verdict.FAIL
+        assert overall([*TICKS, replace(late, at=earlier.at), blame]).verdict is Verdict.FAIL
         wrong = replace(deaf, error="InstrumentFault")  # it was heard
         assert overall([*TICKS, wrong, blame]).verdict is Verdict.FAIL
