@@ -10,7 +10,7 @@ from byte_rigs import RIGS, SOON, Rig, Runner
 from drivers.instrument import LineInstrument
 from drivers.links.lines import LineSession
 from hil.bench.safe_state import made_safe
-from hil.core.errors import DeviceError, InstrumentFault, LinkLost, LinkTimeout, MalformedReply
+from hil.core.errors import DeviceError, LinkLost, LinkTimeout, MalformedReply
 from hil.core.instants import MILLISECOND, SECOND
 from hil.ports import ByteLink, Identity
 
@@ -367,7 +367,7 @@ def test_a_stranger_at_the_old_place_is_refused_and_the_old_device_made_safe(
             rig.revive()
             serials.append(serial)
             if number == 0:
-                with pytest.raises(InstrumentFault, match="found 18"):
+                with pytest.raises(LinkLost, match="found 18"):
                     await made_safe(supply, known)
             else:
                 assert await made_safe(supply, known) == "off"

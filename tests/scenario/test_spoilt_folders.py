@@ -169,7 +169,7 @@ def test_a_run_that_is_being_sealed_is_nobody_elses(
         refused.append(problem.value)
 
     monkeypatch.setattr(Sealer, "seal", seal)
-    with recording(tmp_path, {"profile": "p", "seed": 1}, beside=False) as record:
+    with recording(tmp_path, {"profile": "p", "bench": "b", "seed": 1}, beside=False) as record:
         for one in passing():
             record.journal.emit(one)
     record.conclude({"digest": record.journal.digest(), "verdict": "PASS", "reasons": []})
