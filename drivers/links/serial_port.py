@@ -9,6 +9,7 @@ import asyncio
 import os
 import termios
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -70,15 +71,14 @@ async def _connect(options: SerialOptions, session: Session) -> Wires:
         exclusive=True,
     )
     loop = asyncio.get_running_loop()
-    # a transport a direction, each of which closes what it was given
-    out = os.fdopen(os.dup(port.fileno()), "wb", buffering=0)
-    try:
+    with ExitStack() as undo:
+        undo.callback(port.close)
+        # a transport a direction, each of which closes what it was given
+        out = undo.enter_context(os.fdopen(os.dup(port.fileno()), "wb", buffering=0))
         reader, _ = await loop.connect_read_pipe(lambda: session, port)
+        undo.callback(reader.close)
         writer, _ = await loop.connect_write_pipe(lambda: session, out)
-    except BaseException:
-        out.close()
-        port.close()
-        raise
+        undo.pop_all()
     discard = partial(termios.tcflush, out.fileno(), termios.TCOFLUSH)
     return Wires(reader, writer, out.fileno(), discard)
 

@@ -54,7 +54,11 @@ async def _connect(options: TcpOptions, session: Session) -> Wires:
     loop = asyncio.get_running_loop()
     transport, _ = await loop.create_connection(lambda: session, options.host, options.port)
     plug: socket.socket = transport.get_extra_info("socket")
-    tune(plug)
+    try:
+        tune(plug)
+    except OSError:  # a kernel without one of the options, a peer that has gone already
+        transport.abort()
+        raise
     return Wires(transport, transport, plug.fileno(), partial(discard_on_close, plug))
 
 

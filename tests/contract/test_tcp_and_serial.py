@@ -1,6 +1,7 @@
 """What TCP and serial links say and do beyond what all byte links promise."""
 
 import asyncio
+import errno
 import os
 import pty
 import socket
@@ -120,6 +121,25 @@ def test_the_socket_sends_at_once_and_finds_a_dead_peer() -> None:
     wall(case)
 
 
+def test_a_socket_that_cannot_be_tuned_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(plug: socket.socket) -> None:
+        raise OSError(errno.ENOPROTOOPT, f"no such option on {plug.family.name}")
+
+    monkeypatch.setattr("drivers.links.tcp.tune", refuses)
+
+    async def case(clock: Clock) -> None:
+        rig = SocketRig(clock)
+        async with rig.serving(
+            lambda port: tcp_link("chamber", clock, {"host": "127.0.0.1", "port": port})
+        ):
+            with pytest.raises(LinkLost, match="no such option on AF_INET"):
+                await rig.link.open()
+            while not (rig.connections and rig.connections[0].transport.is_closing()):
+                await clock.sleep_until(clock.now() + MILLISECOND)
+
+    wall(case)
+
+
 def test_taps_see_what_is_sent_and_what_is_taken() -> None:
     async def case(clock: Clock) -> None:
         rig, seen = SocketRig(clock), bytearray()
@@ -191,6 +211,39 @@ def test_the_bench_files_settings_reach_the_port(monkeypatch: pytest.MonkeyPatch
             await link.open()
             (port,) = opened
             assert (port.baudrate, port.bytesize, port.parity, port.stopbits) == (9_600, 7, "E", 2)
+        finally:
+            await link.close()
+            os.close(master)
+            os.close(held)
+
+    wall(case)
+
+
+def test_a_port_that_can_only_be_read_is_let_go() -> None:
+    """The second transport fails: the first must not go on reading for a session that is none."""
+
+    async def case(clock: Clock) -> None:
+        loop, readers = asyncio.get_running_loop(), []
+        connect_reader = loop.connect_read_pipe
+
+        async def kept(*what: Any) -> Any:
+            readers.append(await connect_reader(*what))
+            return readers[-1]
+
+        async def refused(*_: Any) -> Any:
+            raise OSError(errno.EIO, "no way out")
+
+        loop.connect_read_pipe = kept  # type: ignore[method-assign, assignment]
+        loop.connect_write_pipe = refused  # type: ignore[method-assign, assignment]
+        master, held = pty.openpty()
+        link = serial_link("supply", clock, {"port": os.ttyname(held)})
+        try:
+            with pytest.raises(LinkLost, match="no way out"):
+                await link.open()
+            [(transport, session)] = readers
+            assert transport.is_closing()
+            await session.gone.wait()
+            serial.Serial(os.ttyname(held), exclusive=True).close()
         finally:
             await link.close()
             os.close(master)
