@@ -12,7 +12,7 @@ sag of the voltage in current limit, and the slower control (10 Hz) with the noi
 import math
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, ClassVar
 
@@ -20,11 +20,12 @@ import numpy as np
 
 from drivers.virtual.abs_output import AbsOutput, Trim
 from drivers.virtual.abs_side_channels import SideChannels
+from drivers.virtual.scpi_twin import ScpiOptions, ScpiTwin
 from drivers.virtual.terminals import CellLoad
 from drivers.wire import bloomy_abs as wire
 from drivers.wire.scpi import Channels, Command, ScpiDevice
 from drivers.wire.scpi_data import Boolean, Choice, Number, ScpiError, Text, check_field, quoted
-from hil.core.instants import Instant
+from hil.core.instants import Duration, Instant
 from hil.core.spec import Accuracy
 from hil.physics.board import noise_row
 from hil.ports import POWER_LOSS, Clock, LabPlan
@@ -38,26 +39,24 @@ _DROP_ALL = wire.SOFT_INTERLOCK | wire.FAN_4 | wire.HARDWARE_FAULT
 
 
 @dataclass(frozen=True, slots=True)
-class AbsOptions:
+class AbsOptions(ScpiOptions):
     """The keys that a bench file may give a virtual unit.
 
-    ``calibrated`` is what ``CAL:DATE?`` answers, an ISO date; ``reply_ns`` the time from the end
-    of a question to the start of its answer; ``boot_ns`` how long it hears nothing after its supply
-    has come or ``*RST``.
+    ``calibrated`` is what ``CAL:DATE?`` answers, an ISO date; ``boot_ns`` how long it hears nothing
+    after its supply has come or ``*RST``.
     """
 
-    serial: str = "V-0001"
-    calibrated: str = "2026-01-15"
     reply_ns: int = SPEC.reply
+    calibrated: str = "2026-01-15"
     boot_ns: int = wire.REBOOT
 
     def __post_init__(self) -> None:
         """Refuse what the unit could not send."""
-        check_field("serial", self.serial)
+        ScpiOptions.__post_init__(self)  # a dataclass with slots knows no super()
         check_field("calibrated", self.calibrated)
 
 
-class BloomyAbsTwin:
+class BloomyAbsTwin(ScpiTwin[AbsOptions]):
     """The unit on its link (``ByteTwin``) and at its terminals (``CellSource``)."""
 
     OPTIONS: ClassVar[type] = AbsOptions
@@ -75,14 +74,11 @@ class BloomyAbsTwin:
         self, name: str, clock: Clock, plan: LabPlan, options: Mapping[str, Any] | None = None
     ) -> None:
         """``options`` are the fields of ``AbsOptions``; TypeError for any other."""
-        self.name = name
-        self._clock, self._seed = clock, plan.seed
-        self._options = AbsOptions(**(options or {}))
-        self._send: Callable[[bytes, Instant], None] | None = None
+        super().__init__(name, clock, AbsOptions(**(options or {})))
+        self._seed = plan.seed
         self._row = np.zeros(SPEC.channels)
         self._samples = {"volt": 0, "curr": 0}
-        self._silent = self._late = False
-        self._powered = True
+        self._answers_late = False
         self._broken_fans: set[int] = set()
         self._deaf_until: Instant = 0
         self._outputs = self._trimmed_outputs()
@@ -90,34 +86,7 @@ class BloomyAbsTwin:
         self._reset_registers()
         self._scpi = ScpiDevice(self._commands(), self._identity(), reset=self._reboot)
 
-    # --- ByteTwin ----------------------------------------------------------------------------
-
-    def attach(self, send: Callable[[bytes, Instant], None]) -> None:
-        """Give the unit its way out."""
-        self._send = send
-
-    def receive(self, data: bytes) -> None:
-        """Take bytes; answers leave after the reply time. A unit that reboots hears nothing."""
-        now = self._clock.now()
-        if now < self._deaf_until or not self._powered:
-            return
-        replies = self._scpi.receive(data)
-        if self._silent or self._send is None:
-            return
-        at = now + self._options.reply_ns + (_LATE if self._late else 0)
-        for reply in replies:
-            self._send(reply.encode("ascii") + b"\n", at)
-
     # --- Inhabited ---------------------------------------------------------------------------
-
-    def hang_up(self) -> None:
-        """The client has gone: half a line of it stays behind no longer."""
-        self._scpi.hang_up()
-
-    def replace(self, serial: str) -> None:
-        """Put another unit in this place, trimmed alike. Raises ValueError for no serial number."""
-        self._options = replace(self._options, serial=serial)
-        self._scpi.rename(self._identity())
 
     def truth(self) -> Mapping[str, Any]:
         """Return what stands at the outputs: (channels,) each; NaN where an output is off."""
@@ -164,7 +133,7 @@ class BloomyAbsTwin:
         elif fault == "silent":
             self._silent = active
         elif fault == "late":
-            self._late = active
+            self._answers_late = active
         elif fault == "stuck-output":
             output = self._output(cell)
             output.stuck = active
@@ -238,6 +207,13 @@ class BloomyAbsTwin:
         self._reboot()
         for output in self._outputs:
             output.cut_off(self._clock.now())
+
+    def _hears(self) -> bool:
+        """A unit that reboots hears nothing."""
+        return self._powered and self._clock.now() >= self._deaf_until
+
+    def _late(self) -> Duration:
+        return _LATE if self._answers_late else 0
 
     def _identity(self) -> str:
         return f"{wire.MAKER},ABS,{self._options.serial},1.2.1"

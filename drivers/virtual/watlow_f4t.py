@@ -9,15 +9,16 @@ a controller whose supply comes back starts as delivered and at once.
 
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
 from drivers.virtual.chamber_air import ChamberAir, ChamberDesign
+from drivers.virtual.scpi_twin import ScpiOptions, ScpiTwin
 from drivers.wire import watlow_f4t as wire
 from drivers.wire.scpi import Channels, Command, ScpiDevice
-from drivers.wire.scpi_data import Boolean, Choice, Integer, Number, ScpiError, check_field, quoted
+from drivers.wire.scpi_data import Boolean, Choice, Integer, Number, ScpiError, quoted
 from hil.core.instants import Instant
 from hil.physics.board import noise_row
 from hil.ports import POWER_LOSS, Clock, LabPlan
@@ -28,24 +29,18 @@ _FASTEST_PER_MIN = 100.0  # what the ramp register takes; the machine may be slo
 
 
 @dataclass(frozen=True, slots=True)
-class F4tOptions:
+class F4tOptions(ScpiOptions):
     """The keys that a bench file may give a virtual chamber.
 
-    ``fahrenheit_only`` is old firmware that refuses degC; ``reply_ns`` the time from the end of a
-    question to the start of its answer.
+    ``fahrenheit_only`` is old firmware that refuses degC.
     """
 
-    serial: str = "V-0001"
+    reply_ns: int = SPEC.reply
     room_degc: float = 23.0
     fahrenheit_only: bool = False
-    reply_ns: int = SPEC.reply
-
-    def __post_init__(self) -> None:
-        """Refuse what the controller could not send."""
-        check_field("serial", self.serial)
 
 
-class WatlowF4TTwin:
+class WatlowF4TTwin(ScpiTwin[F4tOptions]):
     """The controller on its link (``ByteTwin``) and the air in its chamber (``Air``)."""
 
     OPTIONS: ClassVar[type] = F4tOptions
@@ -62,47 +57,18 @@ class WatlowF4TTwin:
         self, name: str, clock: Clock, plan: LabPlan, options: Mapping[str, Any] | None = None
     ) -> None:
         """``options`` are the fields of ``F4tOptions``; TypeError for any other."""
-        self.name = name
-        self._clock, self._seed = clock, plan.seed
-        self._options = F4tOptions(**(options or {}))
-        self._send: Callable[[bytes, Instant], None] | None = None
+        super().__init__(name, clock, F4tOptions(**(options or {})))
+        self._seed = plan.seed
         self._device = zlib.crc32(name.encode()) & 0xFFFF
         self._row = np.zeros(1)
         self._samples = 0
         self._offset_k = max(-1.0, min(1.0, 0.5 * self._normal())) * SPEC.read_accuracy_k.offset
         self._air = ChamberAir(ChamberDesign(room_degc=self._options.room_degc))
-        self._silent = self._refuses_off = False
-        self._powered = True
+        self._refuses_off = False
         self._reset_registers()
         self._scpi = ScpiDevice(self._commands(), self._identity(), reset=self._reset)
 
-    # --- ByteTwin ----------------------------------------------------------------------------
-
-    def attach(self, send: Callable[[bytes, Instant], None]) -> None:
-        """Give the controller its way out."""
-        self._send = send
-
-    def receive(self, data: bytes) -> None:
-        """Take bytes; answers leave after the controller's reply time."""
-        if not self._powered:
-            return
-        replies = self._scpi.receive(data)
-        if self._silent or self._send is None:
-            return
-        at = self._clock.now() + self._options.reply_ns
-        for reply in replies:
-            self._send(reply.encode("ascii") + b"\n", at)
-
     # --- Inhabited ---------------------------------------------------------------------------
-
-    def hang_up(self) -> None:
-        """The client has gone: half a line of it stays behind no longer."""
-        self._scpi.hang_up()
-
-    def replace(self, serial: str) -> None:
-        """Put another controller in this place. Raises ValueError for no serial number."""
-        self._options = replace(self._options, serial=serial)
-        self._scpi.rename(self._identity())
 
     def truth(self) -> Mapping[str, Any]:
         """Return the air as it is, and what the controller was told."""

@@ -1,0 +1,82 @@
+"""What all twins that speak SCPI have in common: the front of the instrument, up to its parser."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
+
+from drivers.wire.scpi import ScpiDevice
+from drivers.wire.scpi_data import check_field
+from hil.core.instants import Duration, Instant
+from hil.ports import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class ScpiOptions:
+    """What each of them can be told in a bench file.
+
+    ``reply_ns`` is the time from the end of a question to the start of its answer.
+    """
+
+    serial: str = "V-0001"
+    reply_ns: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what the instrument could not send."""
+        check_field("serial", self.serial)
+
+
+Options = TypeVar("Options", bound=ScpiOptions)
+
+
+class ScpiTwin(ABC, Generic[Options]):
+    """The way in and out (``ByteTwin``), and a part of ``Inhabited``.
+
+    A subclass sets ``_scpi`` once it can say which commands it has.
+    """
+
+    _scpi: ScpiDevice
+
+    def __init__(self, name: str, clock: Clock, options: Options) -> None:
+        """Begin with the supply on and nobody attached."""
+        self.name = name
+        self._clock, self._options = clock, options
+        self._send: Callable[[bytes, Instant], None] | None = None
+        self._silent = False
+        self._powered = True
+
+    def attach(self, send: Callable[[bytes, Instant], None]) -> None:
+        """Give the instrument its way out."""
+        self._send = send
+
+    def receive(self, data: bytes) -> None:
+        """Take bytes; answers leave after the reply time. Without a supply it hears nothing."""
+        if not self._hears():
+            return
+        replies = self._scpi.receive(data)
+        if self._silent or self._send is None:
+            return
+        at = self._clock.now() + self._options.reply_ns + self._late()
+        for reply in replies:
+            self._send(reply.encode("ascii") + b"\n", at)
+
+    def hang_up(self) -> None:
+        """The client has gone: half a line of it stays behind no longer."""
+        self._scpi.hang_up()
+
+    def replace(self, serial: str) -> None:
+        """Put another unit in this place, trimmed alike. Raises ValueError for no serial number."""
+        self._options = replace(self._options, serial=serial)
+        self._scpi.rename(self._identity())
+
+    def _hears(self) -> bool:
+        """Say whether what arrives now is heard."""
+        return self._powered
+
+    def _late(self) -> Duration:
+        """Return how much later than usual it answers."""
+        return 0
+
+    @abstractmethod
+    def _identity(self) -> str:
+        """Return the answer to ``*IDN?``."""
