@@ -7,16 +7,21 @@ import select
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from importlib.resources import files
 
 import can
 import cantools.database
+import pyte
 import pytest
 import pyvisa
 from served import PATIENCE_S, Served, asked, connected, ends, heard, serving
 from uscpi.client import TCP
 from uscpi.instrument import Instrument
+
+LINES, COLUMNS = 200, 160
+"""A terminal on which all that a board sends has room."""
 
 DBC = str(files("drivers.wire") / "reference_board.dbc")
 CANTOOLS = (sys.executable, "-m", "cantools")
@@ -91,22 +96,28 @@ def test_python_can_and_cantools_read_the_cells(lab: Served, transport: str) -> 
 
 
 def test_cantools_monitor_shows_the_cells(lab: Served) -> None:
-    """It is a program for a terminal: it gets one, and what it draws there is read."""
+    """It is a program for a terminal: it gets one, and what stands there is read.
+
+    Not what it sends: of a line that changes, curses draws only the letters that do.
+    """
     screen, terminal = pty.openpty()
+    shown = pyte.Screen(COLUMNS, LINES)
+    drawing = pyte.ByteStream(shown)
     place = lab.place("board", "slcan-pty")
     monitor = subprocess.Popen(  # noqa: S603 - a tool of the test environment
         [*CANTOOLS, "monitor", "-i", "slcan", "-c", place, "-b", "500000", DBC],
-        env={**os.environ, "TERM": "xterm", "LINES": "50", "COLUMNS": "160"},
+        env={**os.environ, "TERM": "xterm", "LINES": str(LINES), "COLUMNS": str(COLUMNS)},
         stdin=terminal,
         stdout=terminal,
         stderr=terminal,
     )
     os.close(terminal)
-    drawn = b""
+    give_up = time.monotonic() + PATIENCE_S
     try:
-        while b"Cell16" not in drawn:
-            assert select.select([screen], [], [], PATIENCE_S)[0], drawn
-            drawn += os.read(screen, 65536)
+        while not any("Cell16" in line for line in shown.display):
+            assert time.monotonic() < give_up, shown.display
+            assert select.select([screen], [], [], PATIENCE_S)[0], shown.display
+            drawing.feed(os.read(screen, 65536))
     finally:
         monitor.kill()
         monitor.wait()
