@@ -59,12 +59,14 @@ def frost(run: Played) -> dict[str, bool | None]:
     return {one["name"]: one["passed"] for one in judged if "below 0 degC" in one["name"]}
 
 
+@pytest.mark.nightly
 def test_a_good_board_forbids_charging_in_the_frost(play: Play) -> None:
     run = play("nordic-winter", *SLOW, until_s=AFTER_THE_FROST_S)
     assert frost(run) == {"current, charging below 0 degC": True}
     assert run.of("deviation") == []
 
 
+@pytest.mark.nightly
 def test_a_board_that_charges_in_the_frost_fails(play: Play) -> None:
     run = play("nordic-winter", *SLOW, *ANNEALED, until_s=AFTER_THE_FROST_S)
     assert run.verdict == "FAIL"
