@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 from hil.core.errors import LinkLost
+from hil.ports import Tap
 
 T = TypeVar("T")
 
@@ -97,3 +98,11 @@ class Mailbox(Generic[T]):
         """Let the reader look; it finds an item or the reason why there will be none."""
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+
+
+def handed_over(chunks: Sequence[bytes], tap: Tap | None) -> bytes:
+    """Join what a host takes and show it to the tap, whose order is that of the taking."""
+    data = b"".join(chunks)
+    if data and tap is not None:
+        tap(b"<" + data)
+    return data

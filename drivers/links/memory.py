@@ -12,7 +12,7 @@ from typing import Any
 
 from drivers.links.endpoint import byte_endpoint
 from drivers.links.endpoint_doors import TcpOpening
-from drivers.links.mailbox import Mailbox
+from drivers.links.mailbox import Mailbox, handed_over
 from hil.core.errors import LinkLost
 from hil.core.instants import MICROSECOND, SECOND, Duration, Instant
 from hil.ports import ByteTwin, Clock, Endpoint, LinkKind, Tap
@@ -91,11 +91,11 @@ class MemoryByteLink:
 
     async def receive(self) -> bytes:
         """Wait for at least one byte and return all that have arrived. Raises LinkLost."""
-        return self._taken(await self._mailbox.wait())
+        return handed_over(await self._mailbox.wait(), self._tap)
 
     def pending(self) -> bytes:
         """Take what has arrived without waiting. Raises LinkLost."""
-        return self._taken(self._mailbox.take())
+        return handed_over(self._mailbox.take(), self._tap)
 
     def check(self) -> None:
         """Raise LinkLost if the cable is cut or the link is not open."""
@@ -139,13 +139,6 @@ class MemoryByteLink:
         if session != self._session or not self._mailbox.is_open or self._is_mute:
             return
         self._mailbox.put(data, len(data))
-
-    def _taken(self, chunks: list[bytes]) -> bytes:
-        """Hand over what has arrived; the tap's order is that in which the host took it."""
-        data = b"".join(chunks)
-        if data and self._tap is not None:
-            self._tap(b"<" + data)
-        return data
 
 
 def memory_byte_link(

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from drivers.links.mailbox import Mailbox
+from drivers.links.mailbox import Mailbox, handed_over
 from hil.core.errors import LinkLost
 from hil.core.instants import MILLISECOND, SECOND, Duration, to_seconds
 from hil.ports import Clock, Tap
@@ -212,11 +212,11 @@ class StreamLink:
 
     async def receive(self) -> bytes:
         """Wait for at least one byte and return all that have arrived. Raises LinkLost."""
-        return self._taken(await self._mailbox.wait())
+        return handed_over(await self._mailbox.wait(), self._tap)
 
     def pending(self) -> bytes:
         """Take what has arrived without waiting. Raises LinkLost."""
-        return self._taken(self._mailbox.take())
+        return handed_over(self._mailbox.take(), self._tap)
 
     def check(self) -> None:
         """Raise LinkLost if the link is gone or was not opened."""
@@ -246,13 +246,6 @@ class StreamLink:
         session.drop()
         self._mailbox.shut(f"{self._where}: {reason}")
         return LinkLost(self._name, f"{self._where}: {reason}")
-
-    def _taken(self, chunks: list[bytes]) -> bytes:
-        """Hand over what has arrived; the tap's order is that in which the host took it."""
-        data = b"".join(chunks)
-        if data and self._tap is not None:
-            self._tap(b"<" + data)
-        return data
 
 
 def reason_of(error: BaseException) -> str:

@@ -33,7 +33,7 @@ from pyvisa.resources import MessageBasedResource
 from drivers.links.blocking import Holder
 from drivers.links.endpoint import byte_endpoint
 from drivers.links.endpoint_doors import TcpOpening
-from drivers.links.mailbox import Mailbox
+from drivers.links.mailbox import Mailbox, handed_over
 from drivers.links.stream import RECEIVE_BYTES, reason_of, unsent_by_kernel
 from drivers.links.tcp import discard_on_close, tune
 from drivers.links.worker import Dropped
@@ -224,12 +224,12 @@ class VisaLink:
 
     async def receive(self) -> bytes:
         """Wait for at least one byte and return all that have arrived. Raises LinkLost."""
-        if self._waits:
-            return self._taken(await self._mailbox.wait())  # which says that two tasks receive
+        if self._waits:  # the mailbox says that two tasks receive
+            return handed_over(await self._mailbox.wait(), self._tap)
         self._waits = True
         self._read_on()
         try:
-            return self._taken(await self._mailbox.wait())
+            return handed_over(await self._mailbox.wait(), self._tap)
         finally:
             self._waits = False
 
@@ -246,7 +246,7 @@ class VisaLink:
                 chunks = [*chunks, session.at_hand()]
             except OSError as error:
                 raise self._holder.lost(reason_of(error)) from error
-        return self._taken(chunks)
+        return handed_over(chunks, self._tap)
 
     def check(self) -> None:
         """Raise LinkLost if the link is gone or was not opened; a socket shows its end at once."""
@@ -287,13 +287,6 @@ class VisaLink:
             self._holder.lost(reason_of(error))
         # when the host has had its turn: a read that nobody waits for would hold up the next write
         asyncio.get_running_loop().call_soon(self._read_on)
-
-    def _taken(self, chunks: list[bytes]) -> bytes:
-        """Hand over what has arrived; the tap's order is that in which the host took it."""
-        data = b"".join(chunks)
-        if data and self._tap is not None:
-            self._tap(b"<" + data)
-        return data
 
 
 def visa_link(

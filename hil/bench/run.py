@@ -134,10 +134,7 @@ class Run:
         # Nothing goes on before its undo stands on the disk, where a crash leaves it.
         self._recorder.sync(self._clock.now())
         self._recorder.check()
-        # The board last: it forgets the faults of a pack that was not there when there is one.
-        board = self._rig.board
-        await _all_or_group("arm", [device.arm() for device in devices if device is not board])
-        await board.arm()
+        await _all_or_group("arm", [device.arm() for device in devices])
 
     async def _timed(self, ticks: Coroutine[Any, Any, None]) -> None:
         begun_ns, begun_cpu_s = monotonic_ns(), cpu_seconds()

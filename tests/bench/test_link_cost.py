@@ -122,6 +122,7 @@ def floor(port: int) -> list[int]:
 async def queries(name: str, clock: Clock, link: ByteLink) -> None:
     await link.open()
     session = LineSession(link, clock, "x", terminator=b"\n")
+    assert await session.query("VOLT?", SECOND) == "3.7001"
     told(f"query over {name}", await timed(QUERIES, lambda: session.query("VOLT?", SECOND)))
     await link.close()
 
@@ -138,6 +139,7 @@ def test_frames_over_slcan() -> None:
         while got < FRAMES:
             got += len(await link.receive())
         rate = got / (time.perf_counter() - began)
+        assert got == FRAMES
         print(f"\n  slcan received over TCP: {rate:,.0f} frames/s", end="")  # noqa: T201 - the same
         await link.close()
 
@@ -157,4 +159,6 @@ def test_the_floor_of_a_loop() -> None:
     async def main() -> list[int]:
         return await timed(QUERIES, lambda: asyncio.sleep(0))
 
-    told("asyncio, one turn", asyncio.run(main()))
+    took = asyncio.run(main())
+    assert len(took) == QUERIES
+    told("asyncio, one turn", took)

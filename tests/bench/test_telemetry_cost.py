@@ -27,7 +27,7 @@ DURABLE = ("persistence true", "autosave_on_changes true", "autosave_interval 1"
 
 def killed(broker: Broker) -> None:
     broker.kill()
-    time.sleep(GONE_S)
+    time.sleep(GONE_S)  # the outage itself, not a wait for something
     broker.start()
 
 

@@ -231,7 +231,7 @@ def _over_a_pty(case: Case, make: Callable[[Clock, str], FrameLink]) -> None:
     run_wall(main)
 
 
-def python_can_virtual(case: Case) -> None:
+def python_can_virtual(case: Callable[[VirtualBusRig], Awaitable[None]]) -> None:
     async def main(clock: Clock) -> None:
         rig = VirtualBusRig(clock)
         try:

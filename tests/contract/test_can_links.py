@@ -9,7 +9,7 @@ import can
 import pytest
 from byte_rigs import DEADLINE_S, PtyRig, SocketRig
 from can import Message
-from frame_rigs import AdapterRig, VirtualBusRig
+from frame_rigs import AdapterRig, VirtualBusRig, python_can_virtual
 
 from drivers.links.can_adapter import AdapterOptions, adapter_link
 from drivers.links.slcan import SlcanOptions, slcan_link
@@ -221,19 +221,6 @@ def test_a_place_is_either_a_port_or_a_host_with_a_number() -> None:
 # --- python-can ----------------------------------------------------------------------------------
 
 
-def on_a_virtual_bus(case: Callable[[VirtualBusRig], Awaitable[None]]) -> None:
-    async def main(clock: Clock) -> None:
-        rig = VirtualBusRig(clock)
-        try:
-            async with asyncio.timeout(DEADLINE_S):
-                await case(rig)
-        finally:
-            await rig.link.close()
-            rig.bus.shutdown()
-
-    run_wall(main)
-
-
 def test_bus_off_ends_the_link_and_other_error_frames_are_no_messages() -> None:
     async def case(rig: VirtualBusRig) -> None:
         await rig.open()
@@ -245,7 +232,7 @@ def test_bus_off_ends_the_link_and_other_error_frames_are_no_messages() -> None:
         with pytest.raises(LinkLost, match="bus off"):
             await rig.link.receive()
 
-    on_a_virtual_bus(case)
+    python_can_virtual(case)
 
 
 def test_an_adapter_that_cannot_be_opened_says_why(tmp_path: Path) -> None:

@@ -391,8 +391,13 @@ def test_ctrl_c_cancels_main_even_while_time_is_held() -> None:
         finally:
             cleaned.append("safe")
 
-    with pytest.raises(KeyboardInterrupt):
-        run(main)
+    # A shell starts what it puts into the background with SIGINT ignored, and so these tests.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run(main)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert cleaned == ["safe"]
 
 
