@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -12,22 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-import pytest
+from tools import program
 
-SEARCHED = f"{os.environ.get('PATH', '')}:/usr/sbin"  # where Debian has it, off a user's path
 DEADLINE_S = 120.0
 """Nothing here takes a tenth of this; a busy machine must not turn a test red."""
-
-
-def program(name: str) -> str:
-    """Return the path of a program; without it a test is skipped, and in CI it fails."""
-    found = shutil.which(name, path=SEARCHED)
-    if found is None:
-        told = f"no {name}: sudo apt-get install mosquitto mosquitto-clients"
-        if os.environ.get("HIL_CI"):
-            pytest.fail(told)
-        pytest.skip(told)
-    return found
 
 
 class Lines:
