@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from broker import DEADLINE_S, Broker, program, running_broker, subscribed
+from broker import DEADLINE_S, Broker, running_broker, subscribed
 from scenario import Play, finished, held_up, hil
+from tools import program
 
 from hil.app import Request, run_profile
 from hil.bench.stop import StopLadder

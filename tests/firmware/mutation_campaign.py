@@ -1,0 +1,115 @@
+"""How many small mistakes in the firmware the profiles find: a mutation campaign.
+
+    python tests/firmware/mutation_campaign.py --count 120 --to mutants.json
+
+A mutant whose machine code is that of the original changes nothing and is left out. The others are
+flashed, so to speak, and judged by the profiles alone, one after the other, until one of them does
+not pass. Those that pass all of them survive.
+"""
+
+import argparse
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from images import FIRMWARE, DoesNotCompile, compiled
+from judged import Judged, judged
+from mutator import Mutant, chosen
+
+HUNTED = ("balance.c", "measure.c")
+"""Where a mistake is looked for: what the firmware measures, and what it bleeds."""
+PROFILES = ("shadow-fixed-threshold",)
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What became of a mutant: ``killed``, ``survived``, ``equivalent`` or ``no C``."""
+
+    mutant: str
+    end: str
+    by: str = ""
+    reason: str = ""
+
+
+def campaign(
+    count: int, profiles: Sequence[str], files: Sequence[str], seed: int, workers: int
+) -> list[Fate]:
+    """Return the fate of at least ``count`` mutants that are worth a run, in the order drawn."""
+    sources = {name: (FIRMWARE / "app" / name).read_text() for name in files}
+    with tempfile.TemporaryDirectory() as place, ThreadPoolExecutor(workers) as pool:
+        folder = Path(place)
+        original = compiled(folder / "original.so").read_bytes()
+        fates: list[Fate] = []
+        drawn = iter(chosen(sources, 100 * count, seed))
+        while sum(fate.end in {"killed", "survived"} for fate in fates) < count:
+            batch = [mutant for _, mutant in zip(range(2 * workers), drawn, strict=False)]
+            if not batch:
+                break
+            hunted = [
+                pool.submit(_fate, mutant, sources, original, profiles, folder / f"{number}.so")
+                for number, mutant in enumerate(batch, len(fates))
+            ]
+            fates += [one.result() for one in hunted]
+            print(f"{len(fates)} drawn, {summary(fates)}", flush=True)  # noqa: T201 - it takes long
+    return fates
+
+
+def _fate(
+    mutant: Mutant,
+    sources: Mapping[str, str],
+    original: bytes,
+    profiles: Sequence[str],
+    image: Path,
+) -> Fate:
+    try:
+        compiled(image, changed={mutant.file: mutant.applied(sources[mutant.file])})
+    except DoesNotCompile as error:
+        return Fate(str(mutant), "no C", reason=str(error))
+    if image.read_bytes() == original:
+        return Fate(str(mutant), "equivalent", reason="the compiler makes the same code of it")
+    found = _first_to_find(image, profiles, image.with_suffix(".runs"))
+    image.unlink()
+    shutil.rmtree(image.with_suffix(".runs"), ignore_errors=True)  # a run takes a megabyte
+    if found is None:
+        return Fate(str(mutant), "survived")
+    return Fate(
+        str(mutant), "killed", f"{found.profile} {found.verdict}", "; ".join(found.reasons[:1])
+    )
+
+
+def _first_to_find(image: Path, profiles: Sequence[str], runs: Path) -> Judged | None:
+    """Return the first run that did not pass, None if all did."""
+    for profile in profiles:
+        one = judged(image, profile, seed=1, runs=runs)
+        if not one.passed:
+            return one
+    return None
+
+
+def summary(fates: Sequence[Fate]) -> dict[str, int]:
+    """Count the fates."""
+    ends = [fate.end for fate in fates]
+    return {end: ends.count(end) for end in dict.fromkeys(ends)}
+
+
+def main() -> None:
+    """Run a campaign from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=120)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--profiles", nargs="+", default=PROFILES)
+    parser.add_argument("--files", nargs="+", default=HUNTED)
+    parser.add_argument("--to", type=Path, default=Path("mutants.json"))
+    asked = parser.parse_args()
+    fates = campaign(asked.count, asked.profiles, asked.files, asked.seed, asked.workers)
+    told = {"summary": summary(fates), "fates": [asdict(fate) for fate in fates]}
+    asked.to.write_text(json.dumps(told, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
