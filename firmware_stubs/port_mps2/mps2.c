@@ -1,0 +1,175 @@
+#include "mps2.h"
+
+enum {
+    SYSTEM_MHZ = 25,
+    /* SysTick counts 24 bits: two thirds of a second, then it wakes for nothing */
+    LONGEST_SLEEP_US = 0x00FFFFFF / SYSTEM_MHZ,
+};
+
+/* --- registers --------------------------------------------------------------------------------- */
+
+struct uart_registers {
+    volatile uint32_t data, state, control, interrupts, baud_divider;
+};
+
+enum { STATE_TX_FULL = 1, STATE_RX_FULL = 2 };
+enum { CONTROL_TX = 1, CONTROL_RX = 2, CONTROL_TX_INTERRUPT = 4, CONTROL_RX_INTERRUPT = 8 };
+enum { INTERRUPT_TX = 1, INTERRUPT_RX = 2 };
+
+struct fpga_io {
+    volatile uint32_t led, unused, button, unused_too, clock_1_hz, clock_100_hz, counter, prescale;
+};
+
+struct sys_tick {
+    volatile uint32_t control, reload, current;
+};
+
+enum { SYS_TICK_ON = 1, SYS_TICK_INTERRUPT = 2, SYS_TICK_SYSTEM_CLOCK = 4 };
+
+#define UART0 ((struct uart_registers *)0x40004000u)
+#define UART1 ((struct uart_registers *)0x40005000u)
+#define FPGA_IO ((struct fpga_io *)0x40028000u)
+#define SYS_TICK ((struct sys_tick *)0xE000E010u)
+#define NVIC_ENABLE (*(volatile uint32_t *)0xE000E100u)
+
+static struct uart_registers *registers_of(enum uart uart)
+{
+    return uart == UART_CAN ? UART0 : UART1;
+}
+
+/* --- what interrupts leave for the program ----------------------------------------------------- */
+
+/* The only variables outside a context: an interrupt handler is given none. */
+static struct {
+    struct queue received[UARTS];
+    uint32_t clock_last; /* what the counter showed, and how often it has begun anew */
+    uint32_t clock_rounds;
+} machine;
+
+/* --- time -------------------------------------------------------------------------------------- */
+
+void mps2_start(void)
+{
+    for (int uart = 0; uart < UARTS; uart++) {
+        struct uart_registers *registers = registers_of((enum uart)uart);
+        registers->baud_divider = 16; /* the smallest that the UART takes */
+        registers->control = CONTROL_TX | CONTROL_RX | CONTROL_RX_INTERRUPT;
+    }
+    /* The counter counts microseconds. Counting SysTick's interrupts would lose those that come
+     * while one is pending: an emulator merges them, 2 s in a minute. */
+    FPGA_IO->prescale = SYSTEM_MHZ - 1;
+    FPGA_IO->counter = 0;
+    NVIC_ENABLE = 1u << UART0_RX_IRQ | 1u << UART0_TX_IRQ | 1u << UART1_RX_IRQ | 1u << UART1_TX_IRQ;
+}
+
+uint64_t clock_us(void)
+{
+    uint32_t now = FPGA_IO->counter;
+    if (now < machine.clock_last) {
+        machine.clock_rounds++;
+    }
+    machine.clock_last = now;
+    return (uint64_t)machine.clock_rounds << 32 | now;
+}
+
+/* Have SysTick interrupt once, after `us`. */
+static void set_alarm(uint64_t us)
+{
+    uint32_t sleep_us = us < LONGEST_SLEEP_US ? (uint32_t)us : LONGEST_SLEEP_US;
+    SYS_TICK->control = 0;
+    SYS_TICK->reload = sleep_us * SYSTEM_MHZ;
+    SYS_TICK->current = 0;
+    SYS_TICK->control = SYS_TICK_ON | SYS_TICK_INTERRUPT | SYS_TICK_SYSTEM_CLOCK;
+}
+
+void alarm_interrupt(void)
+{
+    SYS_TICK->control = 0;
+}
+
+static bool something_came(void)
+{
+    return queue_waiting(&machine.received[UART_CAN]) > 0 ||
+           queue_waiting(&machine.received[UART_SPI]) > 0;
+}
+
+void sleep_until(uint64_t wake_us)
+{
+    uint64_t now = clock_us();
+    if (now >= wake_us) {
+        return;
+    }
+    set_alarm(wake_us - now);
+    /* Masked, so that what comes between looking and sleeping is not slept through: an interrupt
+     * that waits behind the mask ends WFI all the same. */
+    __asm__ volatile("cpsid i" ::: "memory");
+    if (!something_came()) {
+        __asm__ volatile("dsb\n\twfi" ::: "memory");
+    }
+    __asm__ volatile("cpsie i\n\tisb" ::: "memory");
+}
+
+/* --- UARTs ------------------------------------------------------------------------------------- */
+
+/* Take what has come. Where there is no room it stays in the UART, which lets its line wait: a
+ * hardware handshake keeps bytes that a program has no time for. */
+static void uart_interrupt(enum uart uart)
+{
+    struct uart_registers *registers = registers_of(uart);
+    struct queue *queue = &machine.received[uart];
+    registers->interrupts = INTERRUPT_TX | INTERRUPT_RX; /* cleared by writing ones */
+    registers->control &= ~(uint32_t)CONTROL_TX_INTERRUPT;
+    while (registers->state & STATE_RX_FULL) {
+        if (queue_is_full(queue)) {
+            registers->control &= ~(uint32_t)CONTROL_RX_INTERRUPT;
+            return;
+        }
+        uint8_t byte = (uint8_t)registers->data;
+        queue_put(queue, &byte, 1);
+    }
+}
+
+void uart0_interrupt(void)
+{
+    uart_interrupt(UART_CAN);
+}
+
+void uart1_interrupt(void)
+{
+    uart_interrupt(UART_SPI);
+}
+
+bool uart_take(enum uart uart, uint8_t *byte)
+{
+    size_t size;
+    const uint8_t *bytes = queue_front(&machine.received[uart], &size);
+    if (size == 0) {
+        return false;
+    }
+    *byte = bytes[0];
+    queue_drop(&machine.received[uart], 1);
+    return true;
+}
+
+/* Change a bit that interrupt handlers change too. */
+static void allow(struct uart_registers *registers, uint32_t interrupt)
+{
+    __asm__ volatile("cpsid i" ::: "memory");
+    registers->control |= interrupt;
+    __asm__ volatile("cpsie i" ::: "memory");
+}
+
+void uart_send(enum uart uart, struct queue *queue)
+{
+    struct uart_registers *registers = registers_of(uart);
+    size_t size;
+    const uint8_t *bytes = queue_front(queue, &size);
+    while (size > 0 && !(registers->state & STATE_TX_FULL)) {
+        registers->data = bytes[0];
+        queue_drop(queue, 1);
+        bytes = queue_front(queue, &size);
+    }
+    if (size > 0) {
+        allow(registers, CONTROL_TX_INTERRUPT);
+    }
+}
