@@ -27,12 +27,16 @@ ANY_PORT = ("127.0.0.1", 0)
 
 @dataclass(frozen=True)
 class LabRequest:
-    """What the user asked for; ``control`` is host and port, None what the bench file says."""
+    """What the user asked for: ``control`` is host and port, ``engine`` runs the board's firmware.
+
+    None of both is what the bench file says.
+    """
 
     bench: str
     overrides: Sequence[str] = ()
     seed: int = 1
     control: tuple[str, int] | None = None
+    engine: str | None = None
 
 
 class Lab:
@@ -101,7 +105,8 @@ def serve(
 
     Raises ConfigErrors for a bench that cannot be, LinkLost for an address that is taken.
     """
-    bench = prepare_bench(request.bench, request.overrides, served=True)
+    asked = request.bench, request.overrides
+    bench = prepare_bench(*asked, engine=request.engine, served=True)
     kind: ControlKind = resolve("labs", "control")
     rehearse(bench, request.seed)
     host, port = request.control or bench.lab or ANY_PORT

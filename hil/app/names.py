@@ -1,4 +1,4 @@
-"""Names of a bench file to drivers, twins, links and disturbers, through entry points.
+"""Names of a bench file to drivers, twins, links, disturbers and engines, through entry points.
 
 A third party adds theirs without touching ours.
 """
@@ -11,6 +11,9 @@ from typing import Any
 
 from hil.core.errors import EnvironmentProblem
 from hil.profile import read_options
+
+_ONE_OF = {"firmware": "board with firmware"}
+"""What to call one of a group, where its name is no plural."""
 
 
 @cache
@@ -26,7 +29,9 @@ def resolve(group: str, name: str) -> Any:
         return installed(group)[name].load()
     except KeyError:
         known = ", ".join(sorted(installed(group))) or "none: install the package first"
-        raise EnvironmentProblem(f"no {group[:-1]} '{name}' (installed: {known})") from None
+        raise EnvironmentProblem(
+            f"no {_ONE_OF.get(group, group[:-1])} '{name}' (installed: {known})"
+        ) from None
 
 
 @dataclass(frozen=True)

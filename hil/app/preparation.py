@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hil.app.engines import twin_of, twins_of
 from hil.app.names import installed, keys_of, resolve
 from hil.core.errors import ConfigError, ConfigErrors
 from hil.core.instants import Duration, to_seconds
-from hil.core.spec import DeviceSpec
+from hil.core.spec import BoardSpec, DeviceSpec
 from hil.live.target import Target
 from hil.profile import (
     Bench,
@@ -29,6 +30,7 @@ class Request:
     """What the user asked for; ``until`` cuts the run short at that much simulated time.
 
     ``mqtt`` is where telemetry goes: it changes nothing of the run, so ``command`` leaves it out.
+    ``engine`` runs the board's firmware, in place of what the bench file says.
     """
 
     profile: str
@@ -39,12 +41,15 @@ class Request:
     until: Duration | None = None
     operator: str = ""
     mqtt: Target | None = None
+    engine: str | None = None
 
     def command(self) -> str:
         """Return the command line that asks for the same again."""
         words = ["hil", "run", self.profile]
         if self.bench:
             words += ["--bench", self.bench]
+        if self.engine:
+            words += ["--engine", self.engine]
         for override in self.overrides:
             words += ["--set", override]
         if self.until is not None:
@@ -74,13 +79,15 @@ def prepare(request: Request) -> Prepared:
     return Prepared(profile, bench, tuple(map(str, findings.warnings)))
 
 
-def prepare_bench(name: str, overrides: Sequence[str] = (), *, served: bool = False) -> Bench:
+def prepare_bench(
+    name: str, overrides: Sequence[str] = (), *, engine: str | None = None, served: bool = False
+) -> Bench:
     """Load a bench file and check all that can be known of it without a profile.
 
-    ``served`` is for a lab, which has the devices that a run looks for. Raises ConfigErrors with
-    every error found.
+    ``engine`` is that of ``Request``; ``served`` is for a lab, which has the devices that a run
+    looks for. Raises ConfigErrors with every error found.
     """
-    bench = load_bench(name, overrides)
+    bench = with_engine(load_bench(name, overrides), engine)
     scene = BenchScene(bench, specs_of(bench), _known(bench))
     errors = list(bench_errors(scene, served=served))
     errors += _key_errors(bench)
@@ -105,7 +112,15 @@ def _both(request: Request) -> tuple[Profile, Bench]:
         errors += found.errors
     if profile is None or bench is None:
         raise ConfigErrors(errors)
-    return profile, bench
+    return profile, with_engine(bench, request.engine)
+
+
+def with_engine(bench: Bench, engine: str | None) -> Bench:
+    """Return the bench with its board in the engine of ``--engine``, if there was one."""
+    if engine is None:
+        return bench
+    boards = [name for name, spec in specs_of(bench).items() if isinstance(spec, BoardSpec)]
+    return bench.with_engine(engine, boards)
 
 
 def _known(bench: Bench) -> Known:
@@ -115,6 +130,8 @@ def _known(bench: Bench) -> Known:
         links=frozenset(installed("links")),
         faults=_faults(bench),
         kinds=_used(bench, "links", lambda device: device.link.kind),
+        engines={name: resolve("engines", name) for name in installed("engines")},
+        firmware=frozenset(installed("firmware")),
         speaks={
             name: driver.CARRIES
             for name, driver in _used(bench, "drivers", lambda device: device.driver).items()
@@ -144,12 +161,14 @@ def _key_errors(bench: Bench) -> list[ConfigError]:
     for device in bench.devices.values():
         link = device.link.kind
         carries = resolve("links", link).carries if link in installed("links") else ""
-        written = (
+        written = [
             ("drivers", device.driver, device.options),
-            ("twins", device.driver, device.virtual),
+            (twins_of(device), device.driver, device.virtual),
             ("links", link, device.link.options),
             ("disturbers", carries, device.link.faults),
-        )
+        ]
+        if device.engine is not None:
+            written.append(("engines", device.engine.kind, device.engine.options))
         for group, name, keys in written:
             if name in installed(group):
                 try:
@@ -169,8 +188,8 @@ def _faults(bench: Bench) -> dict[str, dict[str, bool]]:
         owners = (
             [resolve("drivers", device.driver)] if device.driver in installed("drivers") else []
         )
-        if device.driver in installed("twins") and (bench.lab or _has_twin(device)):
-            twin = resolve("twins", device.driver)
+        if device.driver in installed(twins_of(device)) and (bench.lab or _has_twin(device)):
+            twin = twin_of(device)
             owners.append(twin)
             faults.setdefault("wiring", {}).update(_of(twin, "WIRING_FAULTS"))
         faults[name] = {key: cell for owner in owners for key, cell in _of(owner, "FAULTS").items()}

@@ -1,8 +1,10 @@
 """The devices of a bench file, built: links, drivers and, where a link ends here, twins."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from hil.app.engines import engine_of, twin_of
 from hil.app.lab_doors import lab_doors, refuse_faults_of
 from hil.app.names import keys_of, resolve
 from hil.app.preparation import specs_of
@@ -81,9 +83,15 @@ def _device(
 
 
 def build_twin(name: str, bench: Bench, plan: LabPlan, clock: Clock) -> None:
-    """Build the twin of a device and add it to the plan. Raises ValueError for a key's value."""
+    """Build the twin of a device and add it to the plan. Raises ValueError for a key's value.
+
+    With an engine it is the electronics alone, and firmware runs on them. Raises EnvironmentProblem
+    for firmware that is not there and cannot be built.
+    """
     device = bench.devices[name]
-    twin = resolve("twins", device.driver)
+    twin = twin_of(device)
+    if device.engine is not None:
+        plan = replace(plan, engine=engine_of(device.engine))
     plan.twins[name] = twin(name, clock, plan, keys_of(twin, device.virtual))
 
 

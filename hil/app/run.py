@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hil import live
+from hil.app.engines import told, with_firmware
 from hil.app.preparation import Prepared, Request, has_twins, prepare
 from hil.app.rehearsal import rehearse
 from hil.app.rig import build
@@ -39,6 +40,8 @@ def run_profile(request: Request, stop: StopLadder, progress: Progress) -> Outco
     """
     begun_ns = monotonic_ns()
     prepared = prepare(request)
+    if has_twins(prepared.bench):
+        prepared = replace(prepared, bench=with_firmware(prepared.bench))
     profile, bench, seed = prepared.profile, prepared.bench, request.seed
     session = Session(profile, bench, seed, request.until, stop, progress)
     faults = LinkFaults()
@@ -57,6 +60,7 @@ def run_profile(request: Request, stop: StopLadder, progress: Progress) -> Outco
                 finally:
                     stop.over()
             summary = {"run": record.folder.name, "folder": str(record.folder), **session.summary()}
+            summary["engine"] = about["engine"]
             summary["link_faults"] = dict(sorted(faults.counts.items()))
             summary["startup_s"] = (monotonic_ns() - begun_ns) / 1e9 - summary["wall_s"]
             if told is not None:
@@ -87,6 +91,7 @@ def _about(request: Request, prepared: Prepared) -> dict[str, Any]:
         "operator": request.operator,
         "profile": profile.name,
         "bench": bench.name,
+        "engine": told(bench) if has_twins(bench) else None,
         "overrides": list(request.overrides),
         "seed": request.seed,
         "repeat": request.command(),

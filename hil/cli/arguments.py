@@ -23,6 +23,29 @@ AsJson: TypeAlias = Annotated[
 ]
 
 
+def _engine(_type: object, tokens: Sequence[Token]) -> str:
+    """Read the name of an engine that is installed."""
+    # imported here: who lists runs does not wait for it
+    from hil.app.names import installed  # noqa: PLC0415 - the same
+    from hil.profile.bench import TWIN  # noqa: PLC0415 - the same
+
+    name, known = tokens[0].value, [TWIN, *sorted(installed("engines"))]
+    if name not in known:
+        raise ValueError(f"found '{name}', expected one of {', '.join(known)}")
+    return name
+
+
+Engine: TypeAlias = Annotated[
+    str | None,
+    Parameter(
+        converter=_engine,
+        n_tokens=1,
+        help="What runs the virtual board's firmware, in place of what the bench says; "
+        "twin: none is run.",
+    ),
+]
+
+
 def seed(_type: object, tokens: Sequence[Token]) -> int:
     """Read a seed. Rounded, 1.5 would be another run under the name of this one."""
     text = tokens[0].value

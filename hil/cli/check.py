@@ -5,6 +5,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from hil.app import Request, prepare
+from hil.cli import arguments
 
 
 def check(
@@ -12,6 +13,7 @@ def check(
     *,
     bench: str | None = None,
     set_: Annotated[tuple[str, ...], Parameter(name="--set", negative=())] = (),
+    engine: arguments.Engine = None,
 ) -> None:
     """Check a profile against a bench without touching a device.
 
@@ -28,7 +30,7 @@ def check(
     set_
         Change one key: KEY=VALUE, repeatable. Keys of the bench begin with bench.
     """
-    prepared = prepare(Request(profile=profile, bench=bench, overrides=set_))
+    prepared = prepare(Request(profile=profile, bench=bench, overrides=set_, engine=engine))
     for warning in prepared.warnings:
         print(f"warning: {warning}")  # noqa: T201 - the command line's own voice
     print(f"{prepared.profile.name} can run on {prepared.bench.name}")  # noqa: T201 - the same

@@ -28,6 +28,7 @@ def serve(
     *,
     bench: BenchName = "loopback",
     set_: BenchKeys = (),
+    engine: arguments.Engine = None,
     control: Control = None,
     seed: Annotated[int, Parameter(converter=arguments.seed)] = 1,
     json_: AsJson = False,
@@ -49,7 +50,7 @@ def serve(
     """
     stop = StopLadder()
     with signals.sent_to(stop.request):
-        serve_lab(LabRequest(bench, set_, seed, control), stop, _json if json_ else _table)
+        serve_lab(LabRequest(bench, set_, seed, control, engine), stop, _json if json_ else _table)
 
 
 def _json(listening: Mapping[str, Any]) -> None:

@@ -34,6 +34,8 @@ def show(outcome: Outcome, request: Request) -> None:
         f"{body['simulated_s']:.0f} s simulated in {body['wall_s']:.1f} s "
         f"({body['speed']:.0f} times real time), after {body['startup_s']:.1f} s of set-up"
     )
+    if body["engine"] is not None:
+        console.print(_engine(body["engine"]))
     if body["timing"]:
         console.print(_timing(body["timing"]))
     if body["link_faults"]:
@@ -56,6 +58,14 @@ def _telemetry(told: Mapping[str, Any]) -> str:
     missing = f", {owed} not" if owed else ""
     problem = f" ({told['problem']})" if told["problem"] else ""
     return f"mqtt    {told['sent']} messages to {told['broker']}{more}{missing}{problem}"
+
+
+def _engine(engine: Mapping[str, Any]) -> str:
+    """Say what the virtual board was."""
+    if "sha256" not in engine:
+        return f"engine  {engine['kind']}"
+    made = engine.get("compiler") or engine.get("file", "")
+    return f"engine  {engine['kind']}, firmware {engine['sha256'][:16]} ({made})"
 
 
 def _timing(timing: Mapping[str, Any]) -> str:

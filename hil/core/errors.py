@@ -87,6 +87,10 @@ class InstrumentFault(DeviceError):
         self.code = code
 
 
+class FirmwareFault(BenchError):
+    """Firmware in an engine does what no controller could: it never rests, or sends no frame."""
+
+
 class InterlockTrip(BenchError):
     """A limit that the bench watches was crossed; the bench goes to its safe state."""
 

@@ -19,7 +19,15 @@ From text to a profile, one module a stage:
 To add a step: a frozen dataclass in ``model``, a branch in ``entries``. To add a key: a field.
 """
 
-from hil.profile.bench import Bench, DeviceConfig, LinkConfig, load_bench, read_options
+from hil.profile.bench import (
+    TWIN,
+    Bench,
+    DeviceConfig,
+    EngineConfig,
+    LinkConfig,
+    load_bench,
+    read_options,
+)
 from hil.profile.check import Findings, check_profile
 from hil.profile.check_bench import bench_errors
 from hil.profile.load import load_cell, load_profile
@@ -28,9 +36,11 @@ from hil.profile.scene import BenchScene, Known
 from hil.profile.schema import bench_schema, profile_schema
 
 __all__ = [
+    "TWIN",
     "Bench",
     "BenchScene",
     "DeviceConfig",
+    "EngineConfig",
     "Findings",
     "Known",
     "LinkConfig",

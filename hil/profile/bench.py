@@ -17,8 +17,8 @@ dataclass (``OPTIONS``), and ``read_options`` reads the keys by it, with the sam
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -28,8 +28,10 @@ from pydantic import Field as FormField
 from hil.core import units
 from hil.core.errors import ConfigError, ConfigErrors, UnitError
 from hil.core.instants import SECOND, Duration
+from hil.core.recorded import UNLESS_DEFAULT
 from hil.core.wiring import Channel, NtcWire, ShuntWire, WiringPlan
 from hil.physics.board import BoardDesign
+from hil.ports import Firmware
 from hil.profile.conditions import nearest
 from hil.profile.entries import LIMITS
 from hil.profile.files import find
@@ -68,13 +70,29 @@ class LinkConfig:
 
 
 @dataclass(frozen=True)
+class EngineConfig:
+    """Where a virtual board's own firmware runs: the name of an engine, and that engine's keys.
+
+    ``firmware`` is the image, once it has been found or built.
+    """
+
+    kind: str
+    options: Mapping[str, Any]
+    firmware: Firmware | None = None
+
+
+@dataclass(frozen=True)
 class DeviceConfig:
-    """One device: its driver with the driver's own keys, its link, and keys for its twin."""
+    """One device: its driver with the driver's own keys, its link, and keys for its twin.
+
+    ``engine`` runs the firmware of its twin; None where the twin is all there is.
+    """
 
     driver: str
     link: LinkConfig
     options: Mapping[str, Any]
     virtual: Mapping[str, Any]
+    engine: EngineConfig | None = field(default=None, metadata=UNLESS_DEFAULT)
 
 
 @dataclass(frozen=True)
@@ -101,9 +119,26 @@ class Bench:
         """Return an error at a dotted key, or at the nearest one above it that the file has."""
         return nearest_mark(self.marks, key, str(self.file)).error(key, message)
 
+    def with_engine(self, kind: str, boards: Collection[str]) -> "Bench":
+        """Return the bench with the firmware of the named devices in another engine.
+
+        Whatever else their ``engine`` says stays as it is: flags are the firmware's.
+        """
+        devices = {
+            name: replace(device, engine=_moved(device.engine, kind)) if name in boards else device
+            for name, device in self.devices.items()
+        }
+        return replace(self, devices=devices)
+
     def resolved_text(self) -> str:
         """Return everything that decides the run as one line of JSON, without any path."""
         return as_json(self)
+
+
+def _moved(engine: EngineConfig | None, kind: str) -> EngineConfig | None:
+    """Return what an engine's keys are in an engine of another kind."""
+    options = {} if engine is None else engine.options
+    return EngineConfig(kind, options) if options or kind != TWIN else None
 
 
 # --- how it is written -------------------------------------------------------------------------
@@ -146,6 +181,42 @@ def _options(value: Any) -> Table:
 OPTIONS: Any = Annotated[dict, PlainValidator(_options), WithJsonSchema({"type": "object"})]
 
 
+TWIN = "twin"
+"""The engine of a virtual board that is no firmware: the twin does all of it."""
+
+
+def _engine(value: Any) -> EngineConfig | None:
+    """Split ``kind`` from the keys that only the engine itself understands.
+
+    Keys without a kind are kept: ``--engine`` may still bring one (``Bench.with_engine``).
+    """
+    if isinstance(value, Text):
+        return None if value == TWIN else EngineConfig(str(value), {})
+    if not isinstance(value, Table) or not isinstance(value.get("kind", ""), str):
+        raise ValueError("expected the name of an engine, or {kind: NAME, ...}")  # noqa: TRY004 - pydantic collects ValueErrors
+    options = Table(value.mark)
+    for key, one in value.items():
+        if key != "kind":
+            options.put(key, one, value.keys_at[key])
+    kind = str(value.get("kind", TWIN))
+    return EngineConfig(kind, options) if options or kind != TWIN else None
+
+
+ENGINE: Any = Annotated[
+    EngineConfig | None,
+    PlainValidator(_engine),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string"},
+                {"type": "object", "properties": {"kind": {"type": "string"}}},
+            ],
+            "examples": ["lib"],
+        }
+    ),
+]
+
+
 class DeviceFields(Form):
     """One entry of ``devices``."""
 
@@ -153,6 +224,7 @@ class DeviceFields(Form):
     link: LINK
     options: OPTIONS = FormField(default_factory=dict, description="the driver's own keys")
     virtual: OPTIONS = FormField(default_factory=dict, description="the twin's own keys")
+    engine: ENGINE = FormField(default=None, description="what runs a virtual board's firmware")
 
 
 DEVICE: Any = Annotated[DeviceFields, AfterValidator(lambda form: make(DeviceConfig, form))]
@@ -297,6 +369,7 @@ def load_bench(
     path = find(str(path_or_name), "benches", root, named_at, "bench" if named_at else "")
     tree = load_table(path, str(path))
     _name_design(tree)  # so that ``board.cycle`` has a table to go into
+    _name_engines(tree)
     apply_overrides(tree, for_bench(overrides), "bench.")
     _name_design(tree)  # and again, for ``board=NAME``
     design = _put_design_in(tree, root)
@@ -329,6 +402,17 @@ def _name_design(tree: Table) -> None:
         table = Table(board.mark)
         table.put("design", board, board.mark)
         tree.put("board", table, tree.keys_at["board"])
+
+
+def _name_engines(tree: Table) -> None:
+    """Write ``engine: NAME`` as ``engine: {kind: NAME}``, so that keys can be set beside it."""
+    devices = tree.get("devices")
+    for device in devices.values() if isinstance(devices, Table) else ():
+        engine = device.get("engine") if isinstance(device, Table) else None
+        if isinstance(engine, Text):
+            table = Table(engine.mark)
+            table.put("kind", engine, engine.mark)
+            device.put("engine", table, device.keys_at["engine"])
 
 
 def _put_design_in(tree: Table, root: Path | None) -> str:

@@ -10,6 +10,7 @@ from hil.core.errors import ConfigError
 from hil.core.instants import to_seconds
 from hil.core.spec import BoardSpec, ChamberSpec, EmulatorSpec
 from hil.physics.board import ntc_divider_v
+from hil.profile.check_engine import engine_errors
 from hil.profile.conditions import nearest
 from hil.profile.scene import Devices, Scene
 
@@ -38,6 +39,7 @@ def bench_errors(scene: Devices, *, served: bool = False) -> Iterator[ConfigErro
         if needs and kind and needs != kind.carries:
             message = f"'{link}' carries {kind.carries}, and {driver} needs a link for {needs}"
             yield bench.wrong(f"{key}.link.kind", message)
+    yield from engine_errors(scene, served=served)
     if not served:
         yield from _worlds(scene)
     # With an unknown driver a missing role is only its shadow.

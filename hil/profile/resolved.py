@@ -7,11 +7,14 @@ shortest floats make equal values equal texts on every host.
 
 import json
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import Field, fields, is_dataclass
 from typing import Any
 
-_LEFT_OUT = frozenset({"file", "marks", "lab", "line", "times_ns", "values"})
-"""Places of the host's files, the lab's door, and series, which their SHA-256 stands for."""
+from hil.core.recorded import UNLESS_DEFAULT
+
+_LEFT_OUT = frozenset({"file", "marks", "lab", "line", "firmware", "times_ns", "values"})
+"""Places of the host's files, the lab's door, what a host's compiler makes of firmware (the
+manifest has its SHA-256), and series, which their SHA-256 stands for."""
 
 
 def as_json(value: object) -> str:
@@ -22,7 +25,7 @@ def as_json(value: object) -> str:
 def plain(value: Any) -> Any:
     """Return dataclasses as mappings and tuples as lists, all the way down."""
     if is_dataclass(value):
-        kept = {f.name: getattr(value, f.name) for f in fields(value) if f.name not in _LEFT_OUT}
+        kept = {f.name: getattr(value, f.name) for f in fields(value) if _is_kept(f, value)}
         kind = getattr(value, "kind", None)
         return plain(kept | {"kind": kind} if kind else kept)
     if isinstance(value, Mapping):
@@ -30,3 +33,9 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [plain(one) for one in value]
     return value if isinstance(value, bool | int | float | None) else str(value)
+
+
+def _is_kept(f: "Field[Any]", value: object) -> bool:
+    """Say whether a field of ``value`` belongs into the record."""
+    at_default = f.metadata == UNLESS_DEFAULT and getattr(value, f.name) == f.default
+    return f.name not in _LEFT_OUT and not at_default

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from hil.core.errors import ConfigError
 from hil.core.spec import BoardSpec, ChamberSpec, DeviceSpec, EmulatorSpec, Range
-from hil.ports import LinkKind
+from hil.ports import EngineKind, LinkKind
 from hil.profile.bench import Bench
 from hil.profile.model import Profile
 
@@ -21,6 +21,7 @@ class Known:
     ``faults`` is, by target of ``inject``, each fault it takes and whether that is one of a cell; a
     target is a device, or ``wiring``. ``kinds`` is by link, ``speaks`` by driver what it needs its
     link to carry (``bytes`` or ``frames``); a name that is missing there is not checked.
+    ``engines`` is by name, ``firmware`` are the drivers whose virtual device can be firmware.
     """
 
     drivers: Collection[str]
@@ -29,6 +30,8 @@ class Known:
     faults: Mapping[str, Mapping[str, bool]]
     kinds: Mapping[str, LinkKind] = field(default_factory=dict)
     speaks: Mapping[str, str] = field(default_factory=dict)
+    engines: Mapping[str, EngineKind] = field(default_factory=dict)
+    firmware: Collection[str] = ()
 
     def is_virtual(self, link: str) -> bool:
         """Say whether a link ends at a twin in this process."""

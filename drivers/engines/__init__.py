@@ -1,0 +1,1 @@
+"""Engines: where a board's own firmware runs, under the bench's clock or under its own."""
