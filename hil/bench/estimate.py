@@ -7,6 +7,7 @@ from hil.core.instants import Duration
 from hil.profile.model import (
     After,
     Charge,
+    Clear,
     Discharge,
     Expect,
     ExpectFault,
@@ -32,7 +33,7 @@ def longest(steps: Sequence[Step]) -> Duration | None:
 
 def _longest_of(step: Step) -> Duration | None:
     match step:
-        case Expect():
+        case Expect() | Clear():
             return 0
         case Rest() | Soak():
             return step.for_ns

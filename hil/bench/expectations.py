@@ -12,7 +12,7 @@ from hil.bench.quantities import Reader
 from hil.core.instants import Duration, Instant, to_seconds
 from hil.core.records import ExpectationJudged
 from hil.profile.conditions import Criterion
-from hil.profile.model import Expect, ExpectFault
+from hil.profile.model import Expect, ExpectFault, ExpectGone
 from hil.verdict.judgement import judge
 from hil.verdict.registry import MetricValue, Uncertainties
 
@@ -85,11 +85,12 @@ def of_row(
 def of_fault(
     step: ExpectFault, after: Duration, by: Duration | None, at: Instant, read_at: Instant
 ) -> ExpectationJudged:
-    """Judge how long a board took to report a fault: more than ``after``, not more than ``by``.
+    """Judge how long a board took to report a fault, or that it is gone.
 
-    Never (``by`` None) counts as infinite.
+    It took more than ``after`` and not more than ``by``; never (``by`` None) counts as infinite.
     """
-    name = f"board reports {step.fault}" + (f" on cell {step.cell}" if step.cell else "")
+    what = f"no more {step.fault}" if isinstance(step, ExpectGone) else step.fault
+    name = f"board reports {what}" + (f" on cell {step.cell}" if step.cell else "")
     in_time = by is not None and by <= step.within_ns
     too_late = after >= step.within_ns
     passed = True if in_time else False if too_late else None

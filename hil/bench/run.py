@@ -29,7 +29,7 @@ from hil.core.records import (
     StopRequested,
 )
 from hil.ports import BoardFault, Device, Identity, Recorder
-from hil.profile.model import Expect, ExpectFault, Inject, Step
+from hil.profile.model import Clear, Expect, ExpectFault, Inject, Step
 
 CHECKED_EVERY = 300 * MILLISECOND
 """A bench that cannot keep records, or loses a link, goes safe within a second at any tick."""
@@ -272,7 +272,7 @@ class Run:
         """Order a chamber set-point for this tick."""
         self._ticker.chamber.give(set_degc, ramp_k_per_min)
 
-    def inject(self, step: Inject, *, active: bool) -> None:
+    def inject(self, step: Inject | Clear, *, active: bool) -> None:
         """Put a fault in or out, in this tick."""
         self._injections.order(step, self.now, active=active)
 
@@ -283,7 +283,7 @@ class Run:
             self.emit(judged)
 
     def judge_fault(self, step: ExpectFault, after: Duration, by: Duration | None) -> None:
-        """Judge how long the board took to report a fault."""
+        """Judge how long the board took to report a fault, or that it is gone."""
         self.emit(of_fault(step, after, by, self._clock.now(), self._ticker.row_at))
 
 

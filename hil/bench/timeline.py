@@ -17,11 +17,13 @@ from hil.ports import BoardFault
 from hil.profile.model import (
     After,
     Charge,
+    Clear,
     Compare,
     Condition,
     Discharge,
     Expect,
     ExpectFault,
+    ExpectGone,
     Follow,
     Hold,
     Inject,
@@ -59,14 +61,17 @@ class World(Protocol):
     def set_chamber(self, set_degc: float, ramp_k_per_min: float | None) -> None:
         """Give the chamber a new set-point, sent in this tick."""
 
-    def inject(self, step: Inject, *, active: bool) -> None:
+    def inject(self, step: Inject | Clear, *, active: bool) -> None:
         """Put a fault in or take it out, in this tick."""
 
     def judge(self, step: Expect) -> None:
         """Judge a value expectation on the current row."""
 
     def judge_fault(self, step: ExpectFault, after: Duration, by: Duration | None) -> None:
-        """Judge a fault that came later than ``after`` and not later than ``by`` (None: unseen)."""
+        """Judge a fault that came, or went, later than ``after`` and not later than ``by``.
+
+        None is that it was not seen to.
+        """
 
 
 class Timeline:
@@ -242,23 +247,25 @@ def _expect_fault(step: ExpectFault, world: World) -> Play:
     """Look until the fault is seen, or a look after its time has not found it.
 
     A fault comes between two looks; which side of the limit it came on is known only if both lie
-    on that side. One that was there from the start says nothing about how fast the board is.
+    on that side. One that was there from the start says nothing about how fast the board is; nor
+    does one that was gone from the start, where it is expected to go.
     """
     start = world.now
-    wanted = BoardFault(step.fault, step.cell)
-    if wanted in world.faults:
+    fault, goes = BoardFault(step.fault, step.cell), isinstance(step, ExpectGone)
+    reported = "reported no more" if goes else "reported"
+    if (fault in world.faults) != goes:
         world.judge_fault(step, -step.within_ns, step.within_ns + 1)
-        return "was reported before the step began"
+        return f"was {reported} before the step began"
     unseen_until: Duration = 0
     while unseen_until < step.within_ns:
         yield REST
-        if wanted in world.faults:
+        if (fault in world.faults) != goes:
             seen_at = world.sensed_at - start
             world.judge_fault(step, unseen_until, seen_at)
-            return f"reported within {clock_text(seen_at)}"
+            return f"{reported} within {clock_text(seen_at)}"
         unseen_until = world.sensed_at - start
     world.judge_fault(step, unseen_until, None)
-    return f"not reported within {clock_text(unseen_until)}"
+    return f"not {reported} within {clock_text(unseen_until)}"
 
 
 def _inject(step: Inject, world: World) -> Play:
@@ -267,6 +274,12 @@ def _inject(step: Inject, world: World) -> Play:
         return "stays in"
     yield from _rest_until(world.now + step.for_ns, world)
     world.inject(step, active=False)
+    return "taken out"
+
+
+def _clear(step: Clear, world: World) -> Play:
+    world.inject(step, active=False)
+    yield from ()
     return "taken out"
 
 
@@ -279,5 +292,7 @@ PLAYERS: dict[type, Callable[[Any, World], Play]] = {
     Follow: _follow,
     Expect: _expect,
     ExpectFault: _expect_fault,
+    ExpectGone: _expect_fault,
     Inject: _inject,
+    Clear: _clear,
 }

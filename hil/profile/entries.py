@@ -30,10 +30,12 @@ from hil.profile.conditions import QUANTITIES
 from hil.profile.forms import DURATION, NAME, PERIOD, Form, filled, form_fields, make, quantity
 from hil.profile.model import (
     Charge,
+    Clear,
     Controller,
     Discharge,
     Expect,
     ExpectFault,
+    ExpectGone,
     Follow,
     Hold,
     Inject,
@@ -104,6 +106,9 @@ class FaultFields(Form):
     board: str | None = FormField(None, description="a fault that the board must report")
     cell: int = FormField(0, ge=0, description="the cell of the fault; 0 is the whole board")
     within: PERIOD | None = FormField(None, description="how soon the fault must be reported")
+    gone_within: PERIOD | None = FormField(
+        None, description="how soon the fault must be reported no more"
+    )
 
 
 def _expect(form: Any) -> Expect | ExpectFault:
@@ -115,14 +120,21 @@ def _expect(form: Any) -> Expect | ExpectFault:
     if (form.board is not None) + len(bounded) != 1:
         raise ValueError("expected exactly one quantity (gap: {max: 60 mV}), or board: FAULT")
     if form.board is not None:
-        if form.within is None:
-            raise ValueError("a fault of the board is expected 'within' a time")
-        return ExpectFault(fault=form.board, cell=form.cell, within_ns=form.within)
-    if form.cell or form.within is not None:
-        raise ValueError("'cell' and 'within' go with board: FAULT only")
+        return _expected_fault(form)
+    if form.cell or form.within is not None or form.gone_within is not None:
+        raise ValueError("'cell', 'within' and 'gone_within' go with board: FAULT only")
     [(name, low, high)] = bounded
     label = f"{name}, {' '.join(form.read.split())}" if form.read else name
     return Expect(quantity=name, minimum=low, maximum=high, unit=QUANTITIES[name].unit, name=label)
+
+
+def _expected_fault(form: Any) -> ExpectFault:
+    """Return the expectation that a fault comes, or that it goes."""
+    if (form.within is None) == (form.gone_within is None):
+        raise ValueError("a fault of the board is expected 'within' a time, or 'gone_within' one")
+    if form.within is not None:
+        return ExpectFault(fault=form.board, cell=form.cell, within_ns=form.within)
+    return ExpectGone(fault=form.board, cell=form.cell, within_ns=form.gone_within)
 
 
 EXPECT: Any = Annotated[
@@ -185,7 +197,10 @@ def _flat(node: Any) -> str:
     return " or ".join(map(_flat, node)) if isinstance(node, list) else " ".join(node.split())
 
 
-KINDS = ("soak", "charge", "hold", "discharge", "rest", "follow", "repeat", "expect", "inject")
+KINDS = (
+    *("soak", "charge", "hold", "discharge", "rest", "follow", "repeat"),
+    *("expect", "inject", "clear"),
+)
 
 STEP: Any = Annotated[
     _body("soak", filled(Soak))
@@ -196,7 +211,8 @@ STEP: Any = Annotated[
     | _body("follow", filled(Follow))
     | Annotated[RepeatFields, AfterValidator(_repeat), Tag(TAG + "repeat")]
     | _body("expect", EXPECT)
-    | _body("inject", filled(Inject)),
+    | _body("inject", filled(Inject))
+    | _body("clear", filled(Clear)),
     Discriminator(_kind),
     WrapValidator(_placed),
 ]

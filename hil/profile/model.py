@@ -175,6 +175,13 @@ class ExpectFault(Played):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExpectGone(ExpectFault):
+    """Expect the board to report a fault no more, within a time from now."""
+
+    gone: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
 class Inject(Played):
     """Put a fault into a device or the wiring, for a time or for good; cell 0 means no one cell."""
 
@@ -185,8 +192,28 @@ class Inject(Played):
     for_ns: Duration | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Clear(Played):
+    """Take a fault out again that an ``Inject`` without a time has put in."""
+
+    kind: ClassVar[str] = "clear"
+    target: str
+    fault: str
+    cell: Annotated[int, Ge(0)] = 0
+
+
 Step: TypeAlias = (
-    Soak | Charge | Discharge | Hold | Rest | Follow | Repeat | Expect | ExpectFault | Inject
+    Soak
+    | Charge
+    | Discharge
+    | Hold
+    | Rest
+    | Follow
+    | Repeat
+    | Expect
+    | ExpectFault
+    | Inject
+    | Clear
 )
 """The closed union of what a profile can do."""
 

@@ -207,7 +207,8 @@ PROFILES = {
     "fault without a deadline": (
         "{gap: {max: 60 mV}}",
         "{board: open-wire}",
-        "14:5: steps.5.expect: a fault of the board is expected 'within' a time",
+        "14:5: steps.5.expect: a fault of the board is expected 'within' a time, "
+        "or 'gone_within' one",
     ),
     "deadline of nothing": (
         "{gap: {max: 60 mV}}",

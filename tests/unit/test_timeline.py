@@ -16,10 +16,12 @@ from hil.ports import BoardFault
 from hil.profile.model import (
     After,
     Charge,
+    Clear,
     Compare,
     Discharge,
     Expect,
     ExpectFault,
+    ExpectGone,
     Follow,
     Hold,
     Inject,
@@ -52,7 +54,7 @@ class FakeWorld:
     def set_chamber(self, set_degc: float, ramp_k_per_min: float | None) -> None:
         self.told.append(("chamber", set_degc, ramp_k_per_min))
 
-    def inject(self, step: Inject, *, active: bool) -> None:
+    def inject(self, step: Inject | Clear, *, active: bool) -> None:
         self.told.append((step.fault, active, self.now))
 
     def judge(self, step: Expect) -> None:
@@ -229,6 +231,38 @@ def test_an_injected_fault_is_taken_out_after_its_time_and_stays_without_one() -
         ("silent", False, 2 * SECOND),
         ("open-lead", True, 2 * SECOND),
     ]
+
+
+def test_a_fault_that_stays_in_is_taken_out_by_a_step_of_its_own() -> None:
+    world = FakeWorld()
+    steps: list[Step] = [
+        Inject(target="wiring", fault="open-lead", cell=3),
+        Rest(for_ns=2 * SECOND),
+        Clear(target="wiring", fault="open-lead", cell=3),
+        Rest(for_ns=SECOND),
+    ]
+    assert len(play(steps, world, 10)) == 3  # to take it out takes no time
+    assert world.told == [("open-lead", True, 0), ("open-lead", False, 2 * SECOND)]
+
+
+def look_for_end(world: FakeWorld, gone_in_tick: int | None) -> list[object]:
+    """Expect an open wire to be reported no more within 3 s."""
+    world.faults = OPEN_WIRE
+    timeline = Timeline([ExpectGone(fault="open-wire", cell=2, within_ns=3 * SECOND)], world)
+    for k in range(10):
+        world.now = k * SECOND
+        if timeline.next_demand() is None:
+            break
+        world.sensed_at = world.now + SECOND // 100
+        if k == gone_in_tick:
+            world.faults = frozenset()
+    return world.told
+
+
+def test_the_end_of_a_fault_is_bounded_as_its_beginning_is() -> None:
+    look = SECOND // 100
+    assert look_for_end(FakeWorld(), gone_in_tick=1) == [("open-wire", look, SECOND + look)]
+    assert look_for_end(FakeWorld(), gone_in_tick=None) == [("open-wire", 3 * SECOND + look, None)]
 
 
 def test_an_hour_of_ticks_is_an_hour() -> None:
