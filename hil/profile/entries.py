@@ -131,7 +131,7 @@ def _expect(form: Any) -> Expect | ExpectFault:
 def _expected_fault(form: Any) -> ExpectFault:
     """Return the expectation that a fault comes, or that it goes."""
     if (form.within is None) == (form.gone_within is None):
-        raise ValueError("a fault of the board is expected 'within' a time, or 'gone_within' one")
+        raise ValueError("a fault of the board is expected 'within' or 'gone_within' a time")
     if form.within is not None:
         return ExpectFault(fault=form.board, cell=form.cell, within_ns=form.within)
     return ExpectGone(fault=form.board, cell=form.cell, within_ns=form.gone_within)
