@@ -124,6 +124,18 @@ class BoardHarness:
         leads: list[bool] = found.tolist()
         return leads
 
+    def probed_v(self, pin_a: float, chip_cells: int, now: Instant) -> physics.Row:
+        """Return what each input settles to while a front end drives ``pin_a`` into its own pins.
+
+        ``chip_cells`` hang on each front end. The current flows for milliseconds: its charge is
+        left out of the cells' account.
+        """
+        self.advance(now)
+        found = np.empty(len(self._sources))
+        at_s = (now - self._cycle_start) * 1e-9
+        physics.probed_voltages(self.ladder, self._on_until_s, at_s, chip_cells, pin_a, found)
+        return found
+
     # --- what the emulators ask ------------------------------------------------------------------
 
     def before_change(self, now: Instant) -> None:

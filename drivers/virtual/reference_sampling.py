@@ -61,14 +61,17 @@ class Sampling:
         self._current_offset_a = design.current_offset_a * self._uniform(-1)
         self._current_scale = 1 + 1e-6 * design.current_gain_ppm * self._uniform(-2)
 
-    def cell_counts(self, sample: int) -> list[int]:
-        """Convert all cells now, in counts of 0.1 mV; the harness has been moved on to now."""
+    def cell_counts(self, sample: int, input_v: physics.Row | None = None) -> list[int]:
+        """Convert all cells now, in counts of 0.1 mV; the harness has been moved on to now.
+
+        ``input_v`` (cells,) is what stands at the ADC, if not what the input filters let through.
+        """
         design = self._design
         physics.sample_cells(
             self._seed,
             self._device,
             sample,
-            self.harness.filtered_v,
+            self.harness.filtered_v if input_v is None else input_v,
             self._chain.offset_v,
             self._chain.gain_ppm,
             self._chain.drift_ppm_per_k,
@@ -99,6 +102,15 @@ class Sampling:
             physics.ntc_degc(self._design, self._ntcs[ntc][0](self._ntcs[ntc][1]))
             if ntc in self._ntcs
             else self._air_degc(now)
+            for ntc in range(1, self._design.ntcs + 1)
+        ]
+
+    def ntc_pins_v(self, now: Instant) -> list[float]:
+        """Return what stands on every NTC pin: emulated, or the divider of an NTC in the air."""
+        return [
+            self._ntcs[ntc][0](self._ntcs[ntc][1])
+            if ntc in self._ntcs
+            else physics.ntc_divider_v(self._design, self._air_degc(now))
             for ntc in range(1, self._design.ntcs + 1)
         ]
 

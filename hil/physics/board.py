@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hil.core.instants import MINUTE
 from hil.physics.noise import compiled, noise_row, uniform_row
 
 __all__ = [
@@ -43,6 +44,8 @@ MAX_LIMIT_A = 6553.5
 """A current limit has 16 bits of 0.1 A on the bus."""
 CYCLE_S = (1e-3, 60.0)
 """Beyond a minute nothing is answered in the time that a safe state may take."""
+BALANCE_EVERY_S = (1e-3, 3600.0)
+"""From every cycle of a fast board to once an hour."""
 NTC_BETA_K = (1000.0, 10_000.0)
 """Parts are 2000 to 5000 K; far outside the curve overflows."""
 
@@ -124,6 +127,12 @@ class BoardDesign:
     open_wire_threshold_v: float
     pull_a: float
 
+    # How a board with firmware of its own balances while no host commands it: a cell bleeds from
+    # ``start`` above the lowest one down to ``stop``, decided every ``balance_every``.
+    balance_start_v: float = 0.050
+    balance_stop_v: float = 0.030
+    balance_every_ns: int = 2 * MINUTE
+
     def __post_init__(self) -> None:
         """Refuse a board that cannot exist. Raises ValueError naming the key."""
         self._within("cells", 1, MAX_CELLS)
@@ -135,6 +144,13 @@ class BoardDesign:
         self._within("charge_limit_a", 0, MAX_LIMIT_A)
         self._within("discharge_limit_a", 0, MAX_LIMIT_A)
         self._within("open_wire_every", 1, 1_000_000)
+        self._within("balance_start_v", 0, ADC_MAX_V)
+        self._within("balance_every_ns", *BALANCE_EVERY_S, scale=1e-9)
+        if not 0 < self.balance_stop_v <= self.balance_start_v:
+            found = f"found {self.balance_stop_v} V"
+            raise ValueError(
+                f"balance_stop_v: {found}, expected more than 0 and at most balance_start_v"
+            )
         if self.front_ends > MAX_FRONT_ENDS:
             found = f"{self.cells} cells need {self.front_ends} front ends"
             raise ValueError(f"cells_per_front_end: {found}, expected at most {MAX_FRONT_ENDS}")

@@ -21,6 +21,7 @@ __all__ = [
     "advance_arrays",
     "currents_at",
     "find_open_leads",
+    "probed_voltages",
     "pulled_voltages",
 ]
 
@@ -135,6 +136,37 @@ def find_open_leads(
             out[0] |= i == 0 and floats and not above
             out[n] |= i == n - 1 and floats and not below
         pull[i] = 0.0
+
+
+@compiled
+def probed_voltages(
+    ladder: Ladder, on_until_s: Row, at_s: float, chip_cells: int, pin_a: float, out_v: Row
+) -> None:
+    """Fill ``out_v`` (cells,) with what each input settles to while its own two pins are driven.
+
+    That is the ADOW command of an LTC681x: ``pin_a`` flows into both pins of the cell that is being
+    converted (negative: out of them), cell after cell. The current comes from the chip's supply,
+    the upper end of its ``chip_cells``, and leaves by its ground, the lower end: seen from the
+    inputs it is always a load, of one ``pin_a`` beside the converted cell and of two beside those
+    that it passes on the way. Bleeds that are on at ``at_s`` stay on.
+    """
+    n = out_v.shape[0]
+    load_ohm = np.empty(n)
+    switched_loads(ladder, on_until_s, at_s, load_ohm)
+    driven_v = np.empty(n)
+    current_a = np.empty(n)
+    scratch = np.empty(n)
+    for i in range(n):
+        first = i // chip_cells * chip_cells
+        for k in range(n):
+            driven_v[k] = ladder.source_v[k]
+            passed = first <= k < i if pin_a < 0.0 else i < k < first + chip_cells
+            if passed:
+                driven_v[k] += 2.0 * abs(pin_a) * load_ohm[k]
+        own_v = abs(pin_a) * load_ohm[i]
+        driven_v[i] += own_v
+        loop_currents(driven_v, ladder, load_ohm, current_a, scratch)
+        out_v[i] = current_a[i] * load_ohm[i] - own_v
 
 
 @compiled

@@ -1,0 +1,155 @@
+"""The reference board with firmware of its own: its electronics, and an engine that runs the C.
+
+The firmware says when it wants to run next; what it asks its chips is answered inside that call,
+and the frames it sends leave at that instant. Without an engine the electronics stand alone
+(``hil.ports.Electronics``), for firmware that runs in a process or an emulator of its own.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from can import Message
+
+from drivers.virtual.firmware_electronics import BoardElectronics
+from drivers.virtual.firmware_parameters import parameter_page
+from drivers.virtual.harness import BoardHarness
+from drivers.virtual.reference_board import BoardOptions
+from hil.physics.board import BoardDesign
+from hil.ports import POWER_LOSS, BoardEngine, Clock, LabPlan, SpiBus, Timer
+
+
+class FirmwareBoardTwin:
+    """The board on its bus (``FrameTwin``), at its terminals, and on its SPI bus.
+
+    What is wrong with the firmware itself is no fault to put in: it is another image.
+    """
+
+    FAULTS: ClassVar[tuple[str, ...]] = ("silent", POWER_LOSS, *BoardElectronics.FAULTS)
+    FAULTS_OF_A_CELL: ClassVar[tuple[str, ...]] = BoardElectronics.FAULTS
+    WIRING_FAULTS: ClassVar[tuple[str, ...]] = BoardHarness.FAULTS
+    OPTIONS: ClassVar[type] = BoardOptions
+
+    def __init__(
+        self, name: str, clock: Clock, plan: LabPlan, options: Mapping[str, Any] | None = None
+    ) -> None:
+        """``options`` are the fields of ``BoardOptions``; TypeError for any other.
+
+        Raises ValueError for a board that has no room in the parameter page or on the chips' pins.
+        """
+        self.name = name
+        self._clock = clock
+        self._design: BoardDesign = plan.board
+        self._engine: BoardEngine | None = plan.engine
+        self._options = BoardOptions(**(options or {}))
+        self._electronics = BoardElectronics(name, clock, plan)
+        self._parameters = parameter_page(self._design, self._options.serial)
+        self._send: Callable[[Message], None] | None = None
+        self._is_started = False
+        self._is_running = False  # started, and with its supply
+        self._is_silent = False  # the transceiver; the firmware does not know
+        self._wakes: Timer | None = None
+
+    # --- Electronics ------------------------------------------------------------------------------
+
+    @property
+    def spi(self) -> SpiBus:
+        """The chips on the board's SPI bus."""
+        return self._electronics
+
+    @property
+    def parameters(self) -> bytes:
+        """The parameter page of this board."""
+        return self._parameters
+
+    @property
+    def cycles(self) -> int:
+        """How often the cells have been converted."""
+        return self._electronics.cycles
+
+    def start(self) -> None:
+        """Give the board its supply; harmless when it has it. Raises ValueError for its page."""
+        if not self._is_started:
+            self._is_started = True
+            self._supply(on=True)
+
+    def _supply(self, *, on: bool) -> None:
+        """Switch supply and firmware; switched on again, both start anew."""
+        if on == self._is_running or not self._is_started:
+            return
+        self._is_running = on
+        self._electronics.supply(on=on)
+        if self._wakes is not None:
+            self._wakes.cancel()
+            self._wakes = None
+        if on and self._engine is not None:
+            self._engine.power_on(self._clock.now(), self._parameters, self._electronics)
+            self._sleep(self._engine)
+
+    # --- the firmware's time ----------------------------------------------------------------------
+
+    def _sleep(self, engine: BoardEngine) -> None:
+        """Wait until the firmware wants to run."""
+        self._wakes = self._clock.call_at(max(engine.wake, self._clock.now()), self._run, engine)
+
+    def _run(self, engine: BoardEngine) -> None:
+        """Run the firmware up to now; what it sends goes onto the bus."""
+        frames = engine.advance(self._clock.now())
+        if self._send is not None and not self._is_silent:
+            for frame in frames:
+                self._send(frame)
+        self._sleep(engine)
+
+    # --- FrameTwin --------------------------------------------------------------------------------
+
+    def attach(self, send: Callable[[Message], None]) -> None:
+        """Take the way onto the bus; the board has its supply from here on."""
+        self._send = send
+        self.start()
+
+    def receive(self, frame: Message) -> None:
+        """Take a frame from the bus; the firmware finds it when it runs next."""
+        if self._is_running and self._engine is not None:
+            self._engine.hear(frame)
+
+    # --- Inhabited --------------------------------------------------------------------------------
+
+    def hang_up(self) -> None:
+        """A bus has no connection that could end."""
+
+    def replace(self, serial: str) -> None:
+        """Put another board in this place, which starts anew.
+
+        Raises ValueError unless ``serial`` is its number.
+        """
+        if not (serial.isascii() and serial.isdigit()):
+            raise ValueError(f"{self.name}: serial: found {serial!r}, expected a number")
+        self._options = replace(self._options, serial=int(serial))
+        self._parameters = parameter_page(self._design, self._options.serial)
+        if self._is_running:
+            self._supply(on=False)
+            self._supply(on=True)
+
+    def truth(self) -> Mapping[str, Any]:
+        """Return what the electronics really do, and what their registers hold."""
+        return {"serial": str(self._options.serial), **self._electronics.truth()}
+
+    # --- Injectable -------------------------------------------------------------------------------
+
+    def inject(self, fault: str, cell: int, *, active: bool) -> None:
+        """Put a fault in or out; ``cell`` from 1 where the fault has one.
+
+        ``silent`` is a CAN transceiver that sends nothing, ``power-loss`` takes the board's supply,
+        ``stuck-cell`` repeats the cell's last reading, ``stuck-bleed`` is a bleed transistor that
+        nothing switches off, ``front-end-silent`` cuts the front end of ``cell`` and all behind it
+        off their bus, ``bad-pec`` spoils all that this front end answers, ``open-lead`` is a lead
+        of the harness (1 to cells + 1). Raises ValueError for any other fault or cell.
+        """
+        if fault == POWER_LOSS:
+            self._supply(on=not active)
+        elif fault == "silent":
+            self._is_silent = active
+        elif fault in self.FAULTS:
+            self._electronics.inject(fault, cell, active=active)
+        else:
+            raise ValueError(f"{self.name}: no fault {fault!r}; it knows {', '.join(self.FAULTS)}")
