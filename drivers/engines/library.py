@@ -26,7 +26,7 @@ RECIPE = Recipe(
     compiler="cc",
     folders=("app", "port_lib"),
     # no fused multiply-add, no symbols of the host's in place of its own: the same on every machine
-    flags=("-std=c11", "-O2", "-fPIC", "-shared", "-ffp-contract=off", "-Wl,-Bsymbolic"),
+    flags=("-std=c11", "-O2", "-fPIC", "-shared", "-ffp-contract=off", "-Wl,-Bsymbolic,-z,defs"),
     suffix=".so",
 )
 
@@ -66,7 +66,7 @@ class Library:
         try:
             library = ctypes.CDLL(str(image.resolve()))
         except OSError as error:
-            raise EnvironmentProblem(f"firmware image {image} cannot be loaded: {error}") from error
+            raise EnvironmentProblem(f"cannot load the firmware image: {error}") from error
         address, size = ctypes.c_void_p, ctypes.c_size_t
         abi = _function(image, library, "bms_lib_abi", [], ctypes.c_uint32)
         self.size = _function(image, library, "bms_lib_size", [], size)
@@ -136,10 +136,19 @@ class LibraryEngine:
     def advance(self, now: Instant) -> Sequence[Message]:
         """Run the firmware up to ``now`` and return the frames it has sent, in their order.
 
-        Raises FirmwareFault for one that does not come to rest, or says what cannot be.
+        Raises FirmwareFault for one that does not come to rest, or says what cannot be; from then
+        on it is silent, as a processor that hangs, until the power comes back.
         """
         if self._spi is None:
             return ()
+        try:
+            return self._run(self._spi, now)
+        except FirmwareFault:
+            self.close()
+            raise
+
+    def _run(self, spi: SpiBus, now: Instant) -> list[Message]:
+        """Step until the firmware has nothing left to do at ``now``. Raises FirmwareFault."""
         now_us = now // MICROSECOND
         sent: list[Message] = []
         spi_bytes = 0
@@ -150,7 +159,7 @@ class LibraryEngine:
             if frames:
                 sent += self._sent(frames)
             if spi_bytes:
-                self._transfer(self._spi, select, spi_bytes)
+                self._transfer(spi, select, spi_bytes)
             elif wake_us > now_us and not self._heard:
                 self._wake = min(wake_us * MICROSECOND, _NEVER)
                 return sent
