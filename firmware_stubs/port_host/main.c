@@ -1,4 +1,4 @@
-/* The board as a Linux process, in real time: bms-board PAGE CAN SPI [SERIAL...]
+/* The board as a Linux process, in real time: bms-board PAGE CAN SPI [WORDS...]
  *
  * PAGE is a file with the parameter page. CAN is where the board's slcan adapter is, SPI where its
  * chips are: HOST:PORT to listen there (port 0: any free one), or @N for a socket that whoever

@@ -5,8 +5,7 @@
  */
 #include "live.h"
 #include "mps2.h"
-
-enum { PAGE_ROOM = 4096 };
+#include "params.h"
 
 extern const uint8_t parameter_page[]; /* mps2.ld says where */
 
@@ -27,7 +26,7 @@ int main(void)
     static struct live board; /* 20 kB: not on the stack, where nobody sees it grow */
 
     mps2_start();
-    if (!live_start(&board, clock_us(), parameter_page, PAGE_ROOM)) {
+    if (!live_start(&board, clock_us(), parameter_page, PARAMS_SIZE)) {
         return 1; /* a damaged page: say nothing, bleed nothing */
     }
     for (;;) {

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from hil.app.names import keys_of, resolve
-from hil.ports import BoardEngine, EngineKind, Firmware
+from hil.ports import BoardEngine, EngineKind, Firmware, LiveFactory
 from hil.profile import TWIN, Bench, DeviceConfig, EngineConfig
 
 
@@ -27,6 +27,15 @@ def engine_of(engine: EngineConfig) -> BoardEngine | None:
     """
     kind: EngineKind = resolve("engines", engine.kind)
     return None if kind.make is None else kind.make(firmware_of(engine))
+
+
+def live_of(engine: EngineConfig | None) -> LiveFactory | None:
+    """Return what puts the board of an engine that keeps its own time where its link looks.
+
+    None for any other engine. Raises EnvironmentProblem if it is not installed.
+    """
+    kind: EngineKind | None = resolve("engines", engine.kind) if engine is not None else None
+    return kind.endpoint if kind is not None and kind.make is None else None
 
 
 def firmware_of(engine: EngineConfig) -> Firmware:

@@ -2,7 +2,8 @@
 
 All twins live in one process, since they touch each other: the board reads the emulators' terminals
 and stands in the chamber's air. Each has a process of its own in front (``hil.ports.Endpoint``);
-when that dies, the device has lost its supply.
+when that dies, the device has lost its supply. Of a board whose firmware keeps its own time only
+the electronics are here: the firmware is the process in front.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hil.app.control import Control
+from hil.app.engines import firmware_of, live_of, with_firmware
 from hil.app.names import keys_of, resolve
 from hil.app.preparation import prepare_bench, specs_of
 from hil.app.rehearsal import rehearse
@@ -58,13 +60,20 @@ class Lab:
 
     def _endpoint(self, name: str) -> Endpoint:
         """Build the endpoint where the device's link would look. Raises ConfigErrors."""
-        link = self.bench.devices[name].link
+        link, engine = self.bench.devices[name].link, self.bench.devices[name].engine
         kind: LinkKind = resolve("links", link.kind)
         if kind.endpoint is None:
             message = f"'{link.kind}' can have no virtual device at its other end"
             raise ConfigErrors([self.bench.wrong(f"devices.{name}.link.kind", message)])
-        options = keys_of(kind, link.options)
-        return kind.endpoint(name, self.clock, options, twin=self.twins[name])
+        options, twin = keys_of(kind, link.options), self.twins[name]
+        live = live_of(engine)
+        if engine is None or live is None:
+            return kind.endpoint(name, self.clock, options, twin=twin)
+        firmware = firmware_of(engine)
+        try:
+            return live(name, self.clock, options, firmware=firmware, electronics=twin)
+        except ValueError as error:
+            raise ConfigErrors([self.bench.wrong(f"devices.{name}.link", str(error))]) from error
 
     def open(self) -> None:
         """Let all endpoints listen. Raises LinkLost; call ``close`` all the same."""
@@ -103,10 +112,11 @@ def serve(
 ) -> None:
     """Serve a lab until somebody asks to stop; ``listening`` is told once when everything listens.
 
-    Raises ConfigErrors for a bench that cannot be, LinkLost for an address that is taken.
+    Raises ConfigErrors for a bench that cannot be, LinkLost for an address that is taken,
+    EnvironmentProblem for firmware that is not there and cannot be built.
     """
     asked = request.bench, request.overrides
-    bench = prepare_bench(*asked, engine=request.engine, served=True)
+    bench = with_firmware(prepare_bench(*asked, engine=request.engine, served=True))
     kind: ControlKind = resolve("labs", "control")
     rehearse(bench, request.seed)
     host, port = request.control or bench.lab or ANY_PORT

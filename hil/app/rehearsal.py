@@ -7,12 +7,13 @@ that has never done one.
 
 from dataclasses import replace
 
+from hil.app.engines import live_of
 from hil.app.names import resolve
 from hil.app.rig import build
 from hil.bench.clock import run_virtual
 from hil.core.instants import SECOND
 from hil.ports import Clock
-from hil.profile import Bench, LinkConfig
+from hil.profile import Bench, DeviceConfig, LinkConfig
 from hil.results.wire_hash import WireHash
 
 IN_MEMORY = {"bytes": "memory", "frames": "memory-can"}
@@ -26,10 +27,7 @@ def rehearse(bench: Bench, seed: int) -> None:
 
     Raises DeviceError, where a driver and its twin do not understand each other.
     """
-    devices = {
-        name: replace(device, link=LinkConfig(IN_MEMORY[_carries(device.link.kind)], {}, {}))
-        for name, device in bench.devices.items()
-    }
+    devices = {name: _in_memory(device) for name, device in bench.devices.items()}
     alike = replace(bench, clock="virtual", devices=devices, lab=None)
 
     async def main(clock: Clock) -> None:
@@ -49,6 +47,15 @@ def rehearse(bench: Bench, seed: int) -> None:
         await rig.board.sense()
 
     run_virtual(main)
+
+
+def _in_memory(device: DeviceConfig) -> DeviceConfig:
+    """Return a device at a memory link; firmware that keeps its own time leaves its part to a twin.
+
+    What is compiled is the electrics, and those are the same.
+    """
+    link = LinkConfig(IN_MEMORY[_carries(device.link.kind)], {}, {})
+    return replace(device, link=link, engine=None if live_of(device.engine) else device.engine)
 
 
 def _carries(kind: str) -> str:
