@@ -108,7 +108,9 @@ def build(recipe: Recipe, define: Sequence[str] = (), sources: Path = SOURCES) -
     if not image.exists():
         compiled = [name for name in texts if name.endswith(_TO_COMPILE)]
         folders = [f"-I{folder}" for folder in recipe.folders]
-        _make(image, [str(compiler.path), *flags, *folders, *compiled, *recipe.last], sources)
+        # debuggers get paths as they stand below the sources: the same image on every machine
+        here = f"-ffile-prefix-map={sources}=."
+        _make(image, [compiler.path, *flags, here, *folders, *compiled, *recipe.last], sources)
     return Firmware(image, _sha256(image), about)
 
 
@@ -173,7 +175,7 @@ def _compiler(name: str) -> _Compiler:
 def _make(image: Path, command: Sequence[str], sources: Path) -> None:
     """Compile into a file beside ``image``, and give it that name when it is whole.
 
-    Run from the sources' folder, so that no path of this machine gets into the image.
+    Run from the sources' folder: what a compiler complains of is named as it stands there.
     """
     try:
         handle, name = tempfile.mkstemp(dir=image.parent, suffix=image.suffix)

@@ -5,13 +5,14 @@ is one scalar source compiled by numba, run once a board cycle for all cells.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hil.core.instants import MINUTE
+from hil.core.recorded import UNLESS_DEFAULT
 from hil.physics.noise import compiled, noise_row, uniform_row
 
 __all__ = [
@@ -129,9 +130,9 @@ class BoardDesign:
 
     # How a board with firmware of its own balances while no host commands it: a cell bleeds from
     # ``start`` above the lowest one down to ``stop``, decided every ``balance_every``.
-    balance_start_v: float = 0.050
-    balance_stop_v: float = 0.030
-    balance_every_ns: int = 2 * MINUTE
+    balance_start_v: float = field(default=0.050, metadata=UNLESS_DEFAULT)
+    balance_stop_v: float = field(default=0.030, metadata=UNLESS_DEFAULT)
+    balance_every_ns: int = field(default=2 * MINUTE, metadata=UNLESS_DEFAULT)
 
     def __post_init__(self) -> None:
         """Refuse a board that cannot exist. Raises ValueError naming the key."""
@@ -159,9 +160,9 @@ class BoardDesign:
             "pcb_tau_s ntc_r25_ohm ntc_beta_k ntc_pullup_ohm ntc_supply_v shunt_ohm "
             "command_timeout_ns"
         )
-        for field in positive.split():
-            if not getattr(self, field) > 0:
-                raise ValueError(f"{field}: found {getattr(self, field)}, expected more than 0")
+        for name in positive.split():
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name}: found {getattr(self, name)}, expected more than 0")
 
     def _within(self, field: str, low: float, high: float, scale: float = 1) -> None:
         """Refuse a count or quantity outside what wire and board can carry."""
