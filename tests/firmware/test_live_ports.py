@@ -166,8 +166,12 @@ COMMANDS = st.sampled_from(
 NOISE = st.text("tTrRSZ0123456789abcdefABCDEFgGOLCVNF\a\n \xff", max_size=40).map(
     lambda text: text.encode("latin-1")
 )
+LONG = st.integers(20, 300).map(lambda size: b"t" + b"0" * size)
 LINES = st.one_of(
-    FRAMES, STAMPED, COMMANDS.map(lambda word: word + b"\r"), NOISE.map(lambda word: word + b"\r")
+    FRAMES,
+    STAMPED,
+    COMMANDS.map(lambda word: word + b"\r"),
+    st.one_of(NOISE, LONG).map(lambda word: word + b"\r"),
 )
 SAID = st.tuples(st.integers(0, 0x7FF), st.binary(max_size=8), st.integers(0, 2**44))
 OPENING = st.sampled_from([[], [b"S6\r", b"O\r"], [b"S6\r", b"Z1\r", b"O\r"], [b"S4\r", b"O\r"]])
