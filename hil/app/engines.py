@@ -1,10 +1,15 @@
 """Firmware and its engine: what a device's ``engine`` names, found, built and put to work."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from can import Message
+
 from hil.app.names import keys_of, resolve
+from hil.core.errors import FirmwareFault
+from hil.core.instants import Instant
+from hil.core.records import FirmwareHalted, Record
 from hil.ports import BoardEngine, EngineKind, Firmware, LiveFactory
 from hil.profile import TWIN, Bench, DeviceConfig, EngineConfig
 
@@ -36,6 +41,28 @@ def live_of(engine: EngineConfig | None) -> LiveFactory | None:
     """
     kind: EngineKind | None = resolve("engines", engine.kind) if engine is not None else None
     return kind.endpoint if kind is not None and kind.make is None else None
+
+
+class Attended:
+    """An engine whose firmware may go astray: then its board is silent, and that is recorded."""
+
+    def __init__(self, engine: BoardEngine, device: str, record: Callable[[Record], None]) -> None:
+        """``record`` takes what became of the firmware of ``device``."""
+        self._engine, self._device, self._record = engine, device, record
+        self.power_on, self.hear, self.close = engine.power_on, engine.hear, engine.close
+
+    @property
+    def wake(self) -> Instant:
+        """When the firmware wants to run next."""
+        return self._engine.wake
+
+    def advance(self, now: Instant) -> Sequence[Message]:
+        """Run the firmware up to ``now`` and return the frames it has sent."""
+        try:
+            return self._engine.advance(now)
+        except FirmwareFault as fault:
+            self._record(FirmwareHalted(now, self._device, str(fault)))
+            return ()
 
 
 def firmware_of(engine: EngineConfig) -> Firmware:

@@ -1,16 +1,17 @@
 """The devices of a bench file, built: links, drivers and, where a link ends here, twins."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from hil.app.engines import engine_of, twin_of
+from hil.app.engines import Attended, engine_of, twin_of
 from hil.app.lab_doors import lab_doors, refuse_faults_of
 from hil.app.names import keys_of, resolve
 from hil.app.preparation import specs_of
 from hil.bench.assembly import make_stack
 from hil.bench.rig import Rig
 from hil.core.errors import ConfigErrors
+from hil.core.records import Record
 from hil.core.spec import BoardSpec, ChamberSpec, DeviceSpec, EmulatorSpec
 from hil.ports import Clock, Disturber, Injectable, LabPlan, Link, LinkKind, Tap
 from hil.profile import Bench, LinkConfig
@@ -38,18 +39,19 @@ def in_building_order(specs: Mapping[str, DeviceSpec]) -> list[str]:
 def build(
     bench: Bench, seed: int, clock: Clock, wire: WireHash, faults: LinkFaults | None = None
 ) -> Rig:
-    """Build links, drivers and, behind memory links, twins. Does no I/O.
+    """Build links, drivers and, behind memory links, twins. Opens nothing.
 
-    ``faults`` takes what the bench file does to its own links.
+    ``faults`` takes what the bench file does to its own links, and what becomes of firmware.
 
-    Raises ConfigErrors for a key whose value a device refuses.
+    Raises ConfigErrors for a key whose value a device refuses, EnvironmentProblem for firmware that
+    is not there (``hil.app.engines.with_firmware`` finds it before).
     """
     specs = specs_of(bench)
     plan = LabPlan(seed, bench.wiring, bench.board, {})
     devices: dict[str, Any] = {}
     for name in in_building_order(specs):
         try:
-            devices[name] = _device(name, bench, plan, clock, wire, faults or LinkFaults())
+            devices[name] = _device(name, bench, plan, clock, wire, faults)
         except ValueError as error:
             raise ConfigErrors([bench.wrong(f"devices.{name}", str(error))]) from error
     of_role = {role: [n for n in bench.devices if type(specs[n]) is role] for role in ROLES}
@@ -65,16 +67,16 @@ def build(
 
 
 def _device(
-    name: str, bench: Bench, plan: LabPlan, clock: Clock, wire: WireHash, faults: LinkFaults
+    name: str, bench: Bench, plan: LabPlan, clock: Clock, wire: WireHash, faults: LinkFaults | None
 ) -> Any:
     """Build one device with its link and, where the link ends in this process, its twin."""
     device = bench.devices[name]
     kind: LinkKind = resolve("links", device.link.kind)
     driver = resolve("drivers", device.driver)
     if kind.needs_twin:
-        build_twin(name, bench, plan, clock)
+        build_twin(name, bench, plan, clock, None if faults is None else faults.record)
     tap = wire.frame_tap(name) if kind.carries == "frames" else wire.byte_tap(name)
-    link = _link(name, device.link, kind, clock, plan, tap, faults)
+    link = _link(name, device.link, kind, clock, plan, tap, faults or LinkFaults())
     options = keys_of(driver, device.options)
     if isinstance(driver.SPEC, BoardSpec):
         board = bench.board
@@ -82,16 +84,26 @@ def _device(
     return driver(name, link, clock, options)
 
 
-def build_twin(name: str, bench: Bench, plan: LabPlan, clock: Clock) -> None:
+def build_twin(
+    name: str,
+    bench: Bench,
+    plan: LabPlan,
+    clock: Clock,
+    record: Callable[[Record], None] | None = None,
+) -> None:
     """Build the twin of a device and add it to the plan. Raises ValueError for a key's value.
 
-    With an engine it is the electronics alone, and firmware runs on them. Raises EnvironmentProblem
-    for firmware that is not there and cannot be built.
+    With an engine it is the electronics alone, and firmware runs on them: ``record`` takes what
+    becomes of that; without it, firmware that goes astray is a FirmwareFault out of the clock. An
+    engine that keeps its own time is not built here. Raises EnvironmentProblem for firmware that is
+    not there and cannot be built.
     """
     device = bench.devices[name]
     twin = twin_of(device)
-    if device.engine is not None:
-        plan = replace(plan, engine=engine_of(device.engine))
+    engine = None if device.engine is None else engine_of(device.engine)
+    if engine is not None and record is not None:
+        engine = Attended(engine, name, record)
+    plan = replace(plan, engine=engine)
     plan.twins[name] = twin(name, clock, plan, keys_of(twin, device.virtual))
 
 

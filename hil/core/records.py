@@ -151,6 +151,19 @@ class LinkFaulted:
 
 
 @dataclass(frozen=True, slots=True)
+class FirmwareHalted:
+    """The board's firmware did what no controller could: from here on its processor stands still.
+
+    The bench knows it from the engine that ran it; on the wires the board is silent.
+    """
+
+    kind: ClassVar[str] = "firmware-halted"
+    at: Instant
+    device: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class RecordsLost:
     """Records ``first`` to ``last`` could not be kept: whatever they showed is not known."""
 
@@ -264,6 +277,7 @@ Record: TypeAlias = (
     | BoardFaultChanged
     | Injected
     | LinkFaulted
+    | FirmwareHalted
     | RecordsLost
     | Deviation
     | ExpectationJudged

@@ -310,6 +310,8 @@ def _properties(account: Account) -> Iterator[tuple[str, str]]:
         yield "bench", started.bench
         yield "seed", str(started.seed)
     yield "simulated_s", f"{to_seconds(account.span):g}"
+    engine = manifest.get("engine") or {}
+    yield from ((f"engine.{key}", str(one)) for key, one in engine.items())
     yield from ((f"override.{k}", str(v)) for k, v in enumerate(manifest.get("overrides", []), 1))
     for k, text in enumerate(requirements(manifest), 1):
         yield f"requirement.{k}", text

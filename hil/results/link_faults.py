@@ -18,8 +18,12 @@ class LinkFaults:
         """Hand every later fault to ``emit`` as well; until then nothing has been opened."""
         self._emit = emit
 
+    def record(self, record: Record) -> None:
+        """Record what else is told by what was built before there was a journal."""
+        if self._emit is not None:
+            self._emit(record)
+
     def note(self, fault: LinkFaulted) -> None:
         """Take one fault that took effect."""
         self.counts[fault.fault] += 1
-        if self._emit is not None:
-            self._emit(fault)
+        self.record(fault)

@@ -19,6 +19,7 @@ from hil.core.records import (
     BenchFailed,
     Deviation,
     ExpectationJudged,
+    FirmwareHalted,
     LinkFaulted,
     Overrun,
     Record,
@@ -170,6 +171,8 @@ class Judge:
                 # the bench cannot tell what it did not live to see
                 self._note(Verdict.INCONCLUSIVE, f"{record.error}: {record.message}")
                 self._closed = True
+            case FirmwareHalted():
+                self._note(Verdict.FAIL, f"{record.device}: {record.reason}")
             case RecordsLost():
                 lost = f"records {record.first} to {record.last} are lost: {record.reason}"
                 self._note(Verdict.INCONCLUSIVE, lost)

@@ -9,6 +9,7 @@ from hil.core.records import (
     BenchFailed,
     BoardFaultChanged,
     Deviation,
+    FirmwareHalted,
     Injected,
     LinkFaulted,
     Overrun,
@@ -85,6 +86,8 @@ def _of_board(record: Record) -> Told | None:
         case BoardFaultChanged():
             done = "reports" if record.active else "clears"
             return "board", f"board {done} {record.fault}{_of(record.cell)}", ""
+        case FirmwareHalted():
+            return "board", f"{record.device}: the firmware halts", record.reason
         case Deviation():
             value, limit = plain(record.value, record.unit), plain(record.limit, record.unit)
             what = f"{record.name}: {record.subject} {value}, limit {limit}"

@@ -175,6 +175,7 @@ def facts(account: Account) -> Iterator[tuple[str, str]]:
     yield "began", str(manifest.get("started_utc", "not recorded"))
     yield "ended", str(manifest.get("ended_utc", "not recorded"))
     yield "operator", str(manifest.get("operator") or "not named")
+    yield from _engine(manifest.get("engine"))
     overrides = manifest.get("overrides", [])
     yield "changed on the command line", "; ".join(map(str, overrides)) or "nothing"
     for whose, state in manifest.get("git", {}).items():
@@ -184,6 +185,15 @@ def facts(account: Account) -> Iterator[tuple[str, str]]:
     yield from _pace(account.summary)
     yield "records", str(manifest.get("records", sum(account.counts.values())))
     yield "digest", account.sealed or "not sealed"
+
+
+def _engine(engine: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
+    """Yield what ran the virtual board: no record holds that, a host's compiler makes it."""
+    if engine is not None:
+        told = dict(engine)
+        yield "engine of the virtual board", str(told.pop("kind"))
+        names = {"sha256": "firmware image, SHA-256", "file": "firmware image"}
+        yield from ((names.get(key, f"firmware {key}"), str(one)) for key, one in told.items())
 
 
 def _pace(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
