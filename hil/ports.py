@@ -210,6 +210,7 @@ class BoardReport(NamedTuple):
     ``cells_at`` is the arrival of the last complete set of cell voltages, ``heard_at`` of the
     last valid frame; None when there was none yet. Limits are magnitudes in A. ``cell_sets`` counts
     complete sets of cell voltages (one a board cycle), ``rejected_frames`` bad checks or counters.
+    ``status_at`` is the arrival of the last status (current, what is allowed), None before any.
     """
 
     cells_at: Instant | None
@@ -226,6 +227,7 @@ class BoardReport(NamedTuple):
     faults: frozenset[BoardFault]
     rejected_frames: int
     cell_sets: int
+    status_at: Instant | None = None
 
 
 class Board(Device, Protocol):
@@ -235,6 +237,12 @@ class Board(Device, Protocol):
 
     async def apply(self, duty: Sequence[float]) -> None:
         """Command one bleed duty (0..1) a cell."""
+
+    async def balance(self) -> None:
+        """Have the board's own firmware decide its bleeds, whoever commanded them before.
+
+        Raises DeviceError.
+        """
 
     async def sense(self) -> BoardReport:
         """Fold everything received so far into a report; does not wait for a frame."""

@@ -21,6 +21,8 @@ from hil.ports import BoardReport, Clock, FrameLink, Identity
 
 _POLL = 5 * MILLISECOND
 """How often a wait looks for frames: short against a cycle, long against a frame's 0.27 ms."""
+_ASKED_CYCLES = 2
+"""A request that nothing answers goes out again: one frame may be lost."""
 _PATIENCE_CYCLES = 5
 """The board answers at the end of a cycle; more than a few of them is no answer."""
 
@@ -101,6 +103,22 @@ class ReferenceBoard:
             alive = self._counters.take(wire.BLEED_COMMAND)
             six = tuple(counts[page * size : (page + 1) * size])
             await self._send(wire.BLEED_COMMAND, wire.encode_bleed_command(alive, page, six))
+
+    async def balance(self) -> None:
+        """Give balancing back to the board: asked for in each of a few cycles, as none is answered.
+
+        Raises LinkTimeout from a board that sends no cells meanwhile.
+        """
+        sets = self._picture.cell_sets
+
+        async def ask() -> None:
+            await self._request(RequestCode.BALANCE)
+
+        await self._until(
+            lambda: self._picture.cell_sets >= sets + _ASKED_CYCLES,
+            "complete set of cell voltages",
+            ask,
+        )
 
     async def sense(self) -> BoardReport:
         """Fold everything received so far into a report.

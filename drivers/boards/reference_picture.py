@@ -59,6 +59,7 @@ class Picture:
         self._bleeds = e2e.PageSet(wire.pages(options.cells, wire.DUTIES_A_PAGE))
         self._heard_s: float | None = None
         self._status: bytearray | None = None
+        self._status_s: float | None = None
         self._limits: bytearray | None = None
         self._fault_pages: dict[int, bytearray] = {}
         # None: a page has changed since they were decoded
@@ -114,13 +115,14 @@ class Picture:
             faults=self._faults,
             rejected_frames=self._receiver.rejected,
             cell_sets=self._cells.count,
+            status_at=_instant(self._status_s),
         )
 
     # one taker a message; frames are good and in order by now
 
-    def _take_status(self, data: bytearray, _at_s: float) -> None:
+    def _take_status(self, data: bytearray, at_s: float) -> None:
         """Keep the frame: only the newest status matters."""
-        self._status = data
+        self._status, self._status_s = data, at_s
 
     def _take_limits(self, data: bytearray, _at_s: float) -> None:
         """Keep the frame: only the newest limits matter."""

@@ -9,6 +9,9 @@ from drivers.wire import reference_board as wire
 from drivers.wire.reference_board import BoardFlag, RequestCode
 from hil.core.instants import Duration, Instant
 
+_KNOWN = frozenset(RequestCode) - {RequestCode.BALANCE}
+"""What this board can do: it has no balancing of its own that could be given back to it."""
+
 
 class Commands:
     """The receiving half of the board; ``duty`` (cells,) is what to bleed, in counts of 1/200."""
@@ -66,7 +69,7 @@ class Commands:
 
     def _request(self, code: int) -> None:
         """Note a request; the cycle answers it."""
-        if code in RequestCode.__members__.values():
+        if code in _KNOWN:
             self.requests.add(code)
         else:
             self._invalid += 1

@@ -77,6 +77,8 @@ class RequestCode(IntEnum):
     IDENTIFY = 1
     CLEAR_FAULTS = 2
     REPORT_BLEEDS = 3
+    BALANCE = 4
+    """Balance by yourself again, after somebody has commanded bleeds; older firmware does not."""
 
 
 class BoardFlag(IntEnum):

@@ -12,9 +12,11 @@ import numpy as np
 
 from hil.balancing.strategy import (
     Bools,
+    Bounds,
     Decision,
     Floats,
     Observation,
+    Tolerance,
     above_lowest,
     check_thresholds,
     evidence_v,
@@ -64,15 +66,53 @@ class FixedThreshold:
     ) -> tuple[FixedThresholdState, Decision]:
         """Compare, apply the hysteresis, close the gates."""
         cell_v = evidence_v(observation, self.max_age_s)
-        compare = above_lowest if self.compare == "range" else _above_lower_neighbour
-        excess_v = compare(cell_v)
-        bleeding = hysteresis(state.bleeding, excess_v, self.start_v, self.stop_v)
-        if self.gate_v is not None:
-            bleeding = bleeding & (cell_v > self.gate_v)
-        if self.gate_a is not None:
-            quiet = np.abs(observation.current_a) < self.gate_a
-            bleeding = bleeding & quiet[..., np.newaxis]
+        bleeding = hysteresis(state.bleeding, self._excess_v(cell_v), self.start_v, self.stop_v)
+        bleeding = bleeding & self._gate(cell_v, observation.current_a, Tolerance(0.0, 0.0))
         return FixedThresholdState(bleeding), Decision(bleeding.astype(np.float64))
+
+    def bounds(self, observation: Observation, tolerance: Tolerance) -> Bounds:
+        """Move the excess and both gates to either end of what the decision may have seen."""
+        cell_v = evidence_v(observation, self.max_age_s)
+        excess_v, off_v = self._excess_v(cell_v), tolerance.excess_v
+        wider = Tolerance(-off_v, -tolerance.current_a)
+        sure = self._gate(cell_v, observation.current_a, tolerance)
+        could = self._gate(cell_v, observation.current_a, wider)
+        known = np.isfinite(excess_v)
+        if self.gate_a is not None:
+            known = known & np.isfinite(observation.current_a)[..., np.newaxis]
+        return Bounds(
+            could_start=(excess_v + off_v > self.start_v) & could,
+            must_start=(excess_v - off_v > self.start_v) & sure,
+            could_stop=~((excess_v - off_v >= self.stop_v) & sure),
+            must_stop=((excess_v + off_v < self.stop_v) | ~could) & known,
+        )
+
+    def situation(self, observation: Observation, cell: int) -> str:
+        """Name the cell's excess, what it is above, and the thresholds."""
+        cell_v = evidence_v(observation, self.max_age_s)
+        excess_mv = 1e3 * self._excess_v(cell_v)[cell]
+        if self.compare == "range" and np.isfinite(cell_v).any():
+            lowest = int(np.nanargmin(cell_v))
+            above = f"the lowest, cell {lowest + 1} at {cell_v[lowest]:.4f} V"
+        else:
+            above = "its lower neighbour"
+        limits = f"starts above {1e3 * self.start_v:g} mV, stops below {1e3 * self.stop_v:g} mV"
+        return f"{cell_v[cell]:.4f} V, {excess_mv:.1f} mV above {above} ({limits})"
+
+    def _excess_v(self, cell_v: Floats) -> Floats:
+        """Return how far each cell stands above what it is compared with; NaN where unknown."""
+        compare = above_lowest if self.compare == "range" else _above_lower_neighbour
+        return compare(cell_v)
+
+    def _gate(self, cell_v: Floats, current_a: Floats, margin: Tolerance) -> Bools:
+        """Return where the gates are open by a margin, (..., cells); closed on what is unknown."""
+        is_open = np.ones(cell_v.shape, dtype=np.bool_)
+        if self.gate_v is not None:
+            is_open &= cell_v - margin.excess_v > self.gate_v
+        if self.gate_a is not None:
+            quiet = np.abs(current_a) + margin.current_a < self.gate_a
+            is_open &= quiet[..., np.newaxis]
+        return is_open
 
 
 def _above_lower_neighbour(cell_v: Floats) -> Floats:

@@ -5,7 +5,7 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from hil.balancing.strategy import Decision, Observation
+from hil.balancing.strategy import Bounds, Decision, Observation, Tolerance
 from hil.core.instants import MINUTE, Duration
 
 
@@ -28,3 +28,12 @@ class NoBalancing:
     def step(self, state: NoState, observation: Observation) -> tuple[NoState, Decision]:
         """Return duty 0 for every cell."""
         return state, Decision(np.zeros_like(observation.cell_v))
+
+    def bounds(self, observation: Observation, tolerance: Tolerance) -> Bounds:  # noqa: ARG002 - the protocol's signature
+        """Return that every bleed must stop."""
+        never = np.zeros(observation.cell_v.shape, dtype=np.bool_)
+        return Bounds(never, never, ~never, ~never)
+
+    def situation(self, observation: Observation, cell: int) -> str:  # noqa: ARG002 - the protocol's signature
+        """Say that no cell bleeds."""
+        return "the strategy never bleeds"

@@ -6,7 +6,7 @@ serves the one pack on the bench and ten thousand in a study. Nothing here keeps
 numbers or remembers anything outside the state.
 """
 
-from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +48,29 @@ class Decision(NamedTuple):
     duty: Floats
 
 
+class Tolerance(NamedTuple):
+    """How far what somebody else decided on may lie from what we saw, either way.
+
+    ``excess_v``: the difference of two cell voltages; ``current_a``: the pack's current.
+    """
+
+    excess_v: float
+    current_a: float
+
+
+class Bounds(NamedTuple):
+    """What can be said of a decision on nearly the same readings; each (..., cells).
+
+    ``could``: some reading within tolerance makes a bleed start or stop, whatever went before;
+    ``must``: every one of them does. Of an unknown cell all that is known is that it could stop.
+    """
+
+    could_start: Bools
+    must_start: Bools
+    could_stop: Bools
+    must_stop: Bools
+
+
 State = TypeVar("State")
 
 
@@ -69,6 +92,20 @@ class Strategy(Protocol[State]):
 
 
 AnyStrategy: TypeAlias = Strategy[Any]
+
+
+@runtime_checkable
+class Bounded(Protocol):
+    """A strategy that a board can be held against: only such a one may run in shadow mode.
+
+    It decides on or off by the newest observation and what bleeds now, and nothing else.
+    """
+
+    def bounds(self, observation: Observation, tolerance: Tolerance) -> Bounds:
+        """Return what a decision must and could be, seen from one observation."""
+
+    def situation(self, observation: Observation, cell: int) -> str:
+        """Say what the decision on ``cell`` (index from 0) of one pack is made of."""
 
 
 def evidence_v(observation: Observation, max_age_s: float) -> Floats:

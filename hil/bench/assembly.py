@@ -1,10 +1,13 @@
 """From a profile, a bench file and devices to the parts of a run. No I/O, no names to resolve."""
 
+import math
 from collections.abc import Callable
 
+from hil.balancing.strategy import Bounded, Tolerance
 from hil.bench.driven import ROOM_DEGC
 from hil.bench.expectations import TYPICAL_CELL_V
 from hil.bench.interlock import Bound, Interlock, tightest
+from hil.bench.observation import Observer
 from hil.bench.quantities import Reader
 from hil.bench.rig import Rig
 from hil.bench.stack import Sensors, Stack
@@ -15,14 +18,32 @@ from hil.core.wiring import units_of
 from hil.physics.board import ntc_divider_v
 from hil.profile import Bench, Profile
 from hil.profile.conditions import QUANTITIES
-from hil.verdict.deviations import BoardWatch, Explains, Tolerances
+from hil.verdict.deviations import BoardWatch
+from hil.verdict.findings import Explains, Lead, Tolerances
 from hil.verdict.registry import Uncertainties
+from hil.verdict.shadow import Shadow, ShadowLimits
 
 NTC_ACCURACY_K = Accuracy(0.6)
 """1 % error of B (0.4 K at 60 degC), self-heating 0.14 K and resolution: physics.md section 2."""
 
 MOVED_V = 0.005
 """What a cell may move between two looks without the board being wrong about it."""
+
+MOVED_IN_A_CYCLE_V = 0.0005
+"""What a cell may move against the lowest one between two cycles of a board that decides itself.
+
+Voltages of one tick stand still; what is left is that the decision may be of the tick before.
+"""
+
+MOVED_SHARE = 1 / 6
+"""A cell is steady while it moves by less than this share of the drop that is looked for."""
+
+SHIFT_SAMPLES = 20
+"""Readings in a mean: 0.3 mV of noise become less than 0.1 mV."""
+
+CURRENT_RESOLUTION_A = 0.001
+DUTY_SHARE = 0.02
+"""A reported duty has 200 steps: further off than four of them it is another one."""
 
 SILENT_CYCLES = 3
 """A board is silent after this many of its own cycles without a full set of voltages."""
@@ -38,10 +59,10 @@ def make_stack(bench: Bench) -> Stack:
     return Stack(bench.wiring, sensors)
 
 
-def make_layout(bench: Bench) -> Layout:
-    """Return the tick row of this bench."""
+def make_layout(bench: Bench, *, shadow: bool = False) -> Layout:
+    """Return the tick row of this bench; in ``shadow`` mode with what the reference decides."""
     units = len(units_of(bench.wiring.cells))
-    return tick_layout(len(bench.wiring.cells), bench.board.ntcs, units)
+    return tick_layout(len(bench.wiring.cells), bench.board.ntcs, units, shadow=shadow)
 
 
 def make_interlock(profile: Profile, bench: Bench, rig: Rig, layout: Layout) -> Interlock:
@@ -61,12 +82,15 @@ def make_interlock(profile: Profile, bench: Bench, rig: Rig, layout: Layout) -> 
     return Interlock(tightest(bounds), Reader(layout))
 
 
-def make_watch(bench: Bench, rig: Rig, layout: Layout, tick_ns: Duration) -> BoardWatch:
+def make_watch(
+    bench: Bench, rig: Rig, layout: Layout, tick_ns: Duration, strategy: Bounded | None = None
+) -> BoardWatch:
     """Watch the board within its declared accuracy and that of the emulators.
 
     A reading may be off by the board's offset, gain, drift and noise (3 sigma), by the drop along
     unmuted leads, by the emulators' set and read errors, and by what a cell moves in one board
-    cycle; the latencies are the board's cycle and the bench's tick.
+    cycle; the latencies are the board's cycle and the bench's tick. With a ``strategy`` the board
+    decides by itself, and is held against that.
     """
     design, u = bench.board, uncertainties(rig)
     hot_k = design.over_temperature_degc - ROOM_DEGC
@@ -76,12 +100,16 @@ def make_watch(bench: Bench, rig: Rig, layout: Layout, tick_ns: Duration) -> Boa
         # Own bleed and both neighbours': own reading falls by 2 I Rw, theirs rise by I Rw each.
         board_v += 3 * TYPICAL_CELL_V / design.bleed_ohm * max(bench.wiring.lead_ohm)
     emulators_v = u.set_v.at(TYPICAL_CELL_V) + u.read_v.at(TYPICAL_CELL_V)
-    latency = 2 * max(design.cycle_ns, tick_ns)
+    latency = 2 * max(design.cycle_ns, tick_ns) + SECOND
     tolerances = Tolerances(
         reading_v=board_v + emulators_v + MOVED_V,
         silent_after=SILENT_CYCLES * design.cycle_ns,
-        obey_window=latency + SECOND,
-        leak_window=latency + SECOND,
+        obey_window=latency,
+        leak_window=latency,
+        bleed_s=design.bleed_window_s / to_seconds(design.cycle_ns) / design.bleed_ohm,
+        read_a=u.read_a,
+        idle_window=latency + design.open_wire_every * design.cycle_ns,
+        lead=_lead(bench, latency) if design.mute else None,
         explained=(
             Explains("open-wire", -1, 1),
             Explains("top-lead-open", 0, 0),
@@ -89,7 +117,51 @@ def make_watch(bench: Bench, rig: Rig, layout: Layout, tick_ns: Duration) -> Boa
         ),
     )
     ntc_cells = {wire.ntc: wire.cell for wire in bench.wiring.ntcs}
-    return BoardWatch(layout, tolerances, ntc_cells)
+    shadow = None
+    if strategy is not None:
+        limits = _shadow_limits(bench, tick_ns, latency)
+        shadow = Shadow(strategy, Observer(layout), layout, limits)
+    return BoardWatch(layout, tolerances, ntc_cells, shadow)
+
+
+def _lead(bench: Bench, latency: Duration) -> Lead:
+    """Return from when on a shift of readings is the drop of a bleed, not noise or drift.
+
+    Two means of so many readings differ by noise (4 sigma) and resolution; by the gain's error over
+    half a volt and the reference's drift over 10 K, for what a cell and the board's heat may do
+    between the two; and by what a cell may move while it counts as steady.
+    """
+    design, leads = bench.board, bench.wiring.lead_ohm
+    steady_v = MOVED_SHARE * 2 * max(leads) * TYPICAL_CELL_V / design.bleed_ohm
+    noise_v = 4 * math.sqrt(2 / SHIFT_SAMPLES) * design.noise_v + design.resolution_v
+    drift_v = 1e-6 * (design.gain_ppm * 0.5 + design.drift_ppm_per_k * 10 * TYPICAL_CELL_V)
+    return Lead(
+        lead_ohm=tuple(leads),
+        bleed_ohm=design.bleed_ohm,
+        steady_v=steady_v,
+        floor_v=noise_v + drift_v + steady_v,
+        samples=SHIFT_SAMPLES,
+        settle=latency,
+    )
+
+
+def _shadow_limits(bench: Bench, tick_ns: Duration, latency: Duration) -> ShadowLimits:
+    """Return how far a board that decides by itself may be from the reference, and for how long.
+
+    It decides on readings of its own, and sends those of another cycle: two differences of two
+    readings, so 2 sigma of a reading make one of them (4 of those are allowed), each rounded, and
+    what a cell moves meanwhile. A report comes at once, and again every second should it be lost.
+    """
+    design = bench.board
+    excess_v = 4 * 2 * design.noise_v + 2 * design.resolution_v + MOVED_IN_A_CYCLE_V
+    current_a = 4 * math.sqrt(2) * design.current_noise_a + 2 * CURRENT_RESOLUTION_A
+    return ShadowLimits(
+        tolerance=Tolerance(excess_v, current_a),
+        window=design.balance_every_ns + design.cycle_ns + SECOND + tick_ns,
+        tick=tick_ns,
+        report_window=latency,
+        duty=DUTY_SHARE,
+    )
 
 
 def uncertainties(rig: Rig) -> Uncertainties:

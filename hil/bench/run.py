@@ -135,6 +135,9 @@ class Run:
         self._recorder.sync(self._clock.now())
         self._recorder.check()
         await _all_or_group("arm", [device.arm() for device in devices])
+        if self._parts.shadow:
+            # an earlier run may have taken the bleeds over, and its safe state was all off
+            await self._rig.board.balance()
 
     async def _timed(self, ticks: Coroutine[Any, Any, None]) -> None:
         begun_ns, begun_cpu_s = monotonic_ns(), cpu_seconds()

@@ -78,7 +78,9 @@ class Session:
         """Run to the end and record the verdict; everything that folds listens to the journal."""
         profile, bench, plant = self._profile, self._bench, self._plant
         self._journal = journal
-        layout = assembly.make_layout(bench)
+        strategy = profile.controller.parameters
+        shadow = profile.controller.mode == "shadow"
+        layout = assembly.make_layout(bench, shadow=shadow)
         metrics = Metrics()
         for listener in (metrics.feed, self._judge.feed, self._keep):
             self._journal.listen(listener)
@@ -90,14 +92,15 @@ class Session:
         parts = Parts(
             rig=rig,
             plant=plant,
-            strategy=profile.controller.parameters,
+            strategy=strategy,
             layout=layout,
             interlock=interlock,
-            watch=assembly.make_watch(bench, rig, layout, self.tick),
+            watch=assembly.make_watch(bench, rig, layout, self.tick, strategy if shadow else None),
             clock=clock,
             emit=self._journal.emit,
             wire=self.wire.so_far,
             ambient_degc=profile.pack.ambient_degc,
+            shadow=shadow,
         )
         plan = Plan(
             steps=profile.steps,

@@ -1,6 +1,6 @@
 """One tick of the bench, in the order that architecture.md gives and for its reasons.
 
-The tick owns what changes from tick to tick: the row, the last current, the duty commanded.
+The tick owns what changes from tick to tick: the row, the last current, the duty decided.
 Everything else it is given.
 """
 
@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from hil.balancing.strategy import AnyStrategy, Bools, Floats, Observation
+from hil.balancing.strategy import AnyStrategy, Floats
 from hil.bench.demand import Demand, current_for
 from hil.bench.driven import Driven
 from hil.bench.interlock import Interlock
+from hil.bench.observation import Observer
 from hil.bench.rig import Rig
 from hil.bench.together import together
 from hil.core.errors import DeviceError, InstrumentFault, LinkLost
@@ -53,7 +54,7 @@ class ChamberOrder:
 
 @dataclass(frozen=True)
 class Parts:
-    """What a ticker works with."""
+    """What a ticker works with; in ``shadow`` mode the strategy decides and commands nothing."""
 
     rig: Rig
     plant: Plant
@@ -65,6 +66,7 @@ class Parts:
     emit: Callable[[Record], None]
     wire: Callable[[], str]
     ambient_degc: float | None
+    shadow: bool = False
 
 
 class Ticker:
@@ -88,7 +90,10 @@ class Ticker:
         for name, indices in units.items():
             self._steps_per_v[indices] = 1.0 / parts.rig.emulators[name].SPEC.set_resolution_v
         self._read_at: dict[str, Instant] = {}
-        self._duty: list[float] = [0.0] * cells
+        # in shadow mode the row says NaN for ever of what is commanded
+        self._decides = self._at["reference.duty" if parts.shadow else "command.duty"]
+        self._decided: list[float] = [0.0] * cells
+        self._observe = Observer(layout)
         self._current_a = 0.0
         self._state = parts.strategy.initial(cells)
         self._next_decision: Instant = 0
@@ -150,13 +155,10 @@ class Ticker:
         report = self.report
         if report is not None and self._hears_board:
             self._note_faults(report)
-            for deviation in self._parts.watch.check(
-                now, self.row, self.faults, report.cell_sets, report.rejected_frames
-            ):
+            for deviation in self._parts.watch.check(now, self.row, report):
                 self._emit(deviation)
-        if now >= self._next_decision:
-            self._decide(now)
-        self.row[self._at["command.duty"]] = self._duty
+        self._decide(now)
+        self.row[self._decides] = self._decided
         self._emit(Tick(now, tuple(self.row), self._parts.wire()))
         self._parts.interlock.check(now, self.row, hears_board=self._hears_board)
 
@@ -180,7 +182,8 @@ class Ticker:
             )
             for name, unit in rig.emulators.items()
         ]
-        jobs.append((rig.board.name, rig.board.apply(self._duty)))
+        if not self._parts.shadow:
+            jobs.append((rig.board.name, rig.board.apply(self._decided)))
         if order.changed:
             order.changed = False
             jobs.append((rig.chamber.name, rig.chamber.apply(order.set_degc, order.ramp_k_per_min)))
@@ -327,28 +330,11 @@ class Ticker:
         self.faults = report.faults
 
     def _decide(self, now: Instant) -> None:
+        """Decide when it is time; the decision stands until the next one."""
         strategy = self._parts.strategy
+        if now < self._next_decision:
+            return
         self._next_decision = now + strategy.every_ns
-        self._state, decision = strategy.step(self._state, self._observe(now))
-        self._duty = decision.duty.tolist()
-
-    def _trusted(self, cell_v: Floats) -> Bools:
-        """Return where a reading is evidence: known, and on no lead that the board calls open."""
-        valid = ~np.isnan(cell_v)
-        for fault, cell in self.faults:
-            if fault == "open-wire":
-                valid[max(0, cell - 2) : cell] = False  # the lead is shared with the cell below
-        return valid
-
-    def _observe(self, now: Instant) -> Observation:
-        row, at = self.row, self._at
-        cell_v = np.array(row[at["board.cell_v"]])
-        return Observation(
-            time_s=np.asarray(to_seconds(now)),
-            cell_v=cell_v,
-            current_a=np.asarray(row[at["board.current_a"].start]),
-            ntc_degc=np.array(row[at["board.ntc_degc"]]),
-            pcb_degc=np.asarray(row[at["board.pcb_degc"].start]),
-            age_s=np.asarray(row[at["board.age_s"].start]),
-            valid=self._trusted(cell_v),
-        )
+        observation = self._observe(now, self.row, self.faults)
+        self._state, decision = strategy.step(self._state, observation)
+        self._decided = decision.duty.tolist()

@@ -62,14 +62,16 @@ class Layout:
         ]
 
 
-def tick_layout(cells: int, ntcs: int, units: int = 1) -> Layout:
+def tick_layout(cells: int, ntcs: int, units: int = 1, *, shadow: bool = False) -> Layout:
     """Return the row of a bench with one stack of ``cells`` and a board with ``ntcs`` cell NTCs.
 
     ``plant`` is truth, ``emulator`` what the emulators were told and read back (current positive
     into the board, averaged over ``span_s``: the time since the unit was read before, one column a
     unit of ``hil.core.wiring.units_of``), ``board`` what the board reported, ``command`` what the
-    controller asked for. ``pack.current_a`` is positive in discharge.
+    controller asked for. ``pack.current_a`` is positive in discharge. In ``shadow`` mode nothing is
+    commanded, and ``reference`` is what the controller decides beside the board.
     """
+    beside = [Signal("reference.duty", "1", cells)] if shadow else []
     return Layout(
         [
             Signal("step", "1"),
@@ -91,5 +93,6 @@ def tick_layout(cells: int, ntcs: int, units: int = 1) -> Layout:
             Signal("board.current_a", "A"),
             Signal("board.age_s", "s"),
             Signal("command.duty", "1", cells),
+            *beside,
         ]
     )

@@ -13,9 +13,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from hil.balancing import STRATEGIES
+from hil.balancing.strategy import Bounded
 from hil.core.errors import ConfigError
 from hil.core.instants import Duration, clock_text
-from hil.core.spec import DeviceSpec, EmulatorSpec
+from hil.core.spec import BoardSpec, DeviceSpec, EmulatorSpec
 from hil.profile.bench import Bench
 from hil.profile.check_bench import bench_errors, tick_errors
 from hil.profile.check_currents import current_errors
@@ -140,9 +141,31 @@ def _strategy(scene: Scene) -> Iterator[ConfigError]:
     if STRATEGIES[controller.strategy].needs_truth and real:
         message = f"'{controller.strategy}' needs the true state of the cells: virtual benches only"
         yield scene.profile.wrong("controller.strategy", message)
+    if controller.mode == "shadow":
+        yield from _shadow(scene)
     every: Duration | None = getattr(controller.parameters, "every_ns", None)
     if every is not None and every <= 0:
         yield scene.profile.wrong("controller.every", "found 0 s, expected more")
+
+
+def _shadow(scene: Scene) -> Iterator[ConfigError]:
+    """A shadow needs a strategy that says what a board could decide, and a board that decides.
+
+    Of a board that is reached over a wire nobody knows before it answers; a twin that is all there
+    is of the board has no firmware, and bleeds only what it is told.
+    """
+    profile = scene.profile
+    strategy = profile.controller.strategy
+    if not issubclass(STRATEGIES[strategy], Bounded):
+        fit = ", ".join(name for name, one in STRATEGIES.items() if issubclass(one, Bounded))
+        message = f"a board cannot be held against '{strategy}': expected one of {fit}"
+        yield profile.wrong("controller.strategy", f"{message}, or mode: command")
+    for name in scene.of(BoardSpec):
+        device = scene.bench.devices[name]
+        if scene.known.is_virtual(device.link.kind) and device.engine is None:
+            message = f"'{name}' of {scene.bench.name} has no firmware that decides by itself"
+            hint = "give it an engine (--engine lib), or use mode: command"
+            yield profile.wrong("controller.mode", f"{message}: {hint}")
 
 
 def _steps(scene: Scene) -> Iterator[ConfigError]:

@@ -238,6 +238,9 @@ def key_of_path(path: str) -> str:
 # --- controller --------------------------------------------------------------------------------
 
 
+MODE: Any = Literal["command", "shadow"]
+
+
 def _controller(name: str, cls: type[Any]) -> Any:
     """Return the branch of one strategy: its parameters stand beside mode and strategy.
 
@@ -246,7 +249,7 @@ def _controller(name: str, cls: type[Any]) -> Any:
     form = create_model(
         f"{name}-controller",
         __base__=Form,
-        mode=(_only("command"), "command"),
+        mode=(MODE, "command"),
         strategy=(_only(name), ...),
         **form_fields(cls),
     )

@@ -255,9 +255,13 @@ class Needs:
 
 @dataclass(frozen=True)
 class Controller:
-    """The reference controller; ``parameters`` is the strategy's own frozen dataclass."""
+    """The reference controller; ``parameters`` is the strategy's own frozen dataclass.
 
-    mode: Literal["command"]
+    It commands the board's bleeds, or, as a shadow, decides beside the board and is what the
+    board's own decisions are judged by.
+    """
+
+    mode: Literal["command", "shadow"]
     strategy: str
     parameters: Any
 

@@ -9,13 +9,32 @@ import pytest
 from hil.core.instants import SECOND
 from hil.core.records import Deviation
 from hil.core.signals import tick_layout
-from hil.ports import BoardFault
-from hil.verdict.deviations import BoardWatch, Tolerances
+from hil.ports import BoardFault, BoardReport
+from hil.verdict.deviations import BoardWatch
+from hil.verdict.findings import Tolerances
 
 CELLS = 16
 LAYOUT = tick_layout(CELLS, 4)
 TOLERANCES = Tolerances()
 NTC_CELLS = {1: 1, 2: 6, 3: 11, 4: 16}
+REPORT = BoardReport(
+    cells_at=0,
+    heard_at=0,
+    cell_v=[],
+    ntc_degc=[],
+    pcb_degc=25.0,
+    current_a=0.0,
+    duty=[],
+    charge_limit_a=100.0,
+    discharge_limit_a=100.0,
+    charge_allowed=True,
+    discharge_allowed=True,
+    faults=frozenset(),
+    rejected_frames=0,
+    cell_sets=0,
+    status_at=0,
+)
+"""What stands in the row is read from there."""
 NO_FAULT: frozenset[BoardFault] = frozenset()
 
 
@@ -28,6 +47,7 @@ class Bench:
         self.tick = 0
         self.sets = 0
         self.rejected = 0
+        self.status_late = 0
         self.faults = NO_FAULT
         self.row = [0.0] * LAYOUT.width
         self.put("emulator.read_v", [3.3] * CELLS)
@@ -51,7 +71,14 @@ class Bench:
         for _ in range(ticks):
             self.sets += sets
             at = self.tick * SECOND
-            new += self.watch.check(at, self.row, self.faults, self.sets, self.rejected)
+            report = REPORT._replace(
+                faults=self.faults,
+                cell_sets=self.sets,
+                rejected_frames=self.rejected,
+                cells_at=at,
+                status_at=at - self.status_late,
+            )
+            new += self.watch.check(at, self.row, report)
             self.tick += 1
         self.seen += new
         return new
@@ -298,3 +325,12 @@ def test_a_healthy_noisy_board_shows_nothing() -> None:
         bench.run(1)
         before = real
     assert bench.seen == []
+
+
+def test_a_status_that_does_not_come_with_the_cells_is_lost() -> None:
+    bench = Bench()
+    bench.status_late = 3 * SECOND
+    assert bench.run(10) == []
+    bench.status_late = 3 * SECOND + 1
+    [deviation] = bench.run(10)
+    assert (deviation.name, deviation.subject) == ("status-lost", "board")
