@@ -46,7 +46,8 @@ class FirmwareBoardTwin:
         self._parameters = parameter_page(self._design, self._options.serial)
         self._send: Callable[[Message], None] | None = None
         self._is_started = False
-        self._is_running = False  # started, and with its supply
+        self._has_lost_power = False
+        self._is_running = False  # started, and has not lost its supply
         self._is_silent = False  # the transceiver; the firmware does not know
         self._wakes: Timer | None = None
 
@@ -69,13 +70,12 @@ class FirmwareBoardTwin:
 
     def start(self) -> None:
         """Give the board its supply; harmless when it has it. Raises ValueError for its page."""
-        if not self._is_started:
-            self._is_started = True
-            self._supply(on=True)
+        self._is_started = True
+        self._supply(on=not self._has_lost_power)
 
     def _supply(self, *, on: bool) -> None:
         """Switch supply and firmware; switched on again, both start anew."""
-        if on == self._is_running or not self._is_started:
+        if on == self._is_running:
             return
         self._is_running = on
         self._electronics.supply(on=on)
@@ -146,7 +146,8 @@ class FirmwareBoardTwin:
         of the harness (1 to cells + 1). Raises ValueError for any other fault or cell.
         """
         if fault == POWER_LOSS:
-            self._supply(on=not active)
+            self._has_lost_power = active
+            self._supply(on=self._is_started and not active)
         elif fault == "silent":
             self._is_silent = active
         elif fault in self.FAULTS:

@@ -10,13 +10,14 @@ from pydantic import TypeAdapter
 
 from drivers.boards.reference import ReferenceBoard
 from drivers.links.memory_can import MemoryFrameLink, memory_frame_link
+from drivers.virtual.firmware_board import FirmwareBoardTwin
 from drivers.virtual.reference_board import ReferenceBoardTwin
 from drivers.virtual.terminals import CellLoad
 from hil.bench.clock import run_virtual
 from hil.core.instants import Instant, from_seconds
 from hil.core.wiring import Channel, NtcWire, ShuntWire, WiringPlan
 from hil.physics.board import BoardDesign, ntc_divider_v
-from hil.ports import BoardFault, BoardReport, Clock, LabPlan
+from hil.ports import BoardEngine, BoardFault, BoardReport, Clock, LabPlan
 from hil.profile.forms import filled
 from hil.profile.problems import read
 from hil.profile.tree import load_table
@@ -78,18 +79,36 @@ class Oven:
         return self.degc
 
 
-class BoardBench:
-    """Board, driver, cells and air, wired; ``wire`` collects every byte on the bus."""
+class Terminals:
+    """What a board is screwed to: cells and air, wired; ``plan`` is for the board's twin."""
 
-    def __init__(self, clock: Clock, design: BoardDesign, lead_ohm: float, seed: int) -> None:
+    def __init__(
+        self, clock: Clock, design: BoardDesign, lead_ohm: float = 0.06, seed: int = 7
+    ) -> None:
         self.clock, self.design = clock, design
         self.cells, self.oven = PlainCells(clock, design), Oven()
         channels = tuple(Channel("cells", k + 1) for k in range(design.cells))
         ntcs = tuple(NtcWire(k, k, Channel("cells", k)) for k in range(1, design.ntcs + 1))
         shunt = ShuntWire(Channel("cells", design.ntcs + 1), 5.0, 100)
         wiring = WiringPlan(channels, (lead_ohm,) * (design.cells + 1), ntcs, shunt)
-        twins = {"cells": self.cells, "chamber": self.oven}
-        self.twin = ReferenceBoardTwin("board", clock, LabPlan(seed, wiring, design, twins))
+        self.plan = LabPlan(seed, wiring, design, {"cells": self.cells, "chamber": self.oven})
+
+
+class BoardBench(Terminals):
+    """Board, driver, cells and air, wired; ``wire`` collects every byte on the bus."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        design: BoardDesign,
+        lead_ohm: float,
+        seed: int,
+        engine: BoardEngine | None = None,
+    ) -> None:
+        super().__init__(clock, design, lead_ohm, seed)
+        twin = FirmwareBoardTwin if engine else ReferenceBoardTwin
+        plan = dataclasses.replace(self.plan, engine=engine)
+        self.twin: FirmwareBoardTwin | ReferenceBoardTwin = twin("board", clock, plan)
         self.wire: list[bytes] = []
         self.link: MemoryFrameLink = memory_frame_link(
             "board", clock, {}, twin=self.twin, tap=self.wire.append
@@ -116,11 +135,15 @@ def on_bench(
     design: BoardDesign | None = None,
     lead_ohm: float = 0.06,
     seed: int = 7,
+    engine: BoardEngine | None = None,
 ) -> T:
-    """Run ``main`` with a connected and identified board in virtual time."""
+    """Run ``main`` with a connected and identified board in virtual time.
+
+    ``engine`` runs the firmware of a board that has one; None is the board that is all Python.
+    """
 
     async def connected(clock: Clock) -> T:
-        bench = BoardBench(clock, design or load_design(), lead_ohm, seed)
+        bench = BoardBench(clock, design or load_design(), lead_ohm, seed, engine)
         await bench.board.connect()
         await bench.board.identify()
         return await main(bench)
