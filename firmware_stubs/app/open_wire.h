@@ -1,4 +1,8 @@
-/* Open leads, found the data sheet's way: all inputs pulled up, then all pulled down. */
+/* Open leads, found the data sheet's way: all inputs pulled up, then all pulled down.
+ *
+ * Its limits come with it: of two loose leads side by side only the upper one is found, a cell that
+ * is alone on its front end gives both its leads up, and an outermost cell of 0.0 mV one of them.
+ */
 #ifndef OPEN_WIRE_H
 #define OPEN_WIRE_H
 

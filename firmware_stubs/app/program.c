@@ -4,7 +4,10 @@
 
 #include "bms_state.h"
 
-enum { ANSWER_US = 20000 }; /* an SPI transfer takes 0.1 ms; one over a network has some more time */
+/* An SPI transfer takes 0.1 ms, and on a real bus its answer comes while it goes out. Where the chips
+ * are in another program the answer is late when that program is, and a busy host must not make
+ * silent front ends of it: what has no answer after so long is a program that has died. */
+enum { ANSWER_US = 500000 };
 
 void program_start(struct bms *self, const struct step *program) {
     self->runner = (struct runner){.step = program};
