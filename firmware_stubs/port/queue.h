@@ -19,19 +19,16 @@ struct queue {
 };
 
 /* How many bytes wait. */
-static inline uint32_t queue_waiting(const struct queue *self)
-{
+static inline uint32_t queue_waiting(const struct queue *self) {
     return self->written - self->taken;
 }
 
-static inline bool queue_is_full(const struct queue *self)
-{
+static inline bool queue_is_full(const struct queue *self) {
     return queue_waiting(self) == QUEUE_SIZE;
 }
 
 /* Put all of `data`, or nothing where it does not fit: no line loses its end. Says which. */
-static inline bool queue_put(struct queue *self, const uint8_t *data, size_t size)
-{
+static inline bool queue_put(struct queue *self, const uint8_t *data, size_t size) {
     uint32_t at = self->written;
     if (size > QUEUE_SIZE - queue_waiting(self)) {
         return false;
@@ -44,8 +41,7 @@ static inline bool queue_put(struct queue *self, const uint8_t *data, size_t siz
 }
 
 /* The bytes that wait and stand in one piece; queue_drop() takes what was used of them. */
-static inline const uint8_t *queue_front(const struct queue *self, size_t *size)
-{
+static inline const uint8_t *queue_front(const struct queue *self, size_t *size) {
     uint32_t at = self->taken % QUEUE_SIZE;
     uint32_t piece = QUEUE_SIZE - at;
     uint32_t waiting = queue_waiting(self);
@@ -53,8 +49,7 @@ static inline const uint8_t *queue_front(const struct queue *self, size_t *size)
     return &self->bytes[at];
 }
 
-static inline void queue_drop(struct queue *self, size_t size)
-{
+static inline void queue_drop(struct queue *self, size_t size) {
     self->taken += (uint32_t)size;
 }
 

@@ -11,8 +11,7 @@ static const uint8_t HEX[] = "0123456789ABCDEF";
 
 /* --- digits ------------------------------------------------------------------------------------ */
 
-static uint32_t digit_of(uint8_t letter)
-{
+static uint32_t digit_of(uint8_t letter) {
     if (letter >= '0' && letter <= '9') {
         return (uint32_t)letter - '0';
     }
@@ -21,8 +20,7 @@ static uint32_t digit_of(uint8_t letter)
 }
 
 /* Read `digits` hexadecimal digits; false where there is any other letter. */
-static bool read_hex(const uint8_t *text, uint32_t digits, uint32_t *value)
-{
+static bool read_hex(const uint8_t *text, uint32_t digits, uint32_t *value) {
     *value = 0;
     for (uint32_t i = 0; i < digits; i++) {
         uint32_t digit = digit_of(text[i]);
@@ -35,8 +33,7 @@ static bool read_hex(const uint8_t *text, uint32_t digits, uint32_t *value)
 }
 
 /* Write the lowest `digits` hexadecimal digits of `value`, and return what follows them. */
-static uint8_t *write_hex(uint8_t *text, uint32_t digits, uint32_t value)
-{
+static uint8_t *write_hex(uint8_t *text, uint32_t digits, uint32_t value) {
     for (uint32_t i = digits; i-- > 0;) {
         *text++ = HEX[value >> (4 * i) & 0xF];
     }
@@ -45,21 +42,18 @@ static uint8_t *write_hex(uint8_t *text, uint32_t digits, uint32_t value)
 
 /* --- what a line says -------------------------------------------------------------------------- */
 
-static void answer(struct slcan_heard *heard, const uint8_t *text, size_t size)
-{
+static void answer(struct slcan_heard *heard, const uint8_t *text, size_t size) {
     memcpy(heard->answer, text, size);
     heard->answer_bytes = (uint32_t)size;
 }
 
-static void say_yes(struct slcan_heard *heard)
-{
+static void say_yes(struct slcan_heard *heard) {
     heard->answer[0] = CR;
     heard->answer_bytes = 1;
 }
 
 /* Take a line as a frame; false for one that is not whole. A time stamp is read over. */
-static bool read_frame(const struct slcan *self, struct bms_frame *frame)
-{
+static bool read_frame(const struct slcan *self, struct bms_frame *frame) {
     const uint8_t *line = self->line;
     bool is_extended = line[0] == 'T' || line[0] == 'R';
     bool is_remote = line[0] == 'r' || line[0] == 'R';
@@ -88,8 +82,7 @@ static bool read_frame(const struct slcan *self, struct bms_frame *frame)
 }
 
 /* A frame for the bus. */
-static bool take_frame(struct slcan *self, struct slcan_heard *heard)
-{
+static bool take_frame(struct slcan *self, struct slcan_heard *heard) {
     struct bms_frame frame = {0};
     uint8_t kind = self->line[0];
     if (!self->is_open || self->listens_only || !read_frame(self, &frame)) {
@@ -107,8 +100,7 @@ static bool take_frame(struct slcan *self, struct slcan_heard *heard)
     return true;
 }
 
-static void read_flags(struct slcan *self, struct slcan_heard *heard)
-{
+static void read_flags(struct slcan *self, struct slcan_heard *heard) {
     heard->answer[0] = 'F';
     *write_hex(heard->answer + 1, 2, self->flags) = CR;
     heard->answer_bytes = 4;
@@ -116,8 +108,7 @@ static void read_flags(struct slcan *self, struct slcan_heard *heard)
 }
 
 /* A command of one letter; false refuses. */
-static bool obey_letter(struct slcan *self, struct slcan_heard *heard)
-{
+static bool obey_letter(struct slcan *self, struct slcan_heard *heard) {
     uint8_t letter = self->line[0];
     switch (letter) {
     case 'V':
@@ -154,8 +145,7 @@ static bool obey_letter(struct slcan *self, struct slcan_heard *heard)
 }
 
 /* A command that sets something, a letter and a digit, while the channel is closed. */
-static bool obey_setting(struct slcan *self, struct slcan_heard *heard)
-{
+static bool obey_setting(struct slcan *self, struct slcan_heard *heard) {
     uint8_t digit = self->line[1];
     if (self->is_open) {
         return false;
@@ -172,8 +162,7 @@ static bool obey_setting(struct slcan *self, struct slcan_heard *heard)
     return true;
 }
 
-static bool obey(struct slcan *self, struct slcan_heard *heard)
-{
+static bool obey(struct slcan *self, struct slcan_heard *heard) {
     if (self->is_overlong) {
         return false;
     }
@@ -196,8 +185,7 @@ static bool obey(struct slcan *self, struct slcan_heard *heard)
 
 /* --- the two directions ------------------------------------------------------------------------ */
 
-void slcan_hear(struct slcan *self, uint8_t byte, struct slcan_heard *heard)
-{
+void slcan_hear(struct slcan *self, uint8_t byte, struct slcan_heard *heard) {
     heard->has_frame = false;
     heard->answer_bytes = 0;
     if (byte != CR && byte != BEL) {
@@ -218,8 +206,7 @@ void slcan_hear(struct slcan *self, uint8_t byte, struct slcan_heard *heard)
 }
 
 size_t slcan_say(struct slcan *self, const struct bms_frame *frame, uint64_t now_us,
-                 uint8_t line[SLCAN_LINE])
-{
+                 uint8_t line[SLCAN_LINE]) {
     uint8_t *end = line;
     if (!self->is_open) {
         return 0;

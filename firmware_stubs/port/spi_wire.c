@@ -3,8 +3,7 @@
 #include <string.h>
 
 size_t spi_wire_ask(struct spi_wire *self, uint32_t select, const uint8_t *bytes, uint32_t size,
-                    uint8_t packet[SPI_WIRE_PACKET])
-{
+                    uint8_t packet[SPI_WIRE_PACKET]) {
     self->owed++;
     self->is_awaited = true;
     self->select = (uint8_t)select;
@@ -16,21 +15,18 @@ size_t spi_wire_ask(struct spi_wire *self, uint32_t select, const uint8_t *bytes
     return SPI_WIRE_HEAD + size;
 }
 
-void spi_wire_give_up(struct spi_wire *self)
-{
+void spi_wire_give_up(struct spi_wire *self) {
     self->is_awaited = false;
 }
 
-void spi_wire_reset(struct spi_wire *self)
-{
+void spi_wire_reset(struct spi_wire *self) {
     self->owed = 0;
     self->got = 0;
     self->is_awaited = false;
 }
 
 /* A packet is whole. Of the answers owed, only the last one can still be wanted. */
-static bool take(struct spi_wire *self, uint32_t size)
-{
+static bool take(struct spi_wire *self, uint32_t size) {
     bool is_last = self->owed == 1;
     self->got = 0;
     if (self->owed > 0) {
@@ -43,8 +39,7 @@ static bool take(struct spi_wire *self, uint32_t size)
     return size == self->asked && self->head[0] == self->select;
 }
 
-bool spi_wire_hear(struct spi_wire *self, uint8_t byte)
-{
+bool spi_wire_hear(struct spi_wire *self, uint8_t byte) {
     uint32_t at = self->got++;
     if (at < SPI_WIRE_HEAD) {
         self->head[at] = byte;

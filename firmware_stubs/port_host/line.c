@@ -14,15 +14,13 @@
 
 /* --- opening ----------------------------------------------------------------------------------- */
 
-static bool complain(const char *where, const char *why)
-{
+static bool complain(const char *where, const char *why) {
     fprintf(stderr, "%s: %s\n", where, why);
     return false;
 }
 
 /* Take a socket that was opened for us; it knows by itself whether it listens. */
-static bool take_over(struct line *self, const char *where)
-{
+static bool take_over(struct line *self, const char *where) {
     char *end;
     long number = strtol(where + 1, &end, 10);
     int listens = 0;
@@ -40,8 +38,7 @@ static bool take_over(struct line *self, const char *where)
 }
 
 /* Bind a socket and let it listen; -1, with errno, if it cannot. */
-static int listening(const struct addrinfo *at)
-{
+static int listening(const struct addrinfo *at) {
     int on = 1;
     int door = socket(at->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (door < 0) {
@@ -58,8 +55,7 @@ static int listening(const struct addrinfo *at)
 }
 
 /* Write down where a socket really is, port 0 resolved. */
-static void note_address(struct line *self, const char *host)
-{
+static void note_address(struct line *self, const char *host) {
     struct sockaddr_storage at;
     socklen_t size = sizeof at;
     char port[8] = "?";
@@ -69,8 +65,7 @@ static void note_address(struct line *self, const char *host)
     snprintf(self->address, sizeof self->address, "%.50s:%s", host, port);
 }
 
-static bool listen_at(struct line *self, const char *where)
-{
+static bool listen_at(struct line *self, const char *where) {
     char host[LINE_ADDRESS];
     struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     struct addrinfo *found = NULL;
@@ -94,8 +89,7 @@ static bool listen_at(struct line *self, const char *where)
     return true;
 }
 
-bool line_open(struct line *self, const char *where)
-{
+bool line_open(struct line *self, const char *where) {
     self->door = -1;
     self->client = -1;
     return where[0] == '@' ? take_over(self, where) : listen_at(self, where);
@@ -103,8 +97,7 @@ bool line_open(struct line *self, const char *where)
 
 /* --- clients ----------------------------------------------------------------------------------- */
 
-bool line_accept(struct line *self)
-{
+bool line_accept(struct line *self) {
     int on = 1;
     int client = accept4(self->door, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (client < 0) {
@@ -119,22 +112,19 @@ bool line_accept(struct line *self)
     return true;
 }
 
-void line_hang_up(struct line *self)
-{
+void line_hang_up(struct line *self) {
     if (self->client >= 0) {
         close(self->client);
         self->client = -1;
     }
 }
 
-struct pollfd line_events(const struct line *self, bool has_more)
-{
+struct pollfd line_events(const struct line *self, bool has_more) {
     /* poll() leaves out what is negative */
     return (struct pollfd){self->client, (short)(POLLIN | (has_more ? POLLOUT : 0)), 0};
 }
 
-size_t line_read(struct line *self, uint8_t *bytes, size_t room)
-{
+size_t line_read(struct line *self, uint8_t *bytes, size_t room) {
     if (self->client < 0) {
         return 0;
     }
@@ -148,8 +138,7 @@ size_t line_read(struct line *self, uint8_t *bytes, size_t room)
     return 0;
 }
 
-void line_write(struct line *self, struct queue *queue)
-{
+void line_write(struct line *self, struct queue *queue) {
     size_t size;
     const uint8_t *bytes = queue_front(queue, &size);
     while (size > 0) {

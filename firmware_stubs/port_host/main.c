@@ -34,8 +34,7 @@ struct board {
 };
 
 /* The clock that nobody sets. */
-static uint64_t now_us(void)
-{
+static uint64_t now_us(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
@@ -44,8 +43,7 @@ static uint64_t now_us(void)
 /* --- bytes in ---------------------------------------------------------------------------------- */
 
 /* Let the firmware hear what the host says, and run in between: a call holds 32 frames at most. */
-static void hear_can(struct board *self)
-{
+static void hear_can(struct board *self) {
     uint8_t bytes[CHUNK];
     size_t size = line_read(&self->can, bytes, sizeof bytes);
     for (size_t i = 0; i < size; i++) {
@@ -56,8 +54,7 @@ static void hear_can(struct board *self)
     }
 }
 
-static void hear_spi(struct board *self)
-{
+static void hear_spi(struct board *self) {
     uint8_t bytes[CHUNK];
     size_t size = line_read(&self->spi, bytes, sizeof bytes);
     for (size_t i = 0; i < size; i++) {
@@ -65,8 +62,7 @@ static void hear_spi(struct board *self)
     }
 }
 
-static void take_signal(struct board *self)
-{
+static void take_signal(struct board *self) {
     struct signalfd_siginfo signal;
     if (read(self->signals, &signal, sizeof signal) == (ssize_t)sizeof signal) {
         line_hang_up(&self->can);
@@ -76,8 +72,7 @@ static void take_signal(struct board *self)
 /* --- the loop ---------------------------------------------------------------------------------- */
 
 /* Sleep until the firmware wants to run, bytes come, or a line that was busy has room. */
-static void wait_for(struct board *self, struct pollfd places[PLACES])
-{
+static void wait_for(struct board *self, struct pollfd places[PLACES]) {
     uint64_t now = now_us();
     uint64_t left = self->live.wake_us > now ? self->live.wake_us - now : 0;
     struct timespec timeout = {(time_t)(left / 1000000u), (long)(left % 1000000u) * 1000};
@@ -94,8 +89,7 @@ static void wait_for(struct board *self, struct pollfd places[PLACES])
     }
 }
 
-static void run(struct board *self)
-{
+static void run(struct board *self) {
     struct pollfd places[PLACES];
     for (;;) {
         wait_for(self, places);
@@ -123,8 +117,7 @@ static void run(struct board *self)
 
 /* --- power-up ---------------------------------------------------------------------------------- */
 
-static size_t read_page(const char *path, uint8_t page[PAGE_ROOM])
-{
+static size_t read_page(const char *path, uint8_t page[PAGE_ROOM]) {
     FILE *file = fopen(path, "rb");
     size_t size = 0;
     if (file != NULL) {
@@ -134,8 +127,7 @@ static size_t read_page(const char *path, uint8_t page[PAGE_ROOM])
     return size;
 }
 
-static int take_signals(void)
-{
+static int take_signals(void) {
     sigset_t hang_up;
     sigemptyset(&hang_up);
     sigaddset(&hang_up, SIGHUP);
@@ -144,8 +136,7 @@ static int take_signals(void)
     return signalfd(-1, &hang_up, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     static struct board board; /* 20 kB, too much for a small stack */
     uint8_t page[PAGE_ROOM];
 

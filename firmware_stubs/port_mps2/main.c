@@ -10,8 +10,7 @@
 extern const uint8_t parameter_page[]; /* mps2.ld says where */
 
 /* Let the firmware hear what has come, and run in between: a call holds 32 frames at most. */
-static void hear(struct live *board)
-{
+static void hear(struct live *board) {
     uint8_t byte;
     while (uart_take(UART_SPI, &byte)) {
         live_hear_spi(board, byte);
@@ -21,8 +20,7 @@ static void hear(struct live *board)
     }
 }
 
-int main(void)
-{
+int main(void) {
     static struct live board; /* 20 kB: not on the stack, where nobody sees it grow */
 
     mps2_start();

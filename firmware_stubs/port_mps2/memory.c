@@ -2,8 +2,7 @@
 #include <stdint.h>
 #include <string.h>
 
-void *memcpy(void *restrict to, const void *restrict from, size_t size)
-{
+void *memcpy(void *restrict to, const void *restrict from, size_t size) {
     uint8_t *at = to;
     const uint8_t *source = from;
     while (size-- > 0) {
@@ -12,8 +11,7 @@ void *memcpy(void *restrict to, const void *restrict from, size_t size)
     return to;
 }
 
-void *memset(void *to, int value, size_t size)
-{
+void *memset(void *to, int value, size_t size) {
     uint8_t *at = to;
     while (size-- > 0) {
         *at++ = (uint8_t)value;
@@ -21,8 +19,7 @@ void *memset(void *to, int value, size_t size)
     return to;
 }
 
-void *memmove(void *to, const void *from, size_t size)
-{
+void *memmove(void *to, const void *from, size_t size) {
     uint8_t *at = to;
     const uint8_t *source = from;
     if (at < source) {
@@ -34,8 +31,7 @@ void *memmove(void *to, const void *from, size_t size)
     return to;
 }
 
-int memcmp(const void *one, const void *other, size_t size)
-{
+int memcmp(const void *one, const void *other, size_t size) {
     const uint8_t *left = one;
     const uint8_t *right = other;
     for (size_t i = 0; i < size; i++) {

@@ -16,8 +16,9 @@ enum { STATE_TX_FULL = 1, STATE_RX_FULL = 2 };
 enum { CONTROL_TX = 1, CONTROL_RX = 2, CONTROL_TX_INTERRUPT = 4, CONTROL_RX_INTERRUPT = 8 };
 enum { INTERRUPT_TX = 1, INTERRUPT_RX = 2 };
 
-struct fpga_io {
-    volatile uint32_t led, unused, button, unused_too, clock_1_hz, clock_100_hz, counter, prescale;
+/* Two of the FPGA I/O block's: a counter that runs for ever, and what its clock is divided by. */
+struct counter {
+    volatile uint32_t value, prescale;
 };
 
 struct sys_tick {
@@ -26,14 +27,13 @@ struct sys_tick {
 
 enum { SYS_TICK_ON = 1, SYS_TICK_INTERRUPT = 2, SYS_TICK_SYSTEM_CLOCK = 4 };
 
-#define UART0 ((struct uart_registers *)0x40004000u)
-#define UART1 ((struct uart_registers *)0x40005000u)
-#define FPGA_IO ((struct fpga_io *)0x40028000u)
-#define SYS_TICK ((struct sys_tick *)0xE000E010u)
-#define NVIC_ENABLE (*(volatile uint32_t *)0xE000E100u)
+static struct uart_registers *const UART0 = (struct uart_registers *)0x40004000u;
+static struct uart_registers *const UART1 = (struct uart_registers *)0x40005000u;
+static struct counter *const COUNTER = (struct counter *)0x40028018u;
+static struct sys_tick *const SYS_TICK = (struct sys_tick *)0xE000E010u;
+static volatile uint32_t *const NVIC_ENABLE = (volatile uint32_t *)0xE000E100u;
 
-static struct uart_registers *registers_of(enum uart uart)
-{
+static struct uart_registers *registers_of(enum uart uart) {
     return uart == UART_CAN ? UART0 : UART1;
 }
 
@@ -48,8 +48,7 @@ static struct {
 
 /* --- time -------------------------------------------------------------------------------------- */
 
-void mps2_start(void)
-{
+void mps2_start(void) {
     for (int uart = 0; uart < UARTS; uart++) {
         struct uart_registers *registers = registers_of((enum uart)uart);
         registers->baud_divider = 16; /* the smallest that the UART takes */
@@ -57,14 +56,13 @@ void mps2_start(void)
     }
     /* The counter counts microseconds. Counting SysTick's interrupts would lose those that come
      * while one is pending: an emulator merges them, 2 s in a minute. */
-    FPGA_IO->prescale = SYSTEM_MHZ - 1;
-    FPGA_IO->counter = 0;
-    NVIC_ENABLE = 1u << UART0_RX_IRQ | 1u << UART0_TX_IRQ | 1u << UART1_RX_IRQ | 1u << UART1_TX_IRQ;
+    COUNTER->prescale = SYSTEM_MHZ - 1;
+    COUNTER->value = 0;
+    *NVIC_ENABLE = 1u << UART0_RX_IRQ | 1u << UART0_TX_IRQ | 1u << UART1_RX_IRQ | 1u << UART1_TX_IRQ;
 }
 
-uint64_t clock_us(void)
-{
-    uint32_t now = FPGA_IO->counter;
+uint64_t clock_us(void) {
+    uint32_t now = COUNTER->value;
     if (now < machine.clock_last) {
         machine.clock_rounds++;
     }
@@ -73,8 +71,7 @@ uint64_t clock_us(void)
 }
 
 /* Have SysTick interrupt once, after `us`. */
-static void set_alarm(uint64_t us)
-{
+static void set_alarm(uint64_t us) {
     uint32_t sleep_us = us < LONGEST_SLEEP_US ? (uint32_t)us : LONGEST_SLEEP_US;
     SYS_TICK->control = 0;
     SYS_TICK->reload = sleep_us * SYSTEM_MHZ;
@@ -82,19 +79,16 @@ static void set_alarm(uint64_t us)
     SYS_TICK->control = SYS_TICK_ON | SYS_TICK_INTERRUPT | SYS_TICK_SYSTEM_CLOCK;
 }
 
-void alarm_interrupt(void)
-{
+void alarm_interrupt(void) {
     SYS_TICK->control = 0;
 }
 
-static bool something_came(void)
-{
+static bool something_came(void) {
     return queue_waiting(&machine.received[UART_CAN]) > 0 ||
            queue_waiting(&machine.received[UART_SPI]) > 0;
 }
 
-void sleep_until(uint64_t wake_us)
-{
+void sleep_until(uint64_t wake_us) {
     uint64_t now = clock_us();
     if (now >= wake_us) {
         return;
@@ -113,8 +107,7 @@ void sleep_until(uint64_t wake_us)
 
 /* Take what has come. Where there is no room it stays in the UART, which lets its line wait: a
  * hardware handshake keeps bytes that a program has no time for. */
-static void uart_interrupt(enum uart uart)
-{
+static void uart_interrupt(enum uart uart) {
     struct uart_registers *registers = registers_of(uart);
     struct queue *queue = &machine.received[uart];
     registers->interrupts = INTERRUPT_TX | INTERRUPT_RX; /* cleared by writing ones */
@@ -129,18 +122,15 @@ static void uart_interrupt(enum uart uart)
     }
 }
 
-void uart0_interrupt(void)
-{
+void uart0_interrupt(void) {
     uart_interrupt(UART_CAN);
 }
 
-void uart1_interrupt(void)
-{
+void uart1_interrupt(void) {
     uart_interrupt(UART_SPI);
 }
 
-bool uart_take(enum uart uart, uint8_t *byte)
-{
+bool uart_take(enum uart uart, uint8_t *byte) {
     size_t size;
     const uint8_t *bytes = queue_front(&machine.received[uart], &size);
     if (size == 0) {
@@ -152,15 +142,13 @@ bool uart_take(enum uart uart, uint8_t *byte)
 }
 
 /* Change a bit that interrupt handlers change too. */
-static void allow(struct uart_registers *registers, uint32_t interrupt)
-{
+static void allow(struct uart_registers *registers, uint32_t interrupt) {
     __asm__ volatile("cpsid i" ::: "memory");
     registers->control |= interrupt;
     __asm__ volatile("cpsie i" ::: "memory");
 }
 
-void uart_send(enum uart uart, struct queue *queue)
-{
+void uart_send(enum uart uart, struct queue *queue) {
     struct uart_registers *registers = registers_of(uart);
     size_t size;
     const uint8_t *bytes = queue_front(queue, &size);
