@@ -6,6 +6,7 @@ a running bench or, years later, from the journal, with the same result to the b
 
 from hil.core.instants import Instant
 from hil.core.records import Record, RunStarted, StepEnded, StepStarted, Tick
+from hil.verdict.agreement import AgreementFold
 from hil.verdict.bleeding import BleedFold, NeedFold
 from hil.verdict.blocks import Block, Buffer, Floats, Nanoseconds, Run
 from hil.verdict.read_outs import ExtremeFold, GapFold, ReportFold, StateFold
@@ -87,6 +88,7 @@ class _Folds:
         self._at: Instant | None = None
         self._bleed = BleedFold(run, uncertainties)
         self._report = ReportFold(uncertainties)
+        self._agreement = AgreementFold(run)
         self._truth = _TruthFolds(run, uncertainties) if run.truth else None
 
     def step(self, record: StepStarted | StepEnded) -> None:
@@ -103,6 +105,7 @@ class _Folds:
         self._at = int(block.at_ns[-1])
         bleeding = self._bleed.feed(block)
         self._report.feed(block)
+        self._agreement.feed(block)
         if self._truth is not None:
             self._truth.state.feed(block)
             self._truth.gap.feed(block)
@@ -114,7 +117,7 @@ class _Folds:
         if self._at is None:
             return {name: not_available(name, 0, "no tick yet") for name in METRICS}
         at, u_bled_ah = self._at, self._bleed.charge_uncertainty_ah()
-        found = self._bleed.values(at) | self._report.values(at)
+        found = self._bleed.values(at) | self._report.values(at) | self._agreement.values(at)
         if self._truth is not None:
             found |= self._truth.state.values(at, u_bled_ah) | self._truth.gap.values(at)
             found |= self._truth.extreme.values(at) | self._truth.need.values(at, u_bled_ah)

@@ -9,9 +9,10 @@ from typing import Literal, SupportsFloat, TypeAlias
 from hil.core.instants import Instant
 from hil.core.spec import Accuracy
 
-Needs: TypeAlias = Literal["emulated", "metered", "none"]
+Needs: TypeAlias = Literal["emulated", "metered", "shadow", "none"]
 """``emulated``: the true state of the cells; ``metered``: a meter's reading (here the emulators'
-read-back); ``none``: only what the board and the controller say. Without it a metric is n/a."""
+read-back); ``shadow``: a reference that decides beside the board; ``none``: only what the board and
+the controller say. Without it a metric is n/a."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,9 @@ METRICS: Mapping[str, MetricInfo] = MappingProxyType(
         "throughput": MetricInfo("Ah", "none", "charge through the pack, in plus out"),
         "useful_share": MetricInfo(
             "1", "emulated", "bled charge that brought cells closer together, per all bled charge"
+        ),
+        "shadow_disagreement": MetricInfo(
+            "1", "shadow", "cell-time in which either the board or its shadow bleeds, not both"
         ),
     }
 )

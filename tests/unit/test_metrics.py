@@ -364,8 +364,9 @@ def test_without_truth_the_metrics_that_need_it_are_not_available() -> None:
     run.ticks(5)
     for name, info in METRICS.items():
         value = run[name]
-        assert math.isnan(value.value) == (info.needs == "emulated"), name
-        assert value.where.startswith("n/a") == (info.needs == "emulated"), name
+        missing = info.needs in {"emulated", "shadow"}
+        assert math.isnan(value.value) == missing, name
+        assert value.where.startswith("n/a") == missing, name
 
 
 def test_every_metric_is_there_in_its_unit_from_the_start() -> None:
@@ -416,3 +417,21 @@ def test_a_rest_goes_on_from_step_to_step() -> None:
         run.ticks(15)
         run.end(k)
     assert run["gap_end_of_rest"].read_at == HOUR
+
+
+def test_board_and_shadow_differ_where_one_of_them_bleeds_and_the_other_does_not() -> None:
+    run = Run(layout=tick_layout(CELLS, 2, shadow=True))
+    run.put("board.duty", math.nan)
+    run.ticks(1)
+    assert run["shadow_disagreement"].where == "n/a: the board has reported no duty"
+    run.put("board.duty", (1.0, 0.0, 0.0, 1.0))
+    run.put("reference.duty", (1.0, 0.0, 0.0, 0.5))
+    run.ticks(5)
+    assert run["shadow_disagreement"].value == 0.0
+    run.put("reference.duty", (1.0, 1.0, 0.0, 0.0))
+    run.ticks(4)
+    run.put("reference.duty", (1.0, 0.0, 0.0, 0.0))
+    run.ticks(1)
+    # 4 of cell 2 and 5 of cell 4, of 4 cells in 10 ticks
+    assert run["shadow_disagreement"].value == pytest.approx(9 / 40)
+    assert run["shadow_disagreement"].where == "most on cell[4], 50 % of its time"

@@ -170,6 +170,7 @@ def _tallies(account: Account) -> list[tuple[str, str]]:
     ticks = account.counts["tick"]
     period = f" of {to_seconds(account.started.tick):g} s" if account.started else ""
     return [
+        *_shadow(account.manifest),
         ("expectations met", f"{met} of {len(expected)}"),
         ("deviations", str(len(account.deviations))),
         ("bench time", lasting(account.span // SECOND * SECOND)),
@@ -177,6 +178,14 @@ def _tallies(account: Account) -> list[tuple[str, str]]:
         ("seed", str(account.started.seed if account.started else "?")),
         ("began (UTC)", str(account.manifest.get("started_utc", "?"))[:19].replace("T", " ")),
     ]
+
+
+def _shadow(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Say who decided the bleeds, where that was the board itself."""
+    controller = _profile(manifest).get("controller")
+    if not isinstance(controller, Mapping) or controller.get("mode") != "shadow":
+        return []
+    return [("bleeds decided by", f"the board; {controller.get('strategy')} beside it")]
 
 
 def _repaired(manifest: Mapping[str, Any]) -> str:
