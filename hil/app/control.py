@@ -8,7 +8,8 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from hil.app.lab_doors import WIRING
+from hil.app.engines import engine_told
+from hil.app.lab_doors import BOARD, WIRING
 from hil.app.rig import backdoors
 from hil.core.instants import to_seconds
 from hil.ports import POWER_LOSS, Inhabited
@@ -56,7 +57,10 @@ class Control:
     # --- looking ---------------------------------------------------------------------------------
 
     def _devices(self) -> Answer:
-        """Say for each device where it is, which process stands in front, and whether it is on."""
+        """Say for each device where it is, which process stands in front, and whether it is on.
+
+        Of the board also what runs its firmware, as a run's record has it.
+        """
         lab = self._lab
         return {
             "devices": [
@@ -65,6 +69,7 @@ class Control:
                     "role": lab.roles[name],
                     "pid": endpoint.pid,
                     "places": [place.address for place in endpoint.places],
+                    "engine": engine_told(lab.bench) if lab.roles[name] == BOARD else None,
                 }
                 for name, endpoint in lab.endpoints.items()
             ]

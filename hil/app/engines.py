@@ -95,7 +95,7 @@ def _found(engine: EngineConfig) -> EngineConfig:
     return EngineConfig(engine.kind, options, firmware)
 
 
-def told(bench: Bench) -> Mapping[str, Any]:
+def engine_told(bench: Bench) -> Mapping[str, Any]:
     """Return what a record says of what runs the virtual board of a bench ``with_firmware``."""
     for device in bench.devices.values():
         if device.engine is not None:

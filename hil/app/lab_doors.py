@@ -1,7 +1,7 @@
 """Back doors into a lab: how a run on ``hil serve`` puts faults into devices of another process."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from hil.app.names import resolve
 from hil.core.errors import DeviceError
@@ -10,6 +10,9 @@ from hil.profile import Bench
 
 WIRING = "wiring"
 """The target that is no device: the harness between emulators and board."""
+
+BOARD = "board"
+"""The role of the device under test."""
 
 
 class LabDoor:
@@ -52,17 +55,36 @@ def lab_doors(bench: Bench) -> dict[str, Injectable]:
     return doors
 
 
-def refuse_faults_of(bench: Bench) -> Callable[[], Awaitable[None]] | None:
-    """Return what raises DeviceError while somebody's faults stand in the bench's lab, if any.
+async def engine_in_lab(bench: Bench) -> Mapping[str, Any] | None:
+    """Return what runs the board's firmware in a bench's lab, as a record has it.
 
-    A board would be judged by faults that no record names.
+    None where the bench has no lab. Raises DeviceError if the lab does not say.
+    """
+    if bench.lab is None:
+        return None
+    kind: ControlKind = resolve("labs", "control")
+    answer = await kind.ask(*bench.lab, {"do": "devices"})
+    engines = [one.get("engine") for one in answer["devices"] if one["role"] == BOARD]
+    return next(iter(engines), None)
+
+
+def refuse_lab_of(bench: Bench) -> Callable[[], Awaitable[None]] | None:
+    """Return what raises DeviceError while the bench's lab, if it has one, is not as it should be.
+
+    A board would be judged by faults that no record names, or another one than was asked for.
     """
     if bench.lab is None:
         return None
     kind: ControlKind = resolve("labs", "control")
     host, port = bench.lab
+    asked = {device.engine.kind for device in bench.devices.values() if device.engine is not None}
 
     async def refuse() -> None:
+        engine = await engine_in_lab(bench) or {}
+        if asked and engine.get("kind") not in asked:
+            [wanted] = asked
+            found = f"the board runs in '{engine.get('kind')}', expected '{wanted}'"
+            raise DeviceError("lab", f"{host}:{port}: {found}: hil serve --engine {wanted}")
         answer = await kind.ask(host, port, {"do": "faults"})
         if left := answer.get("active"):
             told = ", ".join(

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from hil.app.engines import Attended, engine_of, twin_of
-from hil.app.lab_doors import lab_doors, refuse_faults_of
+from hil.app.lab_doors import BOARD, lab_doors, refuse_lab_of
 from hil.app.names import keys_of, resolve
 from hil.app.preparation import specs_of
 from hil.bench.assembly import make_stack
@@ -21,7 +21,7 @@ from hil.results.wire_hash import WireHash
 ROLES: Mapping[type[DeviceSpec], str] = {
     EmulatorSpec: "cell-emulator",
     ChamberSpec: "chamber",
-    BoardSpec: "board",
+    BoardSpec: BOARD,
 }
 """Roles by data sheet, in the order of building: a virtual board looks for what it is wired to."""
 
@@ -62,7 +62,7 @@ def build(
         stack=make_stack(bench),
         board_cycle_ns=bench.board.cycle_ns,
         backdoors=backdoors(plan.twins) | lab_doors(bench),
-        refuse_faults=refuse_faults_of(bench),
+        refuse_faults=refuse_lab_of(bench),
     )
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from hil import live
-from hil.app.engines import told, with_firmware
+from hil.app.engines import engine_told, with_firmware
+from hil.app.lab_doors import engine_in_lab
 from hil.app.preparation import Prepared, Request, has_twins, prepare
 from hil.app.rehearsal import rehearse
 from hil.app.rig import build
@@ -18,7 +19,9 @@ from hil.bench.recording import recording
 from hil.bench.session import Progress, Session
 from hil.bench.stop import StopLadder
 from hil.bench.wall_time import monotonic_ns, run_wall
+from hil.core.errors import DeviceError
 from hil.ports import Clock
+from hil.profile import Bench
 from hil.results import manifest
 from hil.results.link_faults import LinkFaults
 from hil.verdict.judgement import Verdict
@@ -48,7 +51,7 @@ def run_profile(request: Request, stop: StopLadder, progress: Progress) -> Outco
 
     async def main(clock: Clock) -> Outcome:
         rig = build(bench, seed, clock, session.wire, faults)
-        about = _about(request, prepared)
+        about = {**_about(request, prepared), "engine": await _engine(bench)}
         mqtt = request.mqtt if bench.clock == "wall" else None
         with ExitStack() as telling:  # left last: the record does not wait for a broker
             with recording(request.runs, about, beside=bench.clock == "wall") as record:
@@ -84,6 +87,16 @@ def run_profile(request: Request, stop: StopLadder, progress: Progress) -> Outco
     return replace(outcome, summary={**outcome.summary, "telemetry": counts})
 
 
+async def _engine(bench: Bench) -> Mapping[str, Any] | None:
+    """Return what runs the virtual board, here or in the bench's lab; None for a real one."""
+    if has_twins(bench):
+        return engine_told(bench)
+    try:
+        return await engine_in_lab(bench)
+    except DeviceError:
+        return None  # nobody answers: the run itself finds that, and records it
+
+
 def _about(request: Request, prepared: Prepared) -> dict[str, Any]:
     """Return what the manifest says of the run before it begins."""
     profile, bench = prepared.profile, prepared.bench
@@ -91,7 +104,6 @@ def _about(request: Request, prepared: Prepared) -> dict[str, Any]:
         "operator": request.operator,
         "profile": profile.name,
         "bench": bench.name,
-        "engine": told(bench) if has_twins(bench) else None,
         "overrides": list(request.overrides),
         "seed": request.seed,
         "repeat": request.command(),
