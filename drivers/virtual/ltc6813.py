@@ -9,8 +9,8 @@ A chip that is asleep misses the transfer that wakes it. One that is cut off, an
 hear nothing and leave the bus to its pull-up: FFh, which passes no check.
 """
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol, TypeAlias
 
 from drivers.wire import ltc681x as wire
 from drivers.wire.ltc681x import Code, Conversion
@@ -33,6 +33,9 @@ _REFERENCE = 30_000
 _SUPPLIES = (50_000, 30_000)
 _DIE_COUNTS_PER_K, _DIE_ZERO_DEGC = 76, -276.0
 _SUM_RATIO = 30
+
+_Action: TypeAlias = Callable[[int, bytes], bytes]
+"""Carries out a command, given its code and the whole transfer; returns what the chips say."""
 
 
 class Inputs(Protocol):
@@ -91,28 +94,24 @@ class Ltc6813:
 
     def read(self, code: int) -> bytes:
         """Return a register group with its check."""
-        block = wire.sealed(self._group(code))
+        group = wire.GROUPS.get(code)
+        if group is None:
+            block = wire.sealed(self._config(code))
+        else:
+            results = self.results[group.bank]
+            block = wire.sealed(wire.packed(*results[group.first : group.first + 3]))
         return block[:-1] + bytes([block[-1] ^ _WRONG_CHECK]) if self.spoils else block
 
-    def _group(self, code: int) -> bytes:
-        """Return the six bytes of a register group."""
+    def _config(self, code: int) -> bytes:
+        """Return the six bytes of a configuration group."""
         if code == Code.RDCFGA:
             return self.config_a
-        if code == Code.RDCFGB:
-            state = self.config_b[1] & ~wire.MUTED_BIT | self.is_muted * wire.MUTED_BIT
-            return self.config_b[:1] + bytes([state]) + self.config_b[2:]
-        bank, first = wire.GROUPS[code]
-        return wire.packed(*self.results[bank][first : first + 3])
+        state = self.config_b[1] & ~wire.MUTED_BIT | self.is_muted * wire.MUTED_BIT
+        return self.config_b[:1] + bytes([state]) + self.config_b[2:]
 
-    def command(self, code: int) -> None:
-        """Obey a command that carries no data and starts no conversion; others mean nothing."""
-        if code in _CLEARS:
-            bank = _CLEARS[code]
-            self.results[bank] = [wire.CLEARED] * wire.WORDS[bank]
-        elif code == Code.MUTE:
-            self.is_muted = True
-        elif code == Code.UNMUTE:
-            self.is_muted = False
+    def clear(self, bank: wire.Bank) -> None:
+        """Forget what was converted."""
+        self.results[bank] = [wire.CLEARED] * wire.WORDS[bank]
 
     def converted(self, conversion: Conversion, values: Sequence[int]) -> None:
         """End a conversion; ``values`` are those of all words of its bank that it could write."""
@@ -128,7 +127,6 @@ class DaisyChain:
     def __init__(self, clock: Clock, inputs: Inputs, cells: int, cells_a_chip: int) -> None:
         """Chain as many chips as the cells need; none of them has its supply yet."""
         self._clock, self._inputs = clock, inputs
-        self._cells_a_chip = cells_a_chip
         # the last chip may have fewer cells: its upper inputs lie together, and read nothing
         self._own = [
             range(first, min(first + cells_a_chip, cells))
@@ -137,12 +135,20 @@ class DaisyChain:
         self.chips = [Ltc6813() for _ in self._own]
         self._cut: set[int] = set()
         self._hearing: list[Ltc6813] = []  # awake, and reached by what the controller sends
-        self._has_sleepers = False
+        self._has_sleepers = True
         # by command: what the chain says to it, until a register changes
         self._answers: dict[bytes, bytes] = {}
-        self._mask = 0
+        self._mask = 0  # which cells of the board bleed
         self._ends: Timer | None = None  # of the conversion that is running
         self._watch: Timer | None = None
+        # what is done with a command; any other is heard, and nothing follows
+        self._actions: Mapping[int, _Action] = {
+            **dict.fromkeys((*wire.GROUPS, Code.RDCFGA, Code.RDCFGB), self._say),
+            **dict.fromkeys((Code.WRCFGA, Code.WRCFGB), self._shift_in),
+            **dict.fromkeys(_CLEARS, self._clear),
+            **dict.fromkeys((Code.MUTE, Code.UNMUTE), self._mute),
+            **dict.fromkeys(wire.CONVERSIONS, self._convert),
+        }
 
     # --- supply and faults ------------------------------------------------------------------------
 
@@ -154,30 +160,34 @@ class DaisyChain:
         self._ends = self._watch = None
         for chip in self.chips:
             chip.reset()
-        self._changed()
+        self._rewired()
 
     def cut(self, front_end: int, *, active: bool) -> None:
         """Cut the bus before a front end (from 0), or mend it."""
         (self._cut.add if active else self._cut.discard)(front_end)
-        self._changed()
+        self._rewired()
 
     def spoil(self, front_end: int, *, active: bool) -> None:
         """Let all answers of a front end (from 0) fail their check."""
         self.chips[front_end].spoils = active
-        self._changed()
+        self._answers.clear()
 
     def _reached(self) -> list[Ltc6813]:
         """Return the chips before the first cut."""
         return self.chips[: min(self._cut, default=len(self.chips))]
 
-    def _changed(self) -> None:
-        """Work out anew what follows from the chips' registers and states."""
-        self._answers.clear()
+    def _rewired(self) -> None:
+        """Work out anew who hears what the controller sends."""
         reached = self._reached()
         awake = [chip.is_awake for chip in reached]
         self._has_sleepers = not all(awake)
         # a chip that is asleep passes nothing on but what wakes the next one
         self._hearing = reached[: awake.index(False)] if self._has_sleepers else reached
+        self._answers.clear()
+        self._drive()
+
+    def _drive(self) -> None:
+        """Let the chips' registers switch the bleeds, if they say something new."""
         mask = 0
         for chip, own in zip(self.chips, self._own, strict=True):
             mask |= (chip.bleeding & (1 << len(own)) - 1) << own.start
@@ -190,43 +200,57 @@ class DaisyChain:
     def transfer(self, data: bytes) -> bytes:
         """Exchange bytes while the select line is low; a transfer ends when it rises."""
         head = data[: wire.COMMAND_BYTES]
+        # nothing new since it was asked last: the same answer, without a look at a register
         answer = self._answers.get(head)
-        if answer is None:
-            code = wire.command_code(head)
-            answer = b"" if code is None else self._obey(code, head, data)
-            heard = code is not None
-        else:
-            heard = True
-        if heard:
+        code = None if answer is not None else wire.command_code(head)
+        if answer is not None or code is not None:
             now = self._clock.now()
             for chip in self._hearing:
                 chip.heard_at = now
+        if code is not None:
+            action = self._actions.get(code)
+            answer = action(code, data) if action else b""
         if self._has_sleepers:
             self._wake()
         # what the chips do not drive, the pull-up does
-        return answer if len(answer) == len(data) else answer.ljust(len(data), _IDLE)[: len(data)]
+        said = answer or b""
+        return said if len(said) == len(data) else said.ljust(len(data), _IDLE)[: len(data)]
 
-    def _obey(self, code: int, head: bytes, data: bytes) -> bytes:
-        """Carry out a command; return all that is said to it, empty where nothing is."""
-        if code in wire.GROUPS or code in (Code.RDCFGA, Code.RDCFGB):
-            said = b"".join(chip.read(code) for chip in self._hearing)
-            self._answers[head] = answer = _IDLE * wire.COMMAND_BYTES + said
-            return answer
-        if code in (Code.WRCFGA, Code.WRCFGB):
-            self._shift_in(code, data[wire.COMMAND_BYTES :])
-        elif code in wire.CONVERSIONS:
-            self._convert(wire.CONVERSIONS[code])
-        else:
-            for chip in self._hearing:
-                chip.command(code)
-        self._changed()
-        return b""
+    def _say(self, code: int, data: bytes) -> bytes:
+        """Read a register group of every chip, the first one first."""
+        said = b"".join([chip.read(code) for chip in self._hearing])
+        answer = _IDLE * wire.COMMAND_BYTES + said
+        self._answers[data[: wire.COMMAND_BYTES]] = answer
+        return answer
 
-    def _shift_in(self, code: int, payload: bytes) -> None:
+    def _shift_in(self, code: int, data: bytes) -> bytes:
         """Let data run through all chips: each is left with the eight bytes that it saw last."""
+        payload = data[wire.COMMAND_BYTES :]
         for chip in self._hearing:
             chip.write(code, payload[-_BLOCK:])
             payload = payload[:-_BLOCK]
+        self._answers.clear()
+        self._drive()
+        return b""
+
+    def _clear(self, code: int, data: bytes) -> bytes:
+        """Clear the results of one kind."""
+        del data
+        for chip in self._hearing:
+            chip.clear(_CLEARS[code])
+        self._answers.clear()
+        return b""
+
+    def _mute(self, code: int, data: bytes) -> bytes:
+        """Switch all bleeds off, or let the discharge bits count again."""
+        del data
+        for chip in self._hearing:
+            chip.is_muted = code == Code.MUTE
+        self._answers.clear()
+        self._drive()
+        return b""
+
+    # --- sleep ------------------------------------------------------------------------------------
 
     def _wake(self) -> None:
         """Wake all chips that are reached; they hear the next transfer."""
@@ -236,7 +260,7 @@ class DaisyChain:
                 chip.is_awake, chip.heard_at = True, now
         if self._watch is None:
             self._watch = self._clock.call_at(now + WATCHDOG, self._bark)
-        self._changed()
+        self._rewired()
 
     def _bark(self) -> None:
         """Send every chip to sleep that has heard nothing for too long."""
@@ -247,30 +271,34 @@ class DaisyChain:
         heard = [chip.heard_at for chip in self.chips if chip.is_awake]
         next_ = min(heard, default=None)
         self._watch = None if next_ is None else self._clock.call_at(next_ + WATCHDOG, self._bark)
-        self._changed()
+        self._rewired()
 
     # --- conversions ------------------------------------------------------------------------------
 
-    def _convert(self, conversion: Conversion) -> None:
+    def _convert(self, code: int, data: bytes) -> bytes:
         """Start a conversion in place of one that may be running."""
+        del data
         if self._ends is not None:
             self._ends.cancel()
+        conversion = wire.CONVERSIONS[code]
         for chip in self.chips:
             chip.running = None
         for chip in self._hearing:
             chip.running = conversion
         ends = self._clock.now() + conversion.lasts
         self._ends = self._clock.call_at(ends, self._finish, conversion)
+        self._drive()
+        return b""
 
     def _finish(self, conversion: Conversion) -> None:
         """Look at the inputs and let the results stand in the registers."""
         self._ends = None
-        for front_end, values in enumerate(self._values(conversion)):
-            chip = self.chips[front_end]
+        for chip, values in zip(self.chips, self._values(conversion), strict=True):
             # one that fell asleep meanwhile, or never heard of it, keeps what it has
             if chip.running is conversion:
                 chip.converted(conversion, values)
-        self._changed()
+        self._answers.clear()
+        self._drive()
 
     def _values(self, conversion: Conversion) -> list[list[int]]:
         """Return what every chip sees of a bank now, in the order of its words."""

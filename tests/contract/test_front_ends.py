@@ -105,6 +105,17 @@ def test_a_conversion_takes_the_place_of_one_that_runs() -> None:
     on_chips(main)
 
 
+def test_a_conversion_that_is_asked_for_again_begins_again() -> None:
+    async def main(bench: ChipBench) -> None:
+        await bench.host.convert(ADCV, 1000)
+        await bench.host.convert(ADCV, CELLS_US - 1)
+        assert bench.host.words(RDCV) == [CLEARED]
+        await bench.host.wait(1)
+        assert bench.host.words(RDCV) != [CLEARED]
+
+    on_chips(main)
+
+
 def test_a_single_channel_writes_its_own_cells_alone() -> None:
     async def main(bench: ChipBench) -> None:
         await bench.host.convert(ADCV + 2, 405)
@@ -397,6 +408,18 @@ def test_a_cut_silences_the_front_end_and_all_behind_it() -> None:
         assert host.ask(RDCFGA) == [config([1])[0], RESET_A, RESET_A]
 
     on_chips(main, cells=48)
+
+
+def test_what_a_chip_has_not_heard_it_does_not_do() -> None:
+    async def main(bench: ChipBench) -> None:
+        bench.breaks("front-end-silent", 20)
+        await bench.host.cells()
+        bench.breaks("front-end-silent", 20, active=False)
+        first, second = bench.host.words(RDCV)
+        assert first != CLEARED
+        assert second == CLEARED
+
+    on_chips(main, cells=32)
 
 
 def test_a_chip_whose_checks_are_wrong_still_does_what_it_is_told() -> None:
