@@ -35,7 +35,7 @@ MOVED_IN_A_CYCLE_V = 0.0005
 Voltages of one tick stand still; what is left is that the decision may be of the tick before.
 """
 
-MOVED_SHARE = 1 / 6
+MOVED_SHARE = 1 / 12
 """A cell is steady while it moves by less than this share of the drop that is looked for."""
 
 SHIFT_SAMPLES = 20

@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import pytest
 
 from hil.balancing import STRATEGIES
 from hil.core.instants import MILLISECOND, SECOND
 from hil.core.spec import Accuracy, BoardSpec, ChamberSpec, DeviceSpec, EmulatorSpec, Range
-from hil.ports import LinkFactory, LinkKind
+from hil.ports import EngineKind, LinkFactory, LinkKind
 from hil.profile import Findings, Known, check_profile, load_bench, load_profile
 from hil.profile.files import CHECKOUT
 
@@ -30,7 +30,7 @@ EMULATOR = EmulatorSpec(
     aux_v=Range(-10.0, 10.0),
 )
 CHAMBER = ChamberSpec("C1", Range(-40.0, 85.0), 5.0, Accuracy(0.5), 50 * MILLISECOND)
-FAULTS = ("open-wire", "over-voltage")
+FAULTS = ("open-wire", "over-voltage", "top-lead-open", "front-end-silent")
 BOARD = BoardSpec("B", 32, Range(0.0, 5.0), 1e-4, 0.01, SECOND // 10, SECOND // 100, FAULTS)
 SPECS: dict[str, DeviceSpec] = {
     "emulator-1": EMULATOR,
@@ -52,7 +52,7 @@ KNOWN = Known(
     links=("memory", "memory-can", "tcp", "slcan"),
     faults={
         "wiring": {"open-lead": True},
-        "board": {"silent": False, "stuck-cell": True},
+        "board": {"silent": False, "stuck-cell": True, "front-end-silent": True},
         "emulator-1": {"open": True},
         "emulator-2": {"open": True},
     },
@@ -63,6 +63,8 @@ KNOWN = Known(
         "slcan": link("frames", virtual=False),
     },
     speaks={"bloomy-abs": "bytes", "watlow-f4t": "bytes", "reference-board": "frames"},
+    engines={"lib": EngineKind(object, cast("Any", None), make=cast("Any", object))},
+    firmware=("reference-board",),
 )
 RUNS = sorted(path.stem for path in (CHECKOUT / "runs").glob("*.yaml"))
 
@@ -83,10 +85,13 @@ def lines(findings: Findings) -> list[str]:
 
 @pytest.mark.parametrize("name", RUNS)
 def test_shipped_profiles_fit_their_benches_without_a_warning(name: str) -> None:
-    findings = check(profile=name)
+    """Where the board is to decide by itself, it needs firmware: the bench files name none."""
+    shadow = load_profile(name).controller.mode == "shadow"
+    findings = check(*([ENGINE] if shadow else []), profile=name)
     assert findings == Findings([], [])
 
 
+ENGINE = "bench.devices.board.engine=lib"
 CASES = {
     "needs.cells=32": "needs.cells: the profile needs 32 cells, and virtual-16s has 16",
     "needs.chamber.max=120 degC": (
@@ -134,6 +139,10 @@ CASES = {
     ),
     "steps.5={expect: {pack.voltage: {max: 90 V}}}": (
         "steps.5.expect.pack.voltage.max: 90 V is outside the range of the bench, 0 to 80 V"
+    ),
+    "controller={mode: shadow, strategy: none}": (
+        "controller.mode: 'board' of virtual-16s has no firmware that decides by itself: "
+        "give it an engine (--engine lib), or use mode: command"
     ),
     "controller.every=0 s": "controller.every: found 0 s, expected more",
     "bench.devices.chamber.driver=watlow": (
@@ -287,3 +296,22 @@ def test_a_bench_too_coarse_for_a_tolerance_is_said_as_a_warning() -> None:
     [warning] = findings.warnings
     assert warning.key == "steps.5.expect.gap"
     assert warning.message.startswith("U = 28 mV is more than a quarter of 60 mV")
+
+
+def test_a_board_is_held_against_a_strategy_that_says_what_it_could_decide() -> None:
+    wired = ("bench.clock=wall", *(f"bench.devices.{name}.link.kind=tcp" for name in WIRED))
+    wired = (*wired, "bench.devices.board.link.kind=slcan")
+    for strategy in ("none", "fixed-threshold"):
+        assert lines(check(f"controller={{mode: shadow, strategy: {strategy}}}", *wired)) == []
+    [line] = lines(check("controller={mode: shadow, strategy: top-balance}", *wired))
+    assert line == (
+        "controller.strategy: a board cannot be held against 'top-balance': "
+        "expected one of none, fixed-threshold, or mode: command"
+    )
+
+
+WIRED = ("emulator-1", "emulator-2", "chamber")
+
+
+def test_an_engine_gives_a_virtual_board_something_to_decide_with() -> None:
+    assert lines(check("controller={mode: shadow, strategy: none}", ENGINE)) == []

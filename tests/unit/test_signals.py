@@ -32,3 +32,10 @@ def test_a_row_has_a_span_for_each_unit() -> None:
 def test_a_row_that_no_bench_has_is_refused(signals: list[Signal], why: str) -> None:
     with pytest.raises(ValueError, match=why):
         Layout(signals)
+
+
+def test_only_in_shadow_mode_a_row_has_a_reference() -> None:
+    plain, shadow = tick_layout(16, 4), tick_layout(16, 4, shadow=True)
+    assert "reference.duty" not in plain
+    assert shadow.signals[:-1] == plain.signals  # what stands where in a row stays so
+    assert shadow.signals[-1] == Signal("reference.duty", "1", 16)
