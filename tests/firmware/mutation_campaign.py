@@ -20,9 +20,19 @@ from images import FIRMWARE, DoesNotCompile, compiled
 from judged import Judged, judged
 from mutator import Mutant, chosen
 
-HUNTED = ("balance.c", "measure.c")
+HUNTED = (
+    "balancing.c",
+    "bleeds.c",
+    "chain.c",
+    "cycle.c",
+    "ina229.c",
+    "ltc6813.c",
+    "open_wire.c",
+    "thermistor.c",
+)
 """Where a mistake is looked for: what the firmware measures, and what it bleeds."""
-PROFILES = ("shadow-fixed-threshold",)
+PROFILES = ("board-protections", "shadow-fixed-threshold")
+"""The short one first: it finds most of those that measure nothing."""
 
 
 @dataclass(frozen=True, slots=True)
