@@ -1,20 +1,17 @@
-"""Front ends and shunt monitor at register level, read by a host that shares no code with them."""
+"""Front ends at register level, read by a host that shares no code with them."""
 
 import dataclasses
 import math
-from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
 
 import pytest
+from chip_bench import ChipBench, on_chips
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference_bench import QUIET, Terminals, load_design
+from reference_bench import Terminals, load_design
 from spi_host import (
     ADAX,
     ADCV,
     ADCV_DCP,
-    ADOW_DOWN,
-    ADOW_UP,
     ADSTAT,
     CELLS_US,
     CLRAUX,
@@ -26,7 +23,6 @@ from spi_host import (
     RDCFGB,
     RDCV,
     RDSTAT,
-    SHUNT,
     UNMUTE,
     WRCFGA,
     Host,
@@ -37,40 +33,11 @@ from spi_host import (
 
 from drivers.virtual.firmware_board import FirmwareBoardTwin
 from hil.bench.clock import run_virtual
-from hil.core.instants import MILLISECOND, SECOND
-from hil.physics.board import BoardDesign, ntc_divider_v
+from hil.physics.board import ntc_divider_v
 from hil.ports import Clock
 
-T = TypeVar("T")
 RESET_A, RESET_B = config([])
 CLEARED = [0xFFFF] * 18
-
-
-class ChipBench(Terminals):
-    """Electronics with their supply, awake, and a host at their bus."""
-
-    def __init__(self, clock: Clock, design: BoardDesign, lead_ohm: float) -> None:
-        super().__init__(clock, design, lead_ohm)
-        self.twin = FirmwareBoardTwin("board", clock, self.plan)
-        self.twin.start()
-        self.host = Host(self.twin.spi, clock, design.front_ends)
-        self.host.wake()
-
-    def bleeding(self) -> list[int]:
-        """Return the cells that bleed in truth."""
-        return [k for k, on in enumerate(self.twin.truth()["bleeds"], 1) if on]
-
-    def breaks(self, fault: str, cell: int, *, active: bool = True) -> None:
-        self.twin.inject(fault, cell, active=active)
-
-
-def on_chips(
-    main: Callable[[ChipBench], Coroutine[Any, Any, T]], lead_ohm: float = 0.06, **design: Any
-) -> T:
-    async def awake(clock: Clock) -> T:
-        return await main(ChipBench(clock, load_design(**{**QUIET, **design}), lead_ohm))
-
-    return run_virtual(awake)
 
 
 # --- conversions ----------------------------------------------------------------------------------
@@ -410,6 +377,26 @@ def test_a_cut_silences_the_front_end_and_all_behind_it() -> None:
     on_chips(main, cells=48)
 
 
+def test_each_chip_has_a_watchdog_of_its_own() -> None:
+    async def main(bench: ChipBench) -> None:
+        def awake() -> list[bool]:
+            return [chip["awake"] for chip in bench.twin.truth()["front_ends"]]
+
+        bench.breaks("front-end-silent", 20)
+        await bench.host.wait(1.5e6)
+        bench.host.ask(RDCFGA)
+        await bench.host.wait(1e6)
+        assert awake() == [True, False]
+        bench.breaks("front-end-silent", 20, active=False)
+        bench.host.wake()
+        await bench.host.wait(1.1e6)
+        assert awake() == [False, True]
+        await bench.host.wait(1e6)
+        assert awake() == [False, False]
+
+    on_chips(main, cells=32)
+
+
 def test_what_a_chip_has_not_heard_it_does_not_do() -> None:
     async def main(bench: ChipBench) -> None:
         bench.breaks("front-end-silent", 20)
@@ -449,156 +436,3 @@ def test_a_stuck_reading_repeats_until_it_is_mended() -> None:
         assert await third() == pytest.approx(35000, abs=1)
 
     on_chips(main)
-
-
-# --- open leads -----------------------------------------------------------------------------------
-
-RANGE_COUNTS = 2000
-"""0.2 V, the threshold of the reference board."""
-
-
-async def procedure(host: Host, rooms: list[int]) -> set[int]:
-    """Find the open leads (from 1) as the data sheet says; ``rooms`` are the cells of each chip."""
-    readings = []
-    for code in (ADOW_UP, ADOW_DOWN):
-        await host.convert(code)
-        readings.append(await host.cells(code))
-    found: set[int] = set()
-    below = 0
-    for up, down, room in zip(*readings, rooms, strict=True):
-        assert up is not None
-        assert down is not None
-        if up[0] == 0:
-            found.add(below + 1)
-        if down[room - 1] == 0:
-            found.add(below + room + 1)
-        found |= {below + n + 1 for n in range(1, room) if up[n] - down[n] < -RANGE_COUNTS}
-        below += room
-    return found
-
-
-def rooms_of(cells: int, a_chip: int) -> list[int]:
-    return [min(a_chip, cells - first) for first in range(0, cells, a_chip)]
-
-
-chains = st.integers(2, 18).flatmap(
-    lambda a_chip: st.tuples(st.integers(2, 4 * a_chip), st.just(a_chip))
-)
-# one cell alone on a chip cannot tell its two leads apart: its supply hangs on the same two
-chains = chains.filter(lambda chain: chain[0] <= 64 and chain[0] % chain[1] != 1)
-
-
-@settings(deadline=None, max_examples=40)
-@given(chains, st.data())
-def test_the_procedure_of_the_data_sheet_finds_exactly_the_open_lead(
-    chain: tuple[int, int], data: st.DataObject
-) -> None:
-    cells, a_chip = chain
-    lead = data.draw(st.integers(1, cells + 1))
-    volts = data.draw(st.lists(st.floats(2.0, 4.2), min_size=cells, max_size=cells))
-
-    async def main(bench: ChipBench) -> None:
-        for cell, volt in enumerate(volts, 1):
-            bench.cells.set_v(cell, volt)
-        rooms = rooms_of(cells, a_chip)
-        assert await procedure(bench.host, rooms) == set()
-        bench.breaks("open-lead", lead)
-        assert await procedure(bench.host, rooms) == {lead}
-        bench.breaks("open-lead", lead, active=False)
-        assert await procedure(bench.host, rooms) == set()
-
-    on_chips(main, cells=cells, cells_per_front_end=a_chip, ntcs=0, noise_v=3e-4, offset_v=2e-3)
-
-
-@settings(deadline=None, max_examples=25)
-@given(chains, st.floats(0.0, 1.0))
-def test_whole_leads_read_alike_pulled_up_and_down(chain: tuple[int, int], lead_ohm: float) -> None:
-    async def main(bench: ChipBench) -> None:
-        up, down = [await bench.host.cells(code) for code in (ADOW_UP, ADOW_DOWN)]
-        for a, b in zip(up, down, strict=True):
-            assert a is not None
-            assert a == pytest.approx(b, abs=10)
-
-    cells, a_chip = chain
-    on_chips(main, lead_ohm=lead_ohm, cells=cells, cells_per_front_end=a_chip, ntcs=0)
-
-
-# --- the shunt ------------------------------------------------------------------------------------
-
-
-@settings(deadline=None, max_examples=40)
-@given(st.floats(-300.0, 300.0))
-def test_the_shunt_monitor_reads_its_voltage(current_a: float) -> None:
-    async def main(bench: ChipBench) -> None:
-        bench.cells.current_a = current_a
-        said = bench.twin.spi.transfer(SHUNT, bytes([0x04 << 2 | 1, 0, 0, 0]))
-        counts = int.from_bytes(said[1:], "big", signed=True)
-        assert counts % 16 == 0
-        assert counts // 16 * 312.5e-9 == pytest.approx(current_a * 0.5e-3, abs=2e-7)
-
-    on_chips(main, current_offset_a=0.0, current_gain_ppm=0.0, current_noise_a=0.0)
-
-
-def test_the_shunt_monitor_clips_at_its_range_and_has_a_finer_one() -> None:
-    async def main(bench: ChipBench) -> None:
-        def counts() -> int:
-            said = bench.twin.spi.transfer(SHUNT, bytes([0x11, 0, 0, 0]))
-            return int.from_bytes(said[1:], "big", signed=True) // 16
-
-        bench.cells.current_a = 400.0
-        assert counts() == 2**19 - 1
-        bench.cells.current_a = -400.0
-        assert counts() == -(2**19)
-        bench.cells.current_a = -10.0
-        coarse = counts()
-        bench.twin.spi.transfer(SHUNT, bytes([0x00, 0x00, 0x10]))
-        assert counts() == pytest.approx(4 * coarse, abs=3)
-        bench.twin.spi.transfer(SHUNT, bytes([0x00, 0x80, 0x00]))  # reset
-        assert counts() == coarse
-
-    on_chips(main, current_noise_a=0.0)
-
-
-def test_the_shunt_monitor_says_who_it_is() -> None:
-    async def main(bench: ChipBench) -> None:
-        def read(register: int) -> int:
-            said = bench.twin.spi.transfer(SHUNT, bytes([register << 2 | 1, 0, 0]))
-            return int.from_bytes(said[1:], "big")
-
-        bench.oven.degc = 25.0
-        assert [read(0x3E), read(0x3F), read(0x01)] == [0x5449, 0x2291, 0xFB68]
-        assert read(0x06) * 7.8125e-3 == pytest.approx(25.0, abs=0.01)
-        assert bench.twin.spi.transfer(SHUNT, b"") == b""
-
-    on_chips(main)
-
-
-# --- supply and heat ------------------------------------------------------------------------------
-
-
-def test_without_a_supply_the_bus_is_idle() -> None:
-    async def main(bench: ChipBench) -> None:
-        bench.breaks("power-loss", 0)
-        for select in (0, 1):
-            assert bench.twin.spi.transfer(select, bytes(4)) == b"\xff" * 4
-        bench.breaks("power-loss", 0, active=False)
-        bench.host.wake()
-        assert bench.host.ask(RDCFGA) == [RESET_A]
-
-    on_chips(main)
-
-
-def test_the_board_warms_up_whatever_its_firmware_does() -> None:
-    async def main(bench: ChipBench) -> tuple[float, float]:
-        bench.breaks("stuck-bleed", 5)
-        bench.oven.degc = 35.0
-        bench.breaks("power-loss", 0)
-        before = bench.twin.truth()["pcb_degc"]
-        await bench.clock.sleep_until(600 * SECOND + MILLISECOND)
-        return before, bench.twin.truth()["pcb_degc"]
-
-    before, after = on_chips(main)
-    # one time constant of the way from 25 degC to 35 degC and 2 K/W of 3.3 V across 68 ohm
-    settled = 35 + 2 * 3.3**2 / 68
-    assert before == pytest.approx(25, abs=0.1)
-    assert after == pytest.approx(settled + (25 - settled) * math.exp(-1), abs=0.1)

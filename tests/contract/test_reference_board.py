@@ -7,6 +7,7 @@ from can import Message
 from reference_bench import QUIET, BoardBench, faults, load_design, on_bench
 
 from drivers.boards.reference import ReferenceBoard
+from drivers.virtual.reference_board import ReferenceBoardTwin
 from drivers.wire import reference_board as wire
 from hil.core.errors import InstrumentFault, LinkTimeout
 from hil.core.instants import SECOND
@@ -520,6 +521,7 @@ def test_make_safe_says_when_bleeds_stay_on() -> None:
 
     async def main(bench: BoardBench) -> None:
         await bench.bleed(1, c3=1.0, c9=0.5)
+        assert isinstance(bench.twin, ReferenceBoardTwin)
         bench.twin._commands._command = deaf  # type: ignore[method-assign]
         with pytest.raises(InstrumentFault, match="bleeds 2 of 16 on") as caught:
             await bench.board.make_safe()
