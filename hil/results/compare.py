@@ -284,6 +284,7 @@ def _made_of(account: Account) -> dict[str, str]:
         made["seed"] = str(account.started.seed)
         made |= _resolved(account.started)
     manifest = account.manifest
+    made |= {f"engine {k}": str(v) for k, v in (manifest.get("engine") or {}).items()}
     made |= {f"version of {k}": str(v) for k, v in manifest.get("versions", {}).items()}
     made |= {f"host {k}": str(v) for k, v in manifest.get("host", {}).items()}
     for whose, state in manifest.get("git", {}).items():

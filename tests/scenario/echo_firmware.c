@@ -49,13 +49,19 @@ size_t bms_lib_size(void)
 int bms_lib_init(void *self, uint64_t now_us, const uint8_t *page, size_t size)
 {
     struct bms *bms = self;
-    if (size == 0 || page[0] != 'B') {
+    const uint8_t *memory = self;
+    if (size == 0 || page[0] != 'B' || (uintptr_t)self % 16 != 0) {
         return 0;
+    }
+    for (size_t i = 0; i < sizeof *bms; i++) {
+        if (memory[i] != 0xA5) { /* neither zeroes nor what was there before */
+            return 0;
+        }
     }
     memset(bms, 0, sizeof *bms);
     bms->due_us = now_us + PERIOD_US;
     bms->page_last = page[size - 1];
-    return (uintptr_t)self % 16 == 0;
+    return 1;
 }
 
 static void send(struct bms_out *out, uint32_t id, uint32_t length, const uint8_t *data)
