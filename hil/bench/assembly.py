@@ -109,7 +109,7 @@ def make_watch(
         bleed_s=design.bleed_window_s / to_seconds(design.cycle_ns) / design.bleed_ohm,
         read_a=u.read_a,
         idle_window=latency + design.open_wire_every * design.cycle_ns,
-        lead=_lead(bench, latency) if design.mute else None,
+        lead=_lead(bench) if design.mute else None,
         explained=(
             Explains("open-wire", -1, 1),
             Explains("top-lead-open", 0, 0),
@@ -124,7 +124,7 @@ def make_watch(
     return BoardWatch(layout, tolerances, ntc_cells, shadow)
 
 
-def _lead(bench: Bench, latency: Duration) -> Lead:
+def _lead(bench: Bench) -> Lead:
     """Return from when on a shift of readings is the drop of a bleed, not noise or drift.
 
     Two means of so many readings differ by noise (4 sigma) and resolution; by the gain's error over
@@ -141,7 +141,6 @@ def _lead(bench: Bench, latency: Duration) -> Lead:
         steady_v=steady_v,
         floor_v=noise_v + drift_v + steady_v,
         samples=SHIFT_SAMPLES,
-        settle=latency,
     )
 
 

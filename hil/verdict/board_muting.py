@@ -17,7 +17,7 @@ from hil.verdict.findings import Finding, Findings, Lead
 TYPICAL_V = 3.3
 """An LFP cell on its plateau: what drives a bleed's current, within a tenth."""
 FULL = 0.98
-"""A bleed on for less of its window is off again before the board samples: it tells nothing."""
+"""A bleed that is on for less of its window is off again before the board samples: it is off."""
 HALF, DOUBLE = 0.5, 2.0
 """Of the drop that the leads would give: what lies in between is that drop, the rest is not."""
 
@@ -31,11 +31,9 @@ class Muting:
         leads_ohm = np.array(lead.lead_ohm)
         self._below_ohm, self._above_ohm = leads_ohm[:-1], leads_ohm[1:]
         self._duty: Sequence[float] = []
-        self._partial = np.zeros(cells, dtype=np.bool_)
         # expected shift by the pattern that is on, and the error under it, as far as it is known
         self._shift_v = np.zeros(cells)
         self._mean_v, self._count = np.zeros(cells), np.zeros(cells, dtype=np.int64)
-        self._since = np.zeros(cells, dtype=np.int64)
         # the same of the last pattern that lasted, and when it ended
         self._old_shift_v, self._old_mean_v = np.zeros(cells), np.full(cells, np.nan)
         self._old_at = np.zeros(cells, dtype=np.int64)
@@ -62,21 +60,16 @@ class Muting:
         self._sets = cell_sets
         moved_v = np.ptp(self._shown, axis=0)  # NaN where one of them was not read
         error_v = np.array(board_v) - read
-        usable = (moved_v < self._lead.steady_v) & np.isfinite(error_v) & ~self._partial
-        usable &= at - self._since >= self._lead.settle
+        usable = (moved_v < self._lead.steady_v) & np.isfinite(error_v)
         self._add(at, usable, error_v)
 
     def _change(self, at: Instant, duty: Sequence[float]) -> None:
         """Note the new pattern; where it makes a difference, what was known becomes the old one."""
         self._duty = list(duty)
-        told = np.array(duty)
-        on, off = told >= FULL, told <= 0.0
-        current_a = np.where(on, TYPICAL_V / self._lead.bleed_ohm, 0.0)
+        bleed_a = TYPICAL_V / self._lead.bleed_ohm
+        current_a = np.where(np.array(duty) >= FULL, bleed_a, 0.0)
         below, above = _neighbours(current_a)
         shift_v = self._below_ohm * (below - current_a) + self._above_ohm * (above - current_a)
-        partial = np.array(~(on | off), dtype=np.float64)
-        around = _neighbours(partial)
-        self._partial = partial + around[0] + around[1] > 0.0
         changed = shift_v != self._shift_v
         whole = changed & (self._count >= self._lead.samples)
         self._old_shift_v[whole], self._old_mean_v[whole] = (
@@ -85,7 +78,7 @@ class Muting:
         )
         self._old_at[whole] = at
         self._shift_v = shift_v
-        self._count[changed], self._mean_v[changed], self._since[changed] = 0, 0.0, at
+        self._count[changed], self._mean_v[changed] = 0, 0.0
 
     def _add(self, at: Instant, usable: Bools, error_v: Floats) -> None:
         """Add a reading to the means (of the newest readings, roughly); compare those just full."""

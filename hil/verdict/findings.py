@@ -43,7 +43,6 @@ class Lead:
     steady_v: float
     floor_v: float
     samples: int
-    settle: Duration
     stale: Duration = 5 * MINUTE
 
 

@@ -8,7 +8,6 @@ import pytest
 from watched import CELLS, Watched, names
 
 from hil.balancing.strategy import Floats
-from hil.core.instants import SECOND
 from hil.core.signals import tick_layout
 from hil.core.spec import Accuracy
 from hil.ports import BoardFault
@@ -23,7 +22,6 @@ LEAD = Lead(
     steady_v=0.0005,
     floor_v=0.0014,
     samples=20,
-    settle=3 * SECOND,
 )
 TOLERANCES = Tolerances(
     reading_v=0.020, bleed_s=0.99 / BLEED_OHM, read_a=Accuracy(0.0002, 0.0005), lead=LEAD
@@ -42,6 +40,8 @@ class Bench(Watched):
         self.duty = [0.0] * CELLS
         self.cells_v = np.full(CELLS, 3.4)
         self.measures_while_bleeding = False
+        self.late = False
+        self._before_v = self.cells_v
 
     def bleed(self, *cells: int, duty: float = 1.0) -> None:
         """Let exactly these cells bleed, commanded and reported."""
@@ -55,9 +55,13 @@ class Bench(Watched):
         for _ in range(ticks):
             currents_a = np.array(self.duty) * self.cells_v / BLEED_OHM
             read_v = self.cells_v + self._draw.normal(0.0, 5e-5, CELLS)
-            board_v = self.cells_v + self._error_v + self._draw.normal(0.0, NOISE_V, CELLS)
+            measured_v = self._before_v if self.late else self.cells_v
+            self._before_v = self.cells_v
+            board_v = measured_v + self._error_v + self._draw.normal(0.0, NOISE_V, CELLS)
             if self.measures_while_bleeding:
-                board_v += self._drop_v(currents_a)
+                # what is on for a part of the cycle is off when the board samples, at its end
+                sampled_a = np.where(np.array(self.duty) == 1.0, currents_a, 0.0)
+                board_v += self._drop_v(sampled_a)
             self.put("emulator.read_v", read_v.tolist())
             self.put("board.cell_v", board_v.round(4).tolist())
             self.put("emulator.read_a", (0.99 * currents_a).tolist())
@@ -139,6 +143,18 @@ def test_a_board_that_stops_muting_under_bleed_is_named_when_the_bleed_ends() ->
     assert ("measured-while-bleeding", "cell[5].voltage") in bench.live(30)
 
 
+def test_a_neighbour_that_bleeds_for_a_part_of_the_cycle_lifts_no_reading() -> None:
+    bench = Bench()
+    bench.measures_while_bleeding = True
+    bench.live(40)
+    bench.bleed(5)
+    for name in ("command.duty", "board.duty"):
+        bench.cell(name, 6, 0.3)
+    bench.duty[5] = 0.3
+    assert ("measured-while-bleeding", "cell[5].voltage") in bench.live(30)
+    assert "-5.82 mV" in bench.seen[0].situation
+
+
 def test_the_situation_gives_shift_and_drop() -> None:
     bench = Bench()
     bench.measures_while_bleeding = True
@@ -163,6 +179,19 @@ def test_a_board_that_mutes_is_never_accused(seed: int) -> None:
         for _ in range(int(draw.integers(5, 60))):
             bench.cells_v = np.clip(bench.cells_v + rate_v, 3.0, 3.6)
             bench.live(1)
+    assert bench.seen == []
+
+
+@pytest.mark.parametrize("rate_v", [-0.004, 0.002, 0.004])
+def test_a_reading_that_is_late_on_a_moving_cell_is_not_taken_for_a_drop(rate_v: float) -> None:
+    """A bleed goes on just when the voltage begins to move, by as much in a tick as the drop."""
+    bench = Bench()
+    bench.late = True
+    bench.live(40)
+    bench.bleed(5)
+    for _ in range(40):
+        bench.cells_v = bench.cells_v + rate_v
+        bench.live(1)
     assert bench.seen == []
 
 
