@@ -20,7 +20,7 @@ from pathlib import Path
 from struct import Struct
 from typing import Any, NamedTuple
 
-from drivers.links.endpoint_doors import TcpOpening
+from drivers.links.endpoint_doors import Door, TcpOpening
 from hil.core.errors import LinkLost
 from hil.ports import Clock, Electronics, Endpoint, Firmware, LiveFactory, Place
 
@@ -29,6 +29,7 @@ BITRATE = 500_000
 
 _HEAD = Struct("<BH")
 _CHUNK = 1 << 12
+_KERNEL_KEEPS = 1 << 16  # an adapter has no megabytes for frames that nobody reads
 _ANYWHERE = {"host": "127.0.0.1", "port": "0"}
 """Where a board is whose link ends in memory: at any free port, as in every lab."""
 
@@ -90,39 +91,47 @@ class LiveBoard:
         try:
             door = self._opening.open()
             try:
-                self._spi, theirs = socket.socketpair()
-                with theirs:
-                    self._chips.start()
-                    self._process = self._started(door.descriptor, door.place, theirs.fileno())
+                _keep_little(door.descriptor)
+                self._chips.start()
+                self._spi, self._process = self._started(door)
             finally:
                 os.close(door.descriptor)  # the process has its own: without it nobody listens
         except OSError as error:
-            raise LinkLost(self._name, error.strerror or str(error)) from error
+            reason = error.strerror or str(error)
+            told = f"{error.filename}: {reason}" if error.filename else reason
+            raise LinkLost(self._name, told) from error
         self._lost, self._places = lost, [door.place]
         self._asked.clear()
-        self._spi.settimeout(0)
         asyncio.get_running_loop().add_reader(self._spi, self._from_board)
 
-    def _started(self, can: int, place: Place, spi: int) -> "subprocess.Popen[bytes]":
-        """Start the firmware with its wires, in a session of its own.
+    def _started(self, door: Door) -> "tuple[socket.socket, subprocess.Popen[bytes]]":
+        """Start the firmware with its wires; return the chips' end of the SPI bus and the process.
 
-        So that a Ctrl-C at the lab's terminal goes to the lab alone. What it complains of is seen
-        there.
+        It has a session of its own, so that a Ctrl-C at the lab's terminal goes to the lab alone.
+        What it complains of is seen there. Raises OSError.
         """
         page = os.memfd_create("parameter-page")
+        ours, theirs = socket.socketpair()
         try:
             os.write(page, self._chips.parameters)
-            wires = Wires(page, can, spi, self._name, place.address)
-            return subprocess.Popen(  # noqa: S603 - an image that was asked for
+            ours.settimeout(0)
+            spi = theirs.fileno()
+            wires = Wires(page, door.descriptor, spi, self._name, door.place.address)
+            process = subprocess.Popen(  # noqa: S603 - an image that was asked for
                 [*_DIES_WITH_US, *self._machine.command(self._image, wires)],
                 bufsize=0,
-                pass_fds=(page, can, spi),
+                pass_fds=(page, door.descriptor, spi),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 start_new_session=True,
             )
+        except OSError:
+            ours.close()
+            raise
         finally:
+            theirs.close()
             os.close(page)
+        return ours, process
 
     def kill(self) -> None:
         """Kill the firmware's process; the next one starts from the reset vector."""
@@ -178,6 +187,12 @@ class LiveBoard:
             return self._spi.send(answers) == len(answers) if answers else True
         except OSError:
             return False
+
+
+def _keep_little(listener: int) -> None:
+    """Limit what waits in the kernel for a client that does not read; its socket inherits it."""
+    with socket.socket(fileno=os.dup(listener)) as door:
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_KEEPS)
 
 
 def _whole(asked: bytearray) -> list[tuple[int, bytes]]:

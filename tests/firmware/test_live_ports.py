@@ -26,18 +26,18 @@ LINE = 32
 class Frame(ctypes.Structure):
     """``struct bms_frame``."""
 
-    _fields_ = [("id", ctypes.c_uint32), ("length", ctypes.c_uint32), ("data", ctypes.c_uint8 * 8)]
+    _fields_ = (("id", ctypes.c_uint32), ("length", ctypes.c_uint32), ("data", ctypes.c_uint8 * 8))
 
 
 class Heard(ctypes.Structure):
     """``struct slcan_heard``."""
 
-    _fields_ = [
+    _fields_ = (
         ("has_frame", ctypes.c_bool),
         ("answer_bytes", ctypes.c_uint32),
         ("answer", ctypes.c_uint8 * 8),
         ("frame", Frame),
-    ]
+    )
 
 
 def library(folder: Path) -> Any:
@@ -60,10 +60,16 @@ def library(folder: Path) -> Any:
     loaded = ctypes.CDLL(str(image))
     loaded.slcan_hear.argtypes = [ctypes.c_void_p, ctypes.c_uint8, ctypes.c_void_p]
     loaded.slcan_hear.restype = None
-    say = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_void_p]
+    say: list[Any] = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_void_p]
     loaded.slcan_say.argtypes = say
     loaded.slcan_say.restype = ctypes.c_size_t
-    ask = [ctypes.c_void_p, ctypes.c_uint32, ctypes.c_char_p, ctypes.c_uint32, ctypes.c_void_p]
+    ask: list[Any] = [
+        ctypes.c_void_p,
+        ctypes.c_uint32,
+        ctypes.c_char_p,
+        ctypes.c_uint32,
+        ctypes.c_void_p,
+    ]
     loaded.spi_wire_ask.argtypes = ask
     loaded.spi_wire_ask.restype = ctypes.c_size_t
     loaded.spi_wire_give_up.argtypes = [ctypes.c_void_p]
@@ -75,7 +81,7 @@ def library(folder: Path) -> Any:
 class Wire(ctypes.Structure):
     """``struct spi_wire``."""
 
-    _fields_ = [
+    _fields_ = (
         ("owed", ctypes.c_uint32),
         ("is_awaited", ctypes.c_bool),
         ("select", ctypes.c_uint8),
@@ -83,7 +89,7 @@ class Wire(ctypes.Structure):
         ("got", ctypes.c_uint32),
         ("head", ctypes.c_uint8 * 3),
         ("bytes", ctypes.c_uint8 * 64),
-    ]
+    )
 
 
 class Device:

@@ -8,8 +8,12 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
+
+import can
+import cantools.database
 
 from hil.bench.wall_time import monotonic_ns
 
@@ -17,6 +21,8 @@ PATIENCE_S = 120.0
 """How long anything may take: a busy host is no bug."""
 
 ASKED_EVERY_S = 0.02
+
+DBC = str(files("drivers.wire") / "reference_board.dbc")
 
 Ask = Callable[..., dict[str, Any]]
 
@@ -128,6 +134,29 @@ def finished(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
     """Wait for a command and return its exit code, its output and its errors."""
     out, err = process.communicate(timeout=PATIENCE_S)
     return process.returncode, out, err
+
+
+def joined(channel: str) -> can.BusABC:
+    """Return python-can's own slcan client at a port or a socket."""
+    return can.Bus(interface="slcan", channel=channel, bitrate=500_000, sleep_after_open=0)
+
+
+def decoded(bus: can.BusABC, cells: int) -> dict[str, float]:
+    """Return the cell voltages that a listener decodes with our DBC, all of them."""
+    database = cantools.database.load_file(DBC)
+    volts: dict[str, float] = {}
+    while len(volts) < cells:
+        frame = bus.recv(PATIENCE_S)
+        assert frame is not None
+        message = database.decode_message(frame.arbitration_id, frame.data)
+        assert isinstance(message, dict)
+        volts |= {name: value for name, value in message.items() if is_cell(name, value)}
+    return volts
+
+
+def is_cell(name: str, value: object) -> bool:
+    """Say whether a signal is a cell's voltage, and not what fills the last page (0xFFFF)."""
+    return name.startswith("Cell") and isinstance(value, float) and 1.0 < value < 6.0
 
 
 @contextmanager

@@ -9,21 +9,29 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from importlib.resources import files
 
 import can
-import cantools.database
 import pyte
 import pytest
 import pyvisa
-from served import PATIENCE_S, Served, asked, connected, ends, heard, serving
+from served import (
+    DBC,
+    PATIENCE_S,
+    Served,
+    asked,
+    connected,
+    decoded,
+    ends,
+    heard,
+    joined,
+    serving,
+)
 from uscpi.client import TCP
 from uscpi.instrument import Instrument
 
 LINES, COLUMNS = 200, 160
 """A terminal on which all that a board sends has room."""
 
-DBC = str(files("drivers.wire") / "reference_board.dbc")
 CANTOOLS = (sys.executable, "-m", "cantools")
 CELL_V = 3.3
 EMULATORS = ("emulator-1", "emulator-2")
@@ -46,29 +54,6 @@ def pour(client: socket.socket, data: bytes) -> None:
     """Send the same again and again, far more than all buffers on the way hold."""
     for _ in range(200):
         client.sendall(data)
-
-
-def joined(channel: str) -> can.BusABC:
-    """Return python-can's own slcan client at a port or a socket."""
-    return can.Bus(interface="slcan", channel=channel, bitrate=500_000, sleep_after_open=0)
-
-
-def decoded(bus: can.BusABC, cells: int) -> dict[str, float]:
-    """Return the cell voltages that a listener decodes with our DBC, all of them."""
-    database = cantools.database.load_file(DBC)
-    volts: dict[str, float] = {}
-    while len(volts) < cells:
-        frame = bus.recv(PATIENCE_S)
-        assert frame is not None
-        message = database.decode_message(frame.arbitration_id, frame.data)
-        assert isinstance(message, dict)
-        volts |= {name: value for name, value in message.items() if is_cell(name, value)}
-    return volts
-
-
-def is_cell(name: str, value: object) -> bool:
-    """Say whether a signal is a cell's voltage, and not what fills the last page (0xFFFF)."""
-    return name.startswith("Cell") and isinstance(value, float) and 1.0 < value < 6.0
 
 
 def test_the_line_says_where_everything_is(lab: Served) -> None:
