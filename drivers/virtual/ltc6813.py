@@ -21,6 +21,7 @@ WATCHDOG: Duration = 2 * SECOND
 """Without a valid command for so long, a chip goes to sleep [data sheet: 1.8 to 2.2 s]."""
 
 _IDLE = b"\xff"
+_HEAD = wire.COMMAND_BYTES
 _BLOCK = wire.GROUP_BYTES + wire.CHECK_BYTES
 _WRONG_CHECK = 0x55
 _CLEARS: dict[int, wire.Bank] = {
@@ -78,8 +79,9 @@ class Ltc6813:
     @property
     def bleeding(self) -> int:
         """Return which of its cells it lets bleed now; bit 0 is its first one."""
-        converts_alone = self.running is not None and not self.running.bleeds
-        return 0 if self.is_muted or converts_alone else self.discharge
+        if not self.discharge or self.is_muted:
+            return 0
+        return 0 if self.running is not None and not self.running.bleeds else self.discharge
 
     def write(self, code: int, block: bytes) -> None:
         """Take a configuration group; one whose check is wrong changes nothing."""
@@ -133,6 +135,11 @@ class DaisyChain:
             for first in range(0, cells, cells_a_chip)
         ]
         self.chips = [Ltc6813() for _ in self._own]
+        # of each chip: where its cells stand in a mask of the whole board, and which bits they are
+        self._rooms = [
+            (chip, own.start, (1 << len(own)) - 1)
+            for chip, own in zip(self.chips, self._own, strict=True)
+        ]
         self._cut: set[int] = set()
         self._hearing: list[Ltc6813] = []  # awake, and reached by what the controller sends
         self._has_sleepers = True
@@ -189,8 +196,8 @@ class DaisyChain:
     def _drive(self) -> None:
         """Let the chips' registers switch the bleeds, if they say something new."""
         mask = 0
-        for chip, own in zip(self.chips, self._own, strict=True):
-            mask |= (chip.bleeding & (1 << len(own)) - 1) << own.start
+        for chip, first, room in self._rooms:
+            mask |= (chip.bleeding & room) << first
         if mask != self._mask:
             self._mask = mask
             self._inputs.bleed(mask)
@@ -199,33 +206,38 @@ class DaisyChain:
 
     def transfer(self, data: bytes) -> bytes:
         """Exchange bytes while the select line is low; a transfer ends when it rises."""
-        head = data[: wire.COMMAND_BYTES]
         # nothing new since it was asked last: the same answer, without a look at a register
-        answer = self._answers.get(head)
-        code = None if answer is not None else wire.command_code(head)
-        if answer is not None or code is not None:
+        answer = self._answers.get(data[:_HEAD])
+        if answer is None:
+            code = wire.command_code(data[:_HEAD])
+            answer = None if code is None else self._obey(code, data)
+        if answer is None:
+            answer = b""
+        else:
             now = self._clock.now()
             for chip in self._hearing:
                 chip.heard_at = now
-        if code is not None:
-            action = self._actions.get(code)
-            answer = action(code, data) if action else b""
         if self._has_sleepers:
             self._wake()
         # what the chips do not drive, the pull-up does
-        said = answer or b""
-        return said if len(said) == len(data) else said.ljust(len(data), _IDLE)[: len(data)]
+        size = len(data)
+        return answer if len(answer) == size else answer.ljust(size, _IDLE)[:size]
+
+    def _obey(self, code: int, data: bytes) -> bytes:
+        """Carry out a command and return all that is said to it; a strange one is only heard."""
+        action = self._actions.get(code)
+        return action(code, data) if action else b""
 
     def _say(self, code: int, data: bytes) -> bytes:
         """Read a register group of every chip, the first one first."""
         said = b"".join([chip.read(code) for chip in self._hearing])
-        answer = _IDLE * wire.COMMAND_BYTES + said
-        self._answers[data[: wire.COMMAND_BYTES]] = answer
+        answer = _IDLE * _HEAD + said
+        self._answers[data[:_HEAD]] = answer
         return answer
 
     def _shift_in(self, code: int, data: bytes) -> bytes:
         """Let data run through all chips: each is left with the eight bytes that it saw last."""
-        payload = data[wire.COMMAND_BYTES :]
+        payload = data[_HEAD:]
         for chip in self._hearing:
             chip.write(code, payload[-_BLOCK:])
             payload = payload[:-_BLOCK]
