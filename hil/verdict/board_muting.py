@@ -40,7 +40,7 @@ class Muting:
         self._off_v, self._due_v = np.zeros(cells), np.zeros(cells)
         self._found = np.zeros(cells, dtype=np.bool_)
         self._sets: int | None = None
-        self._shown: list[Floats] = []
+        self._shown = (np.full(cells, np.nan), np.full(cells, np.nan))
 
     def look(
         self,
@@ -54,13 +54,15 @@ class Muting:
         if duty != self._duty:
             self._change(at, duty)
         read = np.array(read_v)
-        self._shown = [*self._shown[-2:], read]
+        before, self._shown = self._shown, (self._shown[1], read)
         if cell_sets == self._sets:
             return
         self._sets = cell_sets
-        moved_v = np.ptp(self._shown, axis=0)  # NaN where one of them was not read
         error_v = np.array(board_v) - read
-        usable = (moved_v < self._lead.steady_v) & np.isfinite(error_v)
+        # False where one of them was not read
+        usable = np.isfinite(error_v)
+        for earlier in before:
+            usable &= np.abs(read - earlier) < self._lead.steady_v
         self._add(at, usable, error_v)
 
     def _change(self, at: Instant, duty: Sequence[float]) -> None:
@@ -83,9 +85,9 @@ class Muting:
     def _add(self, at: Instant, usable: Bools, error_v: Floats) -> None:
         """Add a reading to the means (of the newest readings, roughly); compare those just full."""
         samples = self._lead.samples
-        self._count[usable] += 1
-        weight = 1.0 / np.minimum(np.maximum(self._count, 1), samples)
-        self._mean_v[usable] += (weight * (error_v - self._mean_v))[usable]
+        self._count += usable
+        off_v = np.where(usable, error_v - self._mean_v, 0.0)
+        self._mean_v += off_v / np.minimum(np.maximum(self._count, 1), samples)
         full = usable & (self._count == samples)
         if full.any():
             self._compare(at, full)
