@@ -143,11 +143,17 @@ class FirmwareBoardTwin:
         ``stuck-cell`` repeats the cell's last reading, ``stuck-bleed`` is a bleed transistor that
         nothing switches off, ``front-end-silent`` cuts the front end of ``cell`` and all behind it
         off their bus, ``bad-pec`` spoils all that this front end answers, ``open-lead`` is a lead
-        of the harness (1 to cells + 1). Raises ValueError for any other fault or cell.
+        of the harness (1 to cells + 1). Raises ValueError for any other fault or cell, and for
+        ``silent`` where the firmware has a CAN controller of its own, out of our reach.
         """
         if fault == POWER_LOSS:
             self._has_lost_power = active
             self._supply(on=self._is_started and not active)
+        elif fault == "silent" and self._engine is None:
+            raise ValueError(
+                f"{self.name}: '{fault}': its firmware is a process of its own, which alone has "
+                f"its bus; '{POWER_LOSS}' silences it, and so does an engine like lib"
+            )
         elif fault == "silent":
             self._is_silent = active
         elif fault in self.FAULTS:

@@ -193,6 +193,12 @@ def test_power_loss_as_a_fault_kills_it(lab: Served) -> None:
     goes_on(lab)
 
 
+def test_a_fault_that_is_out_of_reach_is_refused_not_pretended(lab: Served) -> None:
+    told = lab.say(b'{"do": "inject", "target": "board", "fault": "silent"}')
+    assert not told["ok"]
+    assert "'power-loss' silences it" in told["error"]
+
+
 def test_its_client_can_be_sent_away(lab: Served) -> None:
     """The firmware does not notice; the next client finds it as it is."""
     pid = lab.pid("board")
