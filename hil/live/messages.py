@@ -43,6 +43,7 @@ COLUMNS = (
     Column("board_age_s", "board.age_s", 3),
     Column("duty", "board.duty", 3),
     Column("command_duty", "command.duty", 3),
+    Column("reference_duty", "reference.duty", 3),
     Column("ntc_degc", "board.ntc_degc", 2),
     Column("pcb_degc", "board.pcb_degc", 2),
     Column("chamber_degc", "chamber.air_degc", 2),

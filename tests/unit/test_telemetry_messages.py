@@ -21,7 +21,7 @@ from hil.live.telemetry import missing
 
 DOCS = Path(__file__).parents[2] / "docs" / "how-to" / "watch-a-run.md"
 ORIGIN = Origin("a-run", "p", "b", 7, datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
-LAYOUT = tick_layout(16, 4, 2)
+LAYOUT = tick_layout(16, 4, 2, shadow=True)
 STARTED = RunStarted(
     0, "p", "b", 7, SECOND, "{}", tuple((s.name, s.unit, s.width) for s in LAYOUT.signals), {}
 )
