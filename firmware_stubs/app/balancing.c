@@ -35,9 +35,7 @@ void balancing_run(struct balancing *self, const struct params *params,
         return;
     }
     /* from the time that was due, not from now: a cycle's rounding must not add up */
-    self->due_us += params->balance_every_us;
-    if (self->due_us <= now_us) {
-        self->due_us = now_us + params->balance_every_us;
-    }
+    const uint64_t next_us = self->due_us + params->balance_every_us;
+    self->due_us = next_us > now_us && self->due_us ? next_us : now_us + params->balance_every_us;
     self->bleeding = decided(self->bleeding, params, readings);
 }

@@ -9,8 +9,8 @@
 #include "readings.h"
 
 struct balancing {
-    uint64_t bleeding;  /* one bit a cell */
-    uint64_t due_us;    /* of the next decision */
+    uint64_t bleeding; /* one bit a cell */
+    uint64_t due_us;   /* of the next decision; 0: of the first one, at once */
 };
 
 /* Forget everything: the next call decides at once. */

@@ -10,6 +10,7 @@ bool bms_init(struct bms *self, uint64_t now_us, const uint8_t *page, size_t siz
     memset(self, 0, sizeof *self);
     self->powered_us = now_us;
     self->now_us = now_us;
+    self->connected_us = UINT64_MAX;
     self->is_running = params_decode(&self->params, page, size);
     if (self->is_running) {
         protections_init(&self->protections, &self->params);

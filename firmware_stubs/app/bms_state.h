@@ -46,6 +46,7 @@ struct bms {
     uint64_t now_us;
     uint64_t cycle; /* counted from power-up; cycle n starts at power-up + n x cycle_us */
     uint64_t started_us;
+    uint64_t connected_us; /* since when there have been cells; UINT64_MAX: there are none */
     uint64_t second; /* of the last cycle with the slow readings, and of the last scan */
     uint64_t scan;
     bool is_slow; /* this cycle reads what is read once a second */

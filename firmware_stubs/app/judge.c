@@ -75,8 +75,19 @@ static bool is_starting(const struct bms *self) {
     return self->started_us - self->powered_us <= self->params.protection_delay_us;
 }
 
+/* Cells that have just been connected are on their way up: wait as long as the protections do. */
+static bool is_settled(struct bms *self) {
+    if (!judge_is_connected(self)) {
+        self->connected_us = UINT64_MAX;
+    } else if (self->connected_us == UINT64_MAX) {
+        self->connected_us = self->started_us;
+    }
+    return self->connected_us != UINT64_MAX &&
+           self->started_us - self->connected_us >= self->params.protection_delay_us;
+}
+
 static void balance(struct bms *self, uint8_t duty[MAX_CELLS]) {
-    if (!is_starting(self) && judge_is_connected(self)) {
+    if (is_settled(self)) {
         balancing_run(&self->balancing, &self->params, &self->readings, self->started_us);
     }
     for (uint32_t cell = 0; cell < self->params.cells; cell++) {

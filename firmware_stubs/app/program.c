@@ -38,6 +38,8 @@ static bool is_held(struct bms *self, const struct bms_in *in) {
         if (in->spi_bytes == runner->expected) {
             take_answer(self, in->spi);
         } else if (self->now_us >= runner->deadline_us) {
+            /* nobody there: what is left of the program goes on without waiting for him */
+            runner->is_cut_off = true;
             take_answer(self, NULL);
         }
         return runner->expected != 0;
@@ -53,8 +55,13 @@ static void begin_round(struct bms *self, struct bms_out *out) {
     struct runner *runner = &self->runner;
     switch (runner->step->begin(self, out)) {
     case STEP_SEND:
-        runner->expected = out->spi_bytes;
-        runner->deadline_us = self->now_us + ANSWER_US;
+        if (runner->is_cut_off) {
+            out->spi_bytes = 0;
+            take_answer(self, NULL);
+        } else {
+            runner->expected = out->spi_bytes;
+            runner->deadline_us = self->now_us + ANSWER_US;
+        }
         break;
     case STEP_WAIT:
         runner->is_waiting = true;

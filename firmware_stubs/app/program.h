@@ -29,6 +29,7 @@ struct runner {
     uint64_t deadline_us; /* when it counts as lost */
     uint64_t resume_us;
     bool is_waiting;
+    bool is_cut_off; /* an answer was lost: none is asked for until the next program */
 };
 
 /* Start a program; its last step is {0}. */

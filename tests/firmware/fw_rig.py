@@ -114,6 +114,7 @@ class Rig:
         self._receiver = e2e.Receiver(wire.TO_HOST)
         self._alive = e2e.Counters()
         self._heard: list[tuple[int, bytes]] = []
+        self._newest: dict[tuple[int, int], Said] = {}  # by identifier and page
 
     def send(self, identifier: int, data: bytes) -> None:
         """Put a frame on the bus as it is."""
@@ -181,6 +182,7 @@ class Rig:
         assert message.senders == ["Board"]
         assert len(said.data) == message.length
         self.said.append(said)
+        self._newest[said.id, said.data[1] >> 4] = said
 
     # --- what was said last -----------------------------------------------------------------------
 
@@ -190,8 +192,8 @@ class Rig:
     def last(self, name: str) -> dict[str, Any]:
         """Return the newest signals of a message, those of all its pages together."""
         signals: dict[str, Any] = {}
-        for said in self.said:
-            if said.name == name:
+        for (identifier, _), said in self._newest.items():
+            if identifier == DBC.get_message_by_name(name).frame_id:
                 signals |= said.signals
         return signals
 
