@@ -29,6 +29,8 @@ from hil.profile import (
 class Request:
     """What the user asked for; ``until`` cuts the run short at that much simulated time.
 
+    ``fail_fast`` ends it with the first thing that is held against the board.
+
     ``mqtt`` is where telemetry goes: it changes nothing of the run, so ``command`` leaves it out.
     ``engine`` runs the board's firmware, in place of what the bench file says.
     """
@@ -39,6 +41,7 @@ class Request:
     seed: int = 1
     runs: Path = Path("runs")
     until: Duration | None = None
+    fail_fast: bool = False
     operator: str = ""
     mqtt: Target | None = None
     engine: str | None = None
@@ -54,6 +57,8 @@ class Request:
             words += ["--set", override]
         if self.until is not None:
             words += ["--until", f"{to_seconds(self.until):g} s"]
+        if self.fail_fast:
+            words.append("--fail-fast")
         return shlex.join([*words, "--seed", str(self.seed)])
 
 

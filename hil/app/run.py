@@ -46,7 +46,9 @@ def run_profile(request: Request, stop: StopLadder, progress: Progress) -> Outco
     if has_twins(prepared.bench):
         prepared = replace(prepared, bench=with_firmware(prepared.bench))
     profile, bench, seed = prepared.profile, prepared.bench, request.seed
-    session = Session(profile, bench, seed, request.until, stop, progress)
+    session = Session(
+        profile, bench, seed, request.until, stop, progress, fail_fast=request.fail_fast
+    )
     faults = LinkFaults()
 
     async def main(clock: Clock) -> Outcome:

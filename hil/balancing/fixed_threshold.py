@@ -5,7 +5,7 @@ is where its known trouble comes from (design/physics.md, E2 to E6). The gates a
 what each of them is worth.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -23,6 +23,7 @@ from hil.balancing.strategy import (
     hysteresis,
 )
 from hil.core.instants import MINUTE, Duration
+from hil.core.recorded import UNLESS_DEFAULT
 
 
 class FixedThresholdState(NamedTuple):
@@ -37,7 +38,8 @@ class FixedThreshold:
 
     ``compare``: ``range`` sets a cell against the lowest one of the pack, ``adjacent`` against the
     lower one of its neighbours. ``gate_v``: bleed only cells above it. ``gate_a``: decide only
-    while the magnitude of the current is below it. None leaves a gate open.
+    while the magnitude of the current is below it. None leaves a gate open. ``duty_ratio`` is for
+    how much of the time a cell is bled that is.
     """
 
     needs_truth: ClassVar[bool] = False
@@ -49,10 +51,13 @@ class FixedThreshold:
     gate_a: float | None = None
     max_age_s: float = 5.0
     every_ns: Duration = 2 * MINUTE
+    duty_ratio: float = field(default=1.0, metadata=UNLESS_DEFAULT)
 
     def __post_init__(self) -> None:
         """Refuse parameters that make no strategy. Raises ValueError."""
         check_thresholds(self.start_v, self.stop_v)
+        if not 0.0 < self.duty_ratio <= 1.0:
+            raise ValueError(f"duty_ratio {self.duty_ratio}: expected more than 0, at most 1")
         if self.compare not in ("range", "adjacent"):
             message = f"compare {self.compare!r}: expected 'range' or 'adjacent'"
             raise ValueError(message)
@@ -68,7 +73,7 @@ class FixedThreshold:
         cell_v = evidence_v(observation, self.max_age_s)
         bleeding = hysteresis(state.bleeding, self._excess_v(cell_v), self.start_v, self.stop_v)
         bleeding = bleeding & self._gate(cell_v, observation.current_a, Tolerance(0.0, 0.0))
-        return FixedThresholdState(bleeding), Decision(bleeding.astype(np.float64))
+        return FixedThresholdState(bleeding), Decision(np.where(bleeding, self.duty_ratio, 0.0))
 
     def bounds(self, observation: Observation, tolerance: Tolerance) -> Bounds:
         """Move the excess and both gates to either end of what the decision may have seen."""

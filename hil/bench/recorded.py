@@ -18,7 +18,7 @@ from hil.physics.parameters import CellParameters, PackSpread
 from hil.physics.plant import Plant
 from hil.profile import Bench, Profile
 from hil.profile.conditions import Criterion
-from hil.profile.model import CellOverride, Expect, ExpectFault, PackConfig
+from hil.profile.model import CellOverride, Expect, ExpectFault, ExpectGone, PackConfig
 from hil.verdict.registry import Uncertainties
 
 T = TypeVar("T")
@@ -98,9 +98,14 @@ def _expects(steps: Iterable[Mapping[str, Any]]) -> Iterable[tuple[str, Expect |
     """Yield path and step of every expectation, those inside a repeat once."""
     for step in steps:
         if step["kind"] == "expect":
-            kind: type[Expect | ExpectFault] = ExpectFault if "fault" in step else Expect
-            yield step["path"], _filled(kind, step)
+            yield step["path"], _filled(_kind(step), step)
         yield from _expects(step.get("steps", ()))
+
+
+def _kind(step: Mapping[str, Any]) -> type[Expect | ExpectFault]:
+    if "fault" not in step:
+        return Expect
+    return ExpectGone if "gone" in step else ExpectFault
 
 
 def _filled(kind: type[T], body: Mapping[str, Any]) -> T:

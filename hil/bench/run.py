@@ -44,7 +44,8 @@ Progress = Callable[[Duration, str, Sequence[float]], None]
 class Plan:
     """What a run needs besides its ticker.
 
-    ``until`` cuts the run short, None plays the profile to its end.
+    ``until`` cuts the run short, None plays the profile to its end; ``has_failed`` ends it too,
+    after the first tick of which it is true.
     """
 
     steps: Sequence[Step]
@@ -52,6 +53,7 @@ class Plan:
     until: Duration | None
     uncertainty_of: UncertaintyOf
     progress: Progress
+    has_failed: Callable[[], bool] = lambda: False
 
 
 class Run:
@@ -181,6 +183,9 @@ class Run:
             self._plan.progress(self.now - self.started, timeline.path, ticker.row)
             if self._stop.level:
                 self.reason = f"stopped by {self._stop.source}"
+                return
+            if self._plan.has_failed():
+                self.reason = "ended by the first finding (--fail-fast)"
                 return
             if self._plan.until is not None and self.now - self.started >= self._plan.until:
                 self.reason = "cut short by --until"

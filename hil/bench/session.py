@@ -24,7 +24,7 @@ from hil.ports import Clock
 from hil.profile import Bench, Profile
 from hil.results.journal import Journal
 from hil.results.wire_hash import WireHash
-from hil.verdict.judgement import Judge
+from hil.verdict.judgement import Judge, Verdict
 from hil.verdict.metrics import Metrics
 from hil.verdict.registry import finite
 
@@ -59,10 +59,16 @@ class Session:
         until: Duration | None,
         stop: StopLadder,
         progress: Progress,
+        *,
+        fail_fast: bool = False,
     ) -> None:
-        """Draw the pack. Raises ConfigErrors for one that cannot be."""
+        """Draw the pack; ``fail_fast`` ends the run with its first finding.
+
+        Raises ConfigErrors for a pack that cannot be.
+        """
         self._profile, self._bench, self._seed = profile, bench, seed
         self._until, self._stop, self._progress = until, stop, progress
+        self._fail_fast = fail_fast
         self._judge = Judge()
         self._expectations: list[ExpectationJudged] = []
         self._deviations: list[Deviation] = []
@@ -108,6 +114,7 @@ class Session:
             until=self._until,
             uncertainty_of=uncertainty_of(uncertainties, rig.stack.cells),
             progress=self._teller(layout),
+            has_failed=self._has_failed,
         )
         self.run = Run(plan, parts, self._journal, self._stop)
         if bench.clock == "wall":
@@ -121,6 +128,12 @@ class Session:
         finally:
             gc.unfreeze()
         self._conclude(clock.now(), metrics)
+
+    def _has_failed(self) -> bool:
+        """Say whether a finding has settled the verdict, and nobody wants to see more of them."""
+        if not self._fail_fast:
+            return False
+        return any(verdict is Verdict.FAIL for verdict, _ in self._judge.noted)
 
     # --- what is kept for the report ---------------------------------------------------------
 

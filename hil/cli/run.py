@@ -47,6 +47,7 @@ def run(
     engine: arguments.Engine = None,
     seed: Annotated[int, Parameter(converter=arguments.seed)] = 1,
     until: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
+    fail_fast: Annotated[bool, Parameter(negative=())] = False,
     runs_dir: Annotated[Path, Parameter(converter=_folder)] = Path("runs"),
     operator: str | None = None,
     mqtt: Annotated[Target | None, BROKER] = None,
@@ -73,6 +74,8 @@ def run(
         Seed of everything that is drawn: cells, device errors, noise.
     until
         Stop after this much time of the bench's clock (2 h); the verdict is then inconclusive.
+    fail_fast
+        End with the first thing that is held against the board; what is judged at the end is open.
     runs_dir
         Where the run's folder is made.
     operator
@@ -89,6 +92,7 @@ def run(
         seed=seed,
         runs=runs_dir,
         until=None if until is None else _duration(until),
+        fail_fast=fail_fast,
         operator=_logged_in() if operator is None else operator,
         mqtt=mqtt,
     )

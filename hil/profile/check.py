@@ -160,6 +160,9 @@ def _shadow(scene: Scene) -> Iterator[ConfigError]:
         fit = ", ".join(name for name, one in STRATEGIES.items() if issubclass(one, Bounded))
         message = f"a board cannot be held against '{strategy}': expected one of {fit}"
         yield profile.wrong("controller.strategy", f"{message}, or mode: command")
+    if getattr(profile.controller.parameters, "duty_ratio", 1.0) != 1.0:
+        message = "a board that decides by itself bleeds all the time: expected 100 %"
+        yield profile.wrong("controller.duty", message)
     for name in scene.of(BoardSpec):
         device = scene.bench.devices[name]
         if scene.known.is_virtual(device.link.kind) and device.engine is None:

@@ -7,6 +7,9 @@ from hil.core.instants import Instant
 from hil.ports import BoardFault
 from hil.verdict.findings import Finding, Findings, Tolerances
 
+LEAST, MOST = 0.75, 1.25
+"""Of the current that a duty gives by the board's data: what may flow."""
+
 
 class Bleeds:
     """Whether the bleeds follow the command, and whether current flows only where they are on."""
@@ -60,20 +63,27 @@ class Bleeds:
         read_a: Sequence[float],
         explained: Container[int],
     ) -> None:
-        """Add cells that the board says it bleeds while hardly any current flows.
+        """Add cells that the board says it bleeds, and that feed it clearly less or more than that.
 
-        ``explained`` (from 1) are those whose leads it has found open. A current that the read-back
-        cannot tell from none accuses nobody.
+        ``explained`` (from 1) are those whose leads it has found open. A quarter on either side is
+        left to parts, to heat, and to what a board mutes beyond its settling time; what the
+        read-back cannot tell accuses nobody.
         """
         if max(duty) <= 0.0:  # a NaN first hides the rest: then the loop looks at each
             return
         limits = self._tolerances
         for k, (told, volts, flows_a) in enumerate(zip(duty, read_v, read_a, strict=True)):
             due_a = told * volts * limits.bleed_s
-            if flows_a + limits.read_a.at(due_a) < 0.5 * due_a and k + 1 not in explained:
+            u_a = limits.read_a.at(due_a)
+            name, limit_a = "bleed-without-current", LEAST * due_a
+            if not flows_a + u_a < limit_a:
+                name, limit_a = "bleed-beyond-duty", MOST * due_a
+                if not (told > 0.0 and flows_a - u_a > limit_a):
+                    continue
+            if k + 1 not in explained:
                 text = f"reported duty {told:.3f} draws {due_a:.4f} A, {flows_a:.4f} A flow"
-                finding = Finding(flows_a, 0.5 * due_a, "A", limits.idle_window, text)
-                findings["bleed-without-current", f"cell[{k + 1}].current"] = finding
+                finding = Finding(flows_a, limit_a, "A", limits.idle_window, text)
+                findings[name, f"cell[{k + 1}].current"] = finding
 
     def find_leaks(
         self, findings: Findings, duty: Sequence[float], read_a: Sequence[float]

@@ -68,6 +68,7 @@ def play(tmp_path: Path) -> Play:
         seed: int = 1,
         until_s: float | None = None,
         stop: StopLadder | None = None,
+        fail_fast: bool = False,
     ) -> Played:
         request = Request(
             profile=str(profile),
@@ -75,6 +76,7 @@ def play(tmp_path: Path) -> Play:
             seed=seed,
             runs=tmp_path / "runs",
             until=None if until_s is None else round(until_s * SECOND),
+            fail_fast=fail_fast,
         )
         return Played(run_profile(request, stop or StopLadder(), lambda _status: None))
 

@@ -24,6 +24,25 @@ def test_a_board_that_reports_a_broken_lead_in_time_has_passed(play: Play) -> No
     read_back(run)
 
 
+def test_a_run_that_is_to_fail_fast_ends_with_its_first_finding(play: Play) -> None:
+    """A board that measures every 500 ms looks for broken leads too seldom."""
+    whole = play("open-sense-lead", "board.cycle=500 ms")
+    run = play("open-sense-lead", "board.cycle=500 ms", fail_fast=True)
+    assert (whole.verdict, run.verdict) == ("FAIL", "FAIL")
+    first = whole.of("deviation")[0]
+    assert run.of("deviation")[0] == first
+    assert run.of("tick")[-1]["at"] <= first["at"] < whole.of("tick")[-1]["at"]
+    assert run.summary["ended"] == "ended by the first finding (--fail-fast)"
+    assert [one for one in run.of("expectation") if one["passed"]] == []  # what is left is open
+    manifest = json.loads((Path(run.summary["folder"]) / "manifest.json").read_text())
+    assert "--fail-fast" in manifest["repeat"]
+    read_back(run)
+
+
+def test_a_good_board_does_not_end_early(play: Play) -> None:
+    assert play("open-sense-lead", fail_fast=True).digest == play("open-sense-lead").digest
+
+
 def test_a_board_that_does_not_look_for_broken_leads_fails(play: Play, profile: Profile) -> None:
     steps = """\
   - inject: {target: board, fault: blind}

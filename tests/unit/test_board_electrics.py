@@ -86,11 +86,11 @@ def test_a_bleed_that_draws_no_current_is_named_after_its_window() -> None:
     assert bench.run(10) == []
     [deviation] = bench.run(10)
     assert (deviation.name, deviation.subject) == ("bleed-without-current", "cell[5].current")
-    assert deviation.limit == pytest.approx(0.5 * 0.99 * 3.3 / BLEED_OHM)
+    assert deviation.limit == pytest.approx(0.75 * 0.99 * 3.3 / BLEED_OHM)
     assert "reported duty 1.000 draws 0.0480 A, 0.0000 A flow" in deviation.situation
 
 
-@pytest.mark.parametrize("share", [0.55, 1.0, 1.2])
+@pytest.mark.parametrize("share", [0.76, 1.0, 1.22])
 def test_a_bleed_that_draws_most_of_its_current_is_one(share: float) -> None:
     bench = Bench()
     bench.bleed(5)
@@ -98,9 +98,22 @@ def test_a_bleed_that_draws_most_of_its_current_is_one(share: float) -> None:
     assert bench.run(30) == []
 
 
+def test_a_bleed_that_draws_more_than_its_duty_gives_is_named_after_its_window() -> None:
+    """Reported for a third of the time, on for all of it: a timer that does not run out."""
+    bench = Bench()
+    bench.bleed(5, duty=0.35)
+    bench.cell("emulator.read_a", 5, 0.35 * 3.3 / BLEED_OHM)
+    assert bench.run(30) == []
+    bench.cell("emulator.read_a", 5, 3.3 / BLEED_OHM)
+    assert bench.run(10) == []
+    [deviation] = bench.run(10)
+    assert (deviation.name, deviation.subject) == ("bleed-beyond-duty", "cell[5].current")
+    assert deviation.limit == pytest.approx(1.25 * 0.35 * 0.99 * 3.3 / BLEED_OHM)
+
+
 def test_a_bleed_too_short_to_be_read_accuses_nobody() -> None:
     bench = Bench(replace(TOLERANCES, read_a=Accuracy(0.001)))
-    bench.bleed(5, duty=0.04)  # 1.9 mA: half of it is less than the read-back's error
+    bench.bleed(5, duty=0.02)  # 1 mA: three quarters of it are less than the read-back's error
     assert bench.run(30) == []
 
 

@@ -310,6 +310,12 @@ def test_a_board_is_held_against_a_strategy_that_says_what_it_could_decide() -> 
     )
 
 
+def test_a_board_that_decides_by_itself_is_asked_for_no_share_of_the_time() -> None:
+    asked = "controller={mode: shadow, strategy: fixed-threshold, duty: 35 %}"
+    [line] = lines(check(asked, ENGINE))
+    assert line.startswith("controller.duty: a board that decides by itself bleeds all the time")
+
+
 WIRED = ("emulator-1", "emulator-2", "chamber")
 
 

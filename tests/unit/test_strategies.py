@@ -13,7 +13,7 @@ from hil.balancing.none import NoBalancing
 from hil.balancing.strategy import AnyStrategy, Decision, Observation
 from hil.balancing.top_balance import TopBalance
 
-UNITS = ("_v", "_a", "_s", "_ns", "_ah", "_degc", "_per_h", "_share")
+UNITS = ("_v", "_a", "_s", "_ns", "_ah", "_degc", "_ratio", "_per_h", "_share")
 WORDS = {"compare"}
 
 
@@ -182,3 +182,12 @@ def test_parameters_that_make_no_strategy_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match="expected"):
         cls(**parameters)
+
+
+def test_a_fixed_threshold_bleeds_for_its_share_of_the_time() -> None:
+    strategy = FixedThreshold(duty_ratio=0.35)
+    _, decision = strategy.step(strategy.initial(3), observe([3.30, 3.36, 3.31]))
+    assert decision.duty.tolist() == [0.0, 0.35, 0.0]
+    for wrong in (0.0, 1.01, -0.5):
+        with pytest.raises(ValueError, match="duty_ratio"):
+            FixedThreshold(duty_ratio=wrong)
