@@ -34,7 +34,17 @@ def judged(
 ) -> Judged:
     """Play one profile. A process of its own: an image may take its host down with it."""
     options = [word for one in overrides for word in ("--set", one)]
-    command = [sys.executable, "-m", "hil.cli", "run", profile, "--seed", str(seed), "--json"]
+    command = [
+        sys.executable,
+        "-m",
+        "hil.cli",
+        "run",
+        profile,
+        "--seed",
+        str(seed),
+        "--json",
+        "--fail-fast",
+    ]
     command += ["--engine", "lib", "--set", f"bench.devices.board.engine.image={image}"]
     command += ["--runs-dir", str(runs), *options]
     try:
