@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-LONGEST_S = 900.0
-"""A firmware that lets a run hang is killed after this; a clean one takes a hundredth of it."""
+LONGEST_S = 180.0
+"""A firmware that lets a run hang is killed after this; a clean one takes a tenth of it."""
 HUNG = "HUNG"
 
 

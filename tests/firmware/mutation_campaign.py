@@ -48,47 +48,48 @@ class Fate:
 def campaign(
     count: int, profiles: Sequence[str], files: Sequence[str], seed: int, workers: int
 ) -> list[Fate]:
-    """Return the fate of at least ``count`` mutants that are worth a run, in the order drawn."""
+    """Return the fates of ``count`` mutants, and of those drawn that were not worth a run."""
     sources = {name: (FIRMWARE / "app" / name).read_text() for name in files}
     with tempfile.TemporaryDirectory() as place, ThreadPoolExecutor(workers) as pool:
-        folder = Path(place)
-        original = compiled(folder / "original.so").read_bytes()
-        fates: list[Fate] = []
-        drawn = iter(chosen(sources, 100 * count, seed))
-        while sum(fate.end in {"killed", "survived"} for fate in fates) < count:
-            batch = [mutant for _, mutant in zip(range(2 * workers), drawn, strict=False)]
-            if not batch:
-                break
-            hunted = [
-                pool.submit(_fate, mutant, sources, original, profiles, folder / f"{number}.so")
-                for number, mutant in enumerate(batch, len(fates))
-            ]
-            fates += [one.result() for one in hunted]
-            print(f"{len(fates)} drawn, {summary(fates)}", flush=True)  # noqa: T201 - it takes long
+        images, fates = _flashed(sources, count, seed, Path(place))
+        for fate in pool.map(lambda one: _fate(*one, profiles), images):
+            print(fate, flush=True)  # noqa: T201 - a campaign takes long
+            fates.append(fate)
     return fates
 
 
-def _fate(
-    mutant: Mutant,
-    sources: Mapping[str, str],
-    original: bytes,
-    profiles: Sequence[str],
-    image: Path,
-) -> Fate:
-    try:
-        compiled(image, changed={mutant.file: mutant.applied(sources[mutant.file])})
-    except DoesNotCompile as error:
-        return Fate(str(mutant), "no C", reason=str(error))
-    if image.read_bytes() == original:
-        return Fate(str(mutant), "equivalent", reason="the compiler makes the same code of it")
-    found = _first_to_find(image, profiles, image.with_suffix(".runs"))
-    image.unlink()
-    shutil.rmtree(image.with_suffix(".runs"), ignore_errors=True)  # a run takes a megabyte
+def _flashed(
+    sources: Mapping[str, str], count: int, seed: int, folder: Path
+) -> tuple[list[tuple[Mutant, Path]], list[Fate]]:
+    """Build mutants until ``count`` of them differ from the original; return those and the rest."""
+    original = compiled(folder / "original.so").read_bytes()
+    images: list[tuple[Mutant, Path]] = []
+    idle: list[Fate] = []
+    for number, mutant in enumerate(chosen(sources, 100 * count, seed)):
+        if len(images) == count:
+            break
+        image = folder / f"{number}.so"
+        try:
+            compiled(image, changed={mutant.file: mutant.applied(sources[mutant.file])})
+        except DoesNotCompile as error:
+            idle.append(Fate(str(mutant), "no C", reason=str(error)))
+            continue
+        if image.read_bytes() == original:
+            idle.append(Fate(str(mutant), "equivalent", reason="the compiler makes the same of it"))
+        else:
+            images.append((mutant, image))
+    return images, idle
+
+
+def _fate(mutant: Mutant, image: Path, profiles: Sequence[str]) -> Fate:
+    """Let the profiles judge a mutant."""
+    runs = image.with_suffix(".runs")
+    found = _first_to_find(image, profiles, runs)
+    shutil.rmtree(runs, ignore_errors=True)  # a run takes a megabyte
     if found is None:
         return Fate(str(mutant), "survived")
-    return Fate(
-        str(mutant), "killed", f"{found.profile} {found.verdict}", "; ".join(found.reasons[:1])
-    )
+    by = f"{found.profile} {found.verdict}"
+    return Fate(str(mutant), "killed", by, "; ".join(found.reasons[:1]))
 
 
 def _first_to_find(image: Path, profiles: Sequence[str], runs: Path) -> Judged | None:
