@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from itertools import repeat
 from pathlib import Path
 
 from images import FIRMWARE, DoesNotCompile, compiled
@@ -52,7 +53,7 @@ def campaign(
     sources = {name: (FIRMWARE / "app" / name).read_text() for name in files}
     with tempfile.TemporaryDirectory() as place, ThreadPoolExecutor(workers) as pool:
         images, fates = _flashed(sources, count, seed, Path(place))
-        for fate in pool.map(lambda one: _fate(*one, profiles), images):
+        for fate in pool.map(_fate, images, repeat(profiles)):
             print(fate, flush=True)  # noqa: T201 - a campaign takes long
             fates.append(fate)
     return fates
@@ -81,8 +82,9 @@ def _flashed(
     return images, idle
 
 
-def _fate(mutant: Mutant, image: Path, profiles: Sequence[str]) -> Fate:
+def _fate(flashed: tuple[Mutant, Path], profiles: Sequence[str]) -> Fate:
     """Let the profiles judge a mutant."""
+    mutant, image = flashed
     runs = image.with_suffix(".runs")
     found = _first_to_find(image, profiles, runs)
     shutil.rmtree(runs, ignore_errors=True)  # a run takes a megabyte
