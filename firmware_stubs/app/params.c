@@ -76,10 +76,10 @@ static void decode_bleeding(struct params *self, const uint8_t *page) {
     self->balance_every_us = get_le32(page + 84);
 }
 
-/* Counts that rise would have two temperatures for one voltage. */
+/* Counts that do not fall would have two temperatures for one voltage. */
 static bool falls(const uint16_t *counts) {
     for (size_t i = 1; i < NTC_POINTS; i++) {
-        if (counts[i] > counts[i - 1]) {
+        if (counts[i] >= counts[i - 1]) {
             return false;
         }
     }

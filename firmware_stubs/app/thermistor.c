@@ -12,6 +12,5 @@ int16_t thermistor_degc(const uint16_t counts[NTC_POINTS], uint16_t reading) {
     }
     const int32_t span = counts[hotter - 1] - counts[hotter];
     const int32_t above = reading - counts[hotter];
-    const int32_t degc = COLDEST + STEP * hotter;
-    return (int16_t)(span == 0 ? degc : degc - (STEP * above + span / 2) / span);
+    return (int16_t)(COLDEST + STEP * hotter - (STEP * above + span / 2) / span);
 }

@@ -8,8 +8,8 @@
 
 enum { UNKNOWN_TEMPERATURE = -0x8000 };
 
-/* Temperature in 0.1 degC, straight between the points of the table; unknown outside of it, which
- * is where an open or a shorted NTC ends up. */
+/* Temperature in 0.1 degC, straight between the points of a table that falls. Outside of it nothing
+ * is known: that is where an open or a shorted NTC ends up. */
 int16_t thermistor_degc(const uint16_t counts[NTC_POINTS], uint16_t reading);
 
 #endif

@@ -266,6 +266,7 @@ def test_a_page_of_another_size_is_refused(size: int) -> None:
         (70, b"\x00\x00"),  # a scan every no cycles
         (80, b"\x00" * 4),  # a shunt of nothing
         (90, b"\xff\xff"),  # a curve that rises
+        (90, parameter_page(design(), 1)[88:90]),  # or stands still
     ],
 )
 def test_a_page_that_asks_for_what_cannot_be_is_refused(at: int, value: bytes) -> None:
