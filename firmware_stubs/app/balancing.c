@@ -1,3 +1,4 @@
+/* In counts throughout: 50 mV above 3.3 V is exact here, and on the edge in volts. */
 #include "balancing.h"
 
 static uint32_t lowest(const struct readings *readings, uint32_t cells) {

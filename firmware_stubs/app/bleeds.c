@@ -1,3 +1,6 @@
+/* A bleed is a time, not a switch: when it ends is known when it begins, so that nobody has to look
+ * in between. The switches follow from the times whenever they are written.
+ */
 #include "bleeds.h"
 
 #include <string.h>

@@ -1,3 +1,8 @@
+/* The door of the firmware: hear, go on with the program that is under way, start what is due.
+ *
+ * Three programs share one bus, one at a time. A cycle that is late finds its number by division,
+ * so nothing that held it up can shift the ones after it.
+ */
 #include "bms.h"
 
 #include <string.h>

@@ -1,9 +1,10 @@
 /* The firmware of the reference board: one call, driven by time.
  *
  * Nothing here knows a microcontroller. A port (a shared library, a Linux process, a Cortex-M3)
- * calls bms_step() when `wake_us` of the last call has come, when a transfer on the SPI bus is done,
- * or when CAN frames have arrived; a call that comes early does no harm. All state is in `struct
- * bms`, which the caller owns: no globals, no heap, so that one program may hold many boards.
+ * calls bms_step() when `wake_us` of the last call has come, when a transfer on the SPI bus is
+ * done, or when CAN frames have arrived; a call that comes early does no harm. All state is in
+ * `struct bms`, which the caller owns: no globals, no heap, so that one program may hold many
+ * boards.
  */
 #ifndef BMS_H
 #define BMS_H

@@ -1,4 +1,4 @@
-/* Numbers in bytes, both ways: CAN and the chips' registers are little-endian, PEC is big-endian. */
+/* Numbers in bytes, both ways: CAN and the registers are little-endian, PEC is big-endian. */
 #ifndef BYTES_H
 #define BYTES_H
 

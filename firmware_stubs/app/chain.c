@@ -1,3 +1,9 @@
+/* What is sent to the front ends is sent to all of them at once, and each answers with a check of
+ * its own: so each fails on its own, and a read goes on for those that have not.
+ *
+ * Configuration is written when it differs from what was written last, not in each cycle: two
+ * transfers less in most of them. That it is still there, a look once a second says.
+ */
 #include "chain.h"
 
 #include <string.h>
@@ -52,6 +58,8 @@ enum action chain_command(struct bms *self, struct bms_out *out, uint32_t code) 
     return send(self, out, ltc6813_command(out->spi, (uint16_t)code));
 }
 
+/* A front end that has failed in this cycle is waited for no more: a dead one would have each of
+ * its reads repeated, and its cells are not known anyway. */
 enum action chain_read(struct bms *self, struct bms_out *out, uint32_t code) {
     struct chain *chain = &self->chain;
     if (!chain->is_retry) {
@@ -135,6 +143,7 @@ enum action chain_write_a(struct bms *self, struct bms_out *out) {
     if (self->runner.round > 0) {
         return STEP_DONE;
     }
+    /* decided here for both groups: what goes wrong from now on asks for a write of its own */
     chain->rewrites = chain->is_stale;
     chain->is_stale = false; /* until a transfer goes wrong */
     if (!chain->rewrites && !differs(self, IN_A)) {

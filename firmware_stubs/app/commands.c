@@ -1,3 +1,6 @@
+/* Frames are checked as they come and answered at the end of a cycle: a host that talks faster than
+ * the board measures gets no more out of it, and slows nothing down.
+ */
 #include "commands.h"
 
 #include <string.h>
@@ -6,6 +9,7 @@
 
 enum { ID_BLEED_COMMAND = 0x0C0, ID_REQUEST = 0x0D0, NO_PAGE = 0xFF };
 
+/* Shown for as long as a command may take: a host that sees it in time still has its bleeds. */
 static void reject(struct commands *self, const struct params *params, uint64_t now_us) {
     self->rejected += self->rejected < UINT32_MAX;
     self->bad_until_us = now_us + params->command_timeout_us;

@@ -1,3 +1,6 @@
+/* The steps of a cycle in their order. Most are loops over rounds (program.h): a transfer, a wait,
+ * the next group. A step that has nothing to do in this cycle costs nothing.
+ */
 #include "cycle.h"
 
 #include "bms_state.h"
@@ -23,6 +26,7 @@ static enum action mute(struct bms *self, struct bms_out *out) {
     return chain_command(self, out, LTC6813_MUTE);
 }
 
+/* The filters before the inputs still show the drop across the leads when the bleeds are off. */
 static enum action settle(struct bms *self, struct bms_out *out) {
     (void)out;
     if (self->runner.round > 0 || !self->params.mutes || self->params.settle_us == 0) {
@@ -46,6 +50,7 @@ static enum action convert_cells(struct bms *self, struct bms_out *out) {
     }
 }
 
+/* Three cells a group, of all front ends at once; groups above the cells in use stay unread. */
 static enum action read_cells(struct bms *self, struct bms_out *out) {
     const uint32_t group = self->runner.round;
     if (group * LTC6813_WORDS >= self->params.cells_per_front_end) {
@@ -122,7 +127,7 @@ static bool take_identity(struct bms *self, const uint8_t *answer) {
     return false;
 }
 
-/* --- auxiliary inputs, once a second ------------------------------------------------------------ */
+/* --- auxiliary inputs, once a second ---------------------------------------------------------- */
 
 static enum action convert_aux(struct bms *self, struct bms_out *out) {
     if (!self->is_slow) {
@@ -155,6 +160,7 @@ static uint32_t aux_group(const struct bms *self) {
     return has_ntc ? group : LAST_AUX_GROUP;
 }
 
+/* Read while the bleeds are still muted: their current lifts the ground that the NTCs stand on. */
 static enum action read_aux(struct bms *self, struct bms_out *out) {
     const bool was_last =
         self->runner.round > 0 &&
@@ -175,7 +181,7 @@ static bool take_aux(struct bms *self, const uint8_t *answer) {
     return chain_take(self, answer, store_aux);
 }
 
-/* --- open-wire scan ----------------------------------------------------------------------------- */
+/* --- open-wire scan --------------------------------------------------------------------------- */
 
 /* Twice, as the data sheet asks for: the first conversion leaves the input filters moving. */
 static enum action pull(struct bms *self, struct bms_out *out, uint32_t direction) {
@@ -194,6 +200,7 @@ static enum action pull(struct bms *self, struct bms_out *out, uint32_t directio
     }
 }
 
+/* After the cells were read: the registers hold the pulled ones from here on. */
 static enum action pull_up(struct bms *self, struct bms_out *out) {
     self->is_scan = self->is_scan && judge_is_connected(self);
     return pull(self, out, LTC6813_PUP);
@@ -223,7 +230,7 @@ static bool take_down(struct bms *self, const uint8_t *answer) {
     return chain_take(self, answer, store_down);
 }
 
-/* --- what follows from it ----------------------------------------------------------------------- */
+/* --- what follows from it --------------------------------------------------------------------- */
 
 static enum action check_a(struct bms *self, struct bms_out *out) {
     return self->is_slow ? chain_check_a(self, out) : STEP_DONE;
@@ -233,6 +240,7 @@ static enum action check_b(struct bms *self, struct bms_out *out) {
     return self->is_slow ? chain_check_b(self, out) : STEP_DONE;
 }
 
+/* Everything is measured. What follows touches no bus, and is done in one go. */
 static enum action conclude(struct bms *self, struct bms_out *out) {
     (void)out;
     judge_cycle(self);
@@ -240,6 +248,7 @@ static enum action conclude(struct bms *self, struct bms_out *out) {
     return STEP_DONE;
 }
 
+/* Sent even where a defect left MUTE out: it would be told by a missing transfer. */
 static enum action unmute(struct bms *self, struct bms_out *out) {
     if (self->runner.round > 0 || !self->params.mutes) {
         return STEP_DONE;
@@ -247,12 +256,13 @@ static enum action unmute(struct bms *self, struct bms_out *out) {
     return chain_command(self, out, LTC6813_UNMUTE);
 }
 
+/* Last, so that what the host is told to bleed does bleed already. */
 static enum action report(struct bms *self, struct bms_out *out) {
     judge_report(self, out);
     return STEP_DONE;
 }
 
-/* --- programs ----------------------------------------------------------------------------------- */
+/* --- programs --------------------------------------------------------------------------------- */
 
 static const struct step CYCLE[] = {
     {chain_wake, NULL},

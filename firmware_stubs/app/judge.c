@@ -1,3 +1,8 @@
+/* Nothing here waits or talks to a chip: readings in, duties and frames out, once a cycle.
+ *
+ * Judged is by the time the cycle began, commands by the time that is now: a delay counts cycles,
+ * a command comes when it comes.
+ */
 #include "judge.h"
 
 #include <string.h>
@@ -20,7 +25,7 @@ bool judge_is_connected(const struct bms *self) {
     return false;
 }
 
-/* --- readings ----------------------------------------------------------------------------------- */
+/* --- readings --------------------------------------------------------------------------------- */
 
 /* What was not read in this cycle is not known: an old value would be taken for a new one. */
 static void forget_failed(struct bms *self) {
@@ -68,7 +73,7 @@ static void judge_readings(struct bms *self) {
                                         self->shunt_strikes < SHUNT_STRIKES);
 }
 
-/* --- bleeds ------------------------------------------------------------------------------------- */
+/* --- bleeds ----------------------------------------------------------------------------------- */
 
 /* Until its protections had their delay it has not judged yet. */
 static bool is_starting(const struct bms *self) {
@@ -121,18 +126,20 @@ void judge_cycle(struct bms *self) {
         bleeds_decide(&self->bleeds, &self->params, duty, self->now_us, next_us);
 }
 
-/* --- telemetry ---------------------------------------------------------------------------------- */
+/* --- telemetry -------------------------------------------------------------------------------- */
 
 static bool asked(const struct bms *self, enum request_code code) {
     return self->requests >> code & 1;
 }
 
+/* Faults are told once a second, and at once when one came or went. */
 static bool has_new_faults(const struct bms *self, uint32_t flags) {
     const struct outcome *now = &self->outcome, *told = &self->told;
     return flags != self->flags || now->over_voltage != told->over_voltage ||
            now->under_voltage != told->under_voltage || now->open_wire != told->open_wire;
 }
 
+/* A fault of a command counts as one of the board: the host shall look why it is not obeyed. */
 static void report_status(struct bms *self, struct bms_out *out, uint32_t flags) {
     const bool has_fault = flags != 0 || self->outcome.has_fault;
     const struct status status = {
@@ -152,6 +159,7 @@ static void report_faults(struct bms *self, struct bms_out *out, uint32_t flags)
                      self->commands.rejected);
 }
 
+/* The order is part of the protocol: a status belongs to the cell set that went before it. */
 void judge_report(struct bms *self, struct bms_out *out) {
     struct telemetry *telemetry = &self->telemetry;
     const struct params *params = &self->params;

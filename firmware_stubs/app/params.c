@@ -1,3 +1,4 @@
+/* Offsets are those of drivers/virtual/firmware_parameters.py, which writes the page. */
 #include "params.h"
 
 #include <string.h>

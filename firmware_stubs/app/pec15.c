@@ -1,3 +1,4 @@
+/* Bit by bit: a wrong entry in a table of 256 would stay where no test of a few frames goes. */
 #include "pec15.h"
 
 enum { POLYNOMIAL = 0x4599, SEED = 0x0010, TOP_BIT = 0x4000, FIFTEEN_BITS = 0x7FFF };

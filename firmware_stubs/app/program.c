@@ -4,9 +4,9 @@
 
 #include "bms_state.h"
 
-/* An SPI transfer takes 0.1 ms, and on a real bus its answer comes while it goes out. Where the chips
- * are in another program the answer is late when that program is, and a busy host must not make
- * silent front ends of it: what has no answer after so long is a program that has died. */
+/* An SPI transfer takes 0.1 ms, and on a real bus its answer comes while it goes out. Where the
+ * chips are in another program the answer is late when that program is, and a busy host must not
+ * make silent front ends of it: what has no answer after so long is a program that has died. */
 enum { ANSWER_US = 500000 };
 
 void program_start(struct bms *self, const struct step *program) {

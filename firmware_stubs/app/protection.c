@@ -1,3 +1,6 @@
+/* One rule for all thresholds (update), then one place where all of them meet
+ * (protections_outcome): what is allowed can be read off there, and nowhere else.
+ */
 #include "protection.h"
 
 #include <string.h>
@@ -11,6 +14,7 @@ static bool is_beyond(int32_t value, int32_t limit, bool too_much) {
 /* A value changes its state only after it has asked for it without a break for the delay. */
 static void update(struct watch *self, struct threshold threshold, uint64_t delay_us, int32_t value,
                    uint64_t now_us) {
+    /* the same test with both ends swapped leads back: a hysteresis has two sides, not two rules */
     const bool too_much = threshold.release <= threshold.trip;
     const bool wants = self->is_active ? is_beyond(value, threshold.release, !too_much)
                                        : is_beyond(value, threshold.trip, too_much);

@@ -1,3 +1,6 @@
+/* Values are on the wire as they are in the board (0.1 mV, 0.1 degC, mA, 1/200): nothing is rounded
+ * twice. The layout of every frame is that of reference_board.dbc.
+ */
 #include "telemetry.h"
 
 #include <string.h>
