@@ -44,7 +44,18 @@ static struct {
     struct queue received[UARTS];
     uint32_t clock_last; /* what the counter showed, and how often it has begun anew */
     uint32_t clock_rounds;
+    volatile bool is_alarm_set;
+    uint64_t alarm_us; /* for when */
 } machine;
+
+/* Keep interrupts waiting. */
+static void lock(void) {
+    __asm__ volatile("cpsid i" ::: "memory");
+}
+
+static void unlock(void) {
+    __asm__ volatile("cpsie i\n\tisb" ::: "memory");
+}
 
 /* --- time -------------------------------------------------------------------------------------- */
 
@@ -70,10 +81,17 @@ uint64_t clock_us(void) {
     return (uint64_t)machine.clock_rounds << 32 | now;
 }
 
-/* Have SysTick interrupt once, after `us`. */
-static void set_alarm(uint64_t us) {
-    uint32_t sleep_us = us < LONGEST_SLEEP_US ? (uint32_t)us : LONGEST_SLEEP_US;
+/* Have SysTick interrupt once, at `at_us` or somewhat before. An alarm that is set already stays:
+ * every byte that comes ends a sleep, and each write to a timer costs an emulator dear. */
+static void set_alarm(uint64_t at_us, uint64_t now_us) {
+    uint64_t left_us = at_us - now_us;
+    uint32_t sleep_us = left_us < LONGEST_SLEEP_US ? (uint32_t)left_us : LONGEST_SLEEP_US;
+    if (machine.is_alarm_set && machine.alarm_us == at_us) {
+        return;
+    }
     SYS_TICK->control = 0;
+    machine.is_alarm_set = true;
+    machine.alarm_us = at_us;
     SYS_TICK->reload = sleep_us * SYSTEM_MHZ;
     SYS_TICK->current = 0;
     SYS_TICK->control = SYS_TICK_ON | SYS_TICK_INTERRUPT | SYS_TICK_SYSTEM_CLOCK;
@@ -81,6 +99,7 @@ static void set_alarm(uint64_t us) {
 
 void alarm_interrupt(void) {
     SYS_TICK->control = 0;
+    machine.is_alarm_set = false;
 }
 
 static bool something_came(void) {
@@ -93,33 +112,35 @@ void sleep_until(uint64_t wake_us) {
     if (now >= wake_us) {
         return;
     }
-    set_alarm(wake_us - now);
+    set_alarm(wake_us, now);
     /* Masked, so that what comes between looking and sleeping is not slept through: an interrupt
      * that waits behind the mask ends WFI all the same. */
-    __asm__ volatile("cpsid i" ::: "memory");
+    lock();
+    for (volatile int i=0; i<3000 && !something_came(); i++) {unlock(); lock();}
     if (!something_came()) {
         __asm__ volatile("dsb\n\twfi" ::: "memory");
     }
-    __asm__ volatile("cpsie i\n\tisb" ::: "memory");
+    unlock();
 }
 
 /* --- UARTs ------------------------------------------------------------------------------------- */
 
 /* Take what has come. Where there is no room it stays in the UART, which lets its line wait: a
  * hardware handshake keeps bytes that a program has no time for. */
-static void uart_interrupt(enum uart uart) {
+static void receive(enum uart uart) {
     struct uart_registers *registers = registers_of(uart);
     struct queue *queue = &machine.received[uart];
-    registers->interrupts = INTERRUPT_TX | INTERRUPT_RX; /* cleared by writing ones */
-    registers->control &= ~(uint32_t)CONTROL_TX_INTERRUPT;
-    while (registers->state & STATE_RX_FULL) {
-        if (queue_is_full(queue)) {
-            registers->control &= ~(uint32_t)CONTROL_RX_INTERRUPT;
-            return;
-        }
+    while (!queue_is_full(queue) && registers->state & STATE_RX_FULL) {
         uint8_t byte = (uint8_t)registers->data;
         queue_put(queue, &byte, 1);
     }
+}
+
+static void uart_interrupt(enum uart uart) {
+    struct uart_registers *registers = registers_of(uart);
+    registers->interrupts = INTERRUPT_TX | INTERRUPT_RX; /* cleared by writing ones */
+    registers->control &= ~(uint32_t)CONTROL_TX_INTERRUPT;
+    receive(uart);
 }
 
 void uart0_interrupt(void) {
@@ -131,21 +152,21 @@ void uart1_interrupt(void) {
 }
 
 bool uart_take(enum uart uart, uint8_t *byte) {
+    struct queue *queue = &machine.received[uart];
+    bool was_full = queue_is_full(queue);
     size_t size;
-    const uint8_t *bytes = queue_front(&machine.received[uart], &size);
+    const uint8_t *bytes = queue_front(queue, &size);
     if (size == 0) {
         return false;
     }
     *byte = bytes[0];
-    queue_drop(&machine.received[uart], 1);
+    queue_drop(queue, 1);
+    if (was_full) { /* a byte may wait in the UART, whose interrupt has come and gone */
+        lock();
+        receive(uart);
+        unlock();
+    }
     return true;
-}
-
-/* Change a bit that interrupt handlers change too. */
-static void allow(struct uart_registers *registers, uint32_t interrupt) {
-    __asm__ volatile("cpsid i" ::: "memory");
-    registers->control |= interrupt;
-    __asm__ volatile("cpsie i" ::: "memory");
 }
 
 void uart_send(enum uart uart, struct queue *queue) {
@@ -158,6 +179,8 @@ void uart_send(enum uart uart, struct queue *queue) {
         bytes = queue_front(queue, &size);
     }
     if (size > 0) {
-        allow(registers, CONTROL_TX_INTERRUPT);
+        lock(); /* interrupts change this register too */
+        registers->control |= CONTROL_TX_INTERRUPT;
+        unlock();
     }
 }

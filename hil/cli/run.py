@@ -83,7 +83,6 @@ def run(
     verbose
         Log what happens to stderr.
     """
-    stop = StopLadder()
     request = Request(
         profile=profile,
         bench=bench,
@@ -96,11 +95,17 @@ def run(
         operator=_logged_in() if operator is None else operator,
         mqtt=mqtt,
     )
+    return _run(request, as_json=json_, verbose=verbose, form=log_format)
+
+
+def _run(request: Request, *, as_json: bool, verbose: bool, form: Form | None) -> int:
+    """Play, tell, and return the exit code."""
+    stop = StopLadder()
     with signals.sent_to(stop.request):
-        outcome = _played(request, stop, quiet=json_, verbose=verbose, form=log_format)
+        outcome = _played(request, stop, quiet=as_json, verbose=verbose, form=form)
         # ``hil run ... | head -1``: the verdict stands, its code is all that is left to tell.
         with signals.ending_with(outcome.exit_code), suppress(ReaderGone):
-            _tell(outcome, request, as_json=json_)
+            _tell(outcome, request, as_json=as_json)
     return outcome.exit_code
 
 

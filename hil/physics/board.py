@@ -166,7 +166,8 @@ class BoardDesign:
 
     def _within(self, field: str, low: float, high: float, scale: float = 1) -> None:
         """Refuse a count or quantity outside what wire and board can carry."""
-        found = getattr(self, field) * scale
+        # to the picosecond: 60 s in nanoseconds times 1e-9 is a hair more than 60
+        found = round(getattr(self, field) * scale, 12)
         if not low <= found <= high:
             unit = " s" if scale != 1 else ""
             raise ValueError(

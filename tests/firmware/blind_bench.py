@@ -22,7 +22,7 @@ PROFILE = "shadow-fixed-threshold"
 def verdict(image: Path, seed: int, profile: str) -> dict[str, Any]:
     """Return what the bench says of one board; the first finding is what it is accused of."""
     runs = image.with_suffix(".runs")
-    one = judged(image, profile, seed, runs)
+    one = judged(image, (profile,), seed, runs)
     found = None if one.passed else first_finding(Path(one.summary["folder"]))
     shutil.rmtree(runs, ignore_errors=True)
     name, at_s = found or ("", None)

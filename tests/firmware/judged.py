@@ -19,7 +19,7 @@ class Judged:
 
     verdict: str
     seed: int
-    profile: str
+    words: Sequence[str]
     reasons: Sequence[str]
     summary: Mapping[str, Any]
 
@@ -29,32 +29,22 @@ class Judged:
         return self.verdict == "PASS"
 
 
-def judged(
-    image: Path, profile: str, seed: int, runs: Path, overrides: Sequence[str] = ()
-) -> Judged:
-    """Play one profile. A process of its own: an image may take its host down with it."""
-    options = [word for one in overrides for word in ("--set", one)]
-    command = [
-        sys.executable,
-        "-m",
-        "hil.cli",
-        "run",
-        profile,
-        "--seed",
-        str(seed),
-        "--json",
-        "--fail-fast",
-    ]
-    command += ["--engine", "lib", "--set", f"bench.devices.board.engine.image={image}"]
-    command += ["--runs-dir", str(runs), *options]
+def judged(image: Path, words: Sequence[str], seed: int, runs: Path) -> Judged:
+    """Play one profile, ``words`` being what stands behind ``hil run``.
+
+    In a process of its own: an image may take its host down with it.
+    """
+    asked = ["--seed", str(seed), "--json", "--fail-fast", "--runs-dir", str(runs)]
+    firmware = ["--engine", "lib", "--set", f"bench.devices.board.engine.image={image}"]
+    command = [sys.executable, "-m", "hil.cli", "run", *words, *asked, *firmware]
     try:
         done = subprocess.run(  # noqa: S603 - our own program
             command, capture_output=True, text=True, check=False, timeout=LONGEST_S
         )
     except subprocess.TimeoutExpired:
-        return Judged(HUNG, seed, profile, [f"no end within {LONGEST_S:g} s"], {})
+        return Judged(HUNG, seed, words, [f"no end within {LONGEST_S:g} s"], {})
     if not done.stdout.strip():
         told = done.stderr.strip().splitlines()[-1:] or [""]
-        return Judged(f"EXIT {done.returncode}", seed, profile, told, {})
+        return Judged(f"EXIT {done.returncode}", seed, words, told, {})
     summary = json.loads(done.stdout)
-    return Judged(summary["verdict"], seed, profile, summary["reasons"], summary)
+    return Judged(summary["verdict"], seed, words, summary["reasons"], summary)

@@ -53,6 +53,12 @@ def test_impossible_designs_are_refused(changes: dict[str, Any], key: str) -> No
         design(**changes)
 
 
+def test_the_longest_cycle_is_a_whole_minute() -> None:
+    assert design(cycle_ns=60_000_000_000).cycle_ns == 60_000_000_000
+    with pytest.raises(ValueError, match="cycle_ns: found 60\\.001 s"):
+        design(cycle_ns=60_001_000_000)
+
+
 def test_bleed_power_is_charge_times_voltage_since_the_last_look() -> None:
     charge_as, before_as = np.array([3.0, 1.0, 0.5]), np.array([1.0, 1.0, 0.0])
     source_v, out_w = np.array([3.2, 3.3, 3.4]), np.zeros(3)
