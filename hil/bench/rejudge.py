@@ -24,7 +24,7 @@ from hil.core.records import (
     Tick,
 )
 from hil.core.signals import Layout
-from hil.profile.model import ExpectFault
+from hil.profile.model import ExpectFault, ExpectGone
 from hil.verdict.registry import Uncertainties
 
 
@@ -51,7 +51,8 @@ class Rejudge:
         self._over = False
         self._ended = 0
         self._judged = 0
-        self._faults: dict[tuple[str, int], Instant] = {}
+        self._faults: set[tuple[str, int]] = set()
+        self._changed_at: dict[tuple[str, int], Instant] = {}
 
     @property
     def complete(self) -> bool:
@@ -75,10 +76,9 @@ class Rejudge:
         return []
 
     def _fault_changed(self, record: BoardFaultChanged) -> None:
-        if record.active:
-            self._faults[record.fault, record.cell] = record.at
-        else:
-            self._faults.pop((record.fault, record.cell), None)
+        fault = record.fault, record.cell
+        (self._faults.add if record.active else self._faults.discard)(fault)
+        self._changed_at[fault] = record.at
 
     def _step_ended(self, record: StepEnded) -> list[str]:
         if not self._open or self._open[-1].path != record.path:
@@ -96,7 +96,7 @@ class Rejudge:
         """Return what ``found`` must say; None where the step that is on expects nothing (more).
 
         When it was judged is taken from ``found``, and so is for how long nobody had looked before
-        a fault was seen: the record does not say it elsewhere.
+        a fault was seen, or gone: the record does not say it elsewhere.
         """
         step = self._recorded.expects.get(self._open[-1].path) if self._open else None
         if step is None or self._over:
@@ -112,13 +112,13 @@ class Rejudge:
         self, step: ExpectFault, found: ExpectationJudged, read_at: Instant
     ) -> ExpectationJudged:
         opened, wanted = self._open[-1], (step.fault, step.cell)
-        if wanted in opened.faults:
+        goes = isinstance(step, ExpectGone)
+        if (wanted in opened.faults) != goes:
             return of_fault(step, -step.within_ns, step.within_ns + 1, found.at, read_at)
-        seen_at = self._faults.get(wanted)
-        if seen_at is None:
+        if (wanted in self._faults) == goes:
             # Not seen yet is not never: somebody must have looked after the time was over.
             return of_fault(step, found.at - opened.at, None, found.at, read_at)
-        by = seen_at - opened.at
+        by = self._changed_at[wanted] - opened.at
         unseen_until = by - from_seconds(found.uncertainty)
         return of_fault(step, unseen_until, by, found.at, read_at)
 

@@ -35,6 +35,9 @@ BALANCED = {"pack": HIGH_PACK, "controller": THRESHOLD}
 CRITERIA = "[max_cell_voltage <= 3.60 V, bled_charge >= 0.0001 Ah, usable_capacity >= 99.9 %]"
 BLIND = "  - inject: {target: board, fault: blind}\n"
 BROKEN = "  - inject: {target: wiring, fault: open-lead, cell: 6}\n"
+MENDED = "  - clear: {target: wiring, fault: open-lead, cell: 6}\n"
+COMES = "  - expect: {board: open-wire, cell: 6, within: 10 s}\n"
+GOES = "  - expect: {board: open-wire, cell: 6, gone_within: 10 s}\n"
 
 
 def gone(device: str, fault: str = "silent", cell: str = "", lasts: str = "2 s") -> str:
@@ -73,7 +76,7 @@ RUNS: dict[str, tuple[str, dict[str, str], Sequence[str]]] = {
         (),
     ),
     "a board that sees nothing": (
-        f"{BLIND}{BROKEN}  - expect: {{board: open-wire, cell: 6, within: 10 s}}\n",
+        f"{BLIND}{BROKEN}{COMES}",
         {},
         (),
     ),
@@ -87,6 +90,9 @@ RUNS: dict[str, tuple[str, dict[str, str], Sequence[str]]] = {
         {},
         (),
     ),
+    "a fault that comes and goes, twice": (2 * (BROKEN + COMES + MENDED + GOES), {}, ()),
+    "a fault that stays": (BROKEN + COMES + GOES, {}, ()),
+    "a fault that was gone before": (f"  - rest: 2 s\n{GOES}", {}, ()),
     "a chamber that cannot be armed": (
         "  - rest: 5 s\n",
         {},
