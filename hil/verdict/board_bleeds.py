@@ -69,7 +69,7 @@ class Bleeds:
         left to parts, to heat, and to what a board mutes beyond its settling time; what the
         read-back cannot tell accuses nobody.
         """
-        if max(duty) <= 0.0:  # a NaN first hides the rest: then the loop looks at each
+        if max(duty) <= 0.0 or not self._tolerances.bleed_s:  # a NaN first hides the rest: then the loop looks at each
             return
         limits = self._tolerances
         for k, (told, volts, flows_a) in enumerate(zip(duty, read_v, read_a, strict=True)):

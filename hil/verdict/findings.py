@@ -53,8 +53,9 @@ class Tolerances:
     ``reading_v`` is the sum of the board's error, the emulator's, and what cells may move between
     two looks. ``explained`` lists the faults whose report turns a wrong reading into a found one:
     an open lead disturbs both its cells, a silent front end all that it measures. A bleed draws
-    ``bleed_s`` (siemens, averaged over the board's cycle) times its duty, read to ``read_a``; a
-    lead that is open is found within ``idle_window``. ``lead`` is None where the board does not
+    ``bleed_s`` (siemens, averaged over the board's cycle; 0 where nobody knows, and then no current
+    is too much or too little) times its duty, read to ``read_a``; a lead that is open is found
+    within ``idle_window``. ``lead`` is None where the board does not
     mute its bleeds.
     """
 
