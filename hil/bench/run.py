@@ -174,7 +174,7 @@ class Run:
                 return
             await self._injections.carry_out()
             await ticker.drive(woken, timeline.step, demand)
-            ticker.judge_and_decide(woken)
+            ticker.judge_and_decide(woken, timeline.path)
             self._recorder.check()
             self.took.add(clock.now() - woken)
             self.ticks += 1

@@ -146,16 +146,18 @@ class Ticker:
         self._fill_board()
         self._forget_recovered()
 
-    def judge_and_decide(self, now: Instant) -> None:
+    def judge_and_decide(self, now: Instant, step: str) -> None:
         """Check the limits, watch the board, let the strategy decide, and record the row.
 
-        A link of the bench's own that is lost says nothing of the board: then its silence is not
-        held against it. Raises InterlockTrip, after the row that shows why has been recorded.
+        ``step`` is the path of the one that is on. A link of the bench's own that is lost says
+        nothing of the board: then its silence is not held against it.
+
+        Raises InterlockTrip, after the row that shows why has been recorded.
         """
         report = self.report
         if report is not None and self._hears_board:
             self._note_faults(report)
-            for deviation in self._parts.watch.check(now, self.row, report):
+            for deviation in self._parts.watch.check(now, self.row, report, step):
                 self._emit(deviation)
         self._decide(now)
         self.row[self._decides] = self._decided

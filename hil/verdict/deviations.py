@@ -24,9 +24,10 @@ from hil.verdict.shadow import Shadow
 
 @dataclass(slots=True)
 class _Onset:
-    """Since when a finding has lasted, and whether it has been told."""
+    """Since when a finding has lasted, in which step it began, and whether it has been told."""
 
     since: Instant
+    step: str
     told: bool = False
 
 
@@ -61,10 +62,13 @@ class BoardWatch:
         self._muting = tolerances.lead and Muting(tolerances.lead, cells)
         self._rejects = _Rejects(tolerances)
 
-    def check(self, at: Instant, row: Sequence[float], report: BoardReport) -> list[Deviation]:
+    def check(
+        self, at: Instant, row: Sequence[float], report: BoardReport, step: str
+    ) -> list[Deviation]:
         """Return the deviations that this tick settles.
 
-        ``row`` is laid out as the layout says, with the newest ``report`` in it.
+        ``row`` is laid out as the layout says, with the newest ``report`` in it; ``step`` is the
+        path of the one that is on, as the profile and the report have it.
         """
         if self._started is None:
             self._started = at
@@ -82,7 +86,7 @@ class BoardWatch:
             self._temperatures(row, findings)
         self._bleeds.find_leaks(findings, row[self._duty], row[self._read_a])
         self._rejects.find(findings, at, report.rejected_frames)
-        return self._settle(at, findings) if findings or self._onsets else []
+        return self._settle(at, findings, step) if findings or self._onsets else []
 
     def _decisions(
         self, findings: Findings, at: Instant, row: Sequence[float], report: BoardReport
@@ -139,16 +143,18 @@ class BoardWatch:
                 finding = Finding(off_k, limit_k, "K", window, text)
                 findings["temperature-off", f"ntc[{n}]"] = finding
 
-    def _settle(self, at: Instant, findings: Findings) -> list[Deviation]:
+    def _settle(self, at: Instant, findings: Findings, step: str) -> list[Deviation]:
         """Time the findings: return those that have just lasted too long."""
         self._onsets = {key: onset for key, onset in self._onsets.items() if key in findings}
         deviations = []
         for key, finding in findings.items():
-            onset = self._onsets.setdefault(key, _Onset(at))
+            onset = self._onsets.setdefault(key, _Onset(at, step))
             if not onset.told and at - onset.since >= finding.window:
                 onset.told = True
                 name, subject = key
-                text = f"{finding.situation}, since t = {to_seconds(onset.since):g} s"
+                # ten digits: hundredths of a second in a run of months
+                since = f"since t = {to_seconds(onset.since):.10g} s in {onset.step}"
+                text = f"{finding.situation}, {since}"
                 value, limit, unit = finding.value, finding.limit, finding.unit
                 deviations.append(Deviation(at, name, subject, value, limit, unit, text))
         return deviations

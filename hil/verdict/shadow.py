@@ -16,7 +16,6 @@ is bound to bleed no less than ``must`` and no more than ``may``: a property tes
 that is not.
 """
 
-import math
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
@@ -106,7 +105,7 @@ class Shadow:
         self._strategy, self._observe, self._limits = strategy, observe, limits
         self._columns = {
             name: layout.columns(name)
-            for name in ("step", "board.duty", "board.ntc_degc", "board.pcb_degc")
+            for name in ("board.duty", "board.ntc_degc", "board.pcb_degc")
         }
         place = self._columns["board.duty"]
         # half a tick late is late; one that was left out is a gap
@@ -144,13 +143,12 @@ class Shadow:
                 findings[name, f"cell[{k + 1}].duty"] = finding
 
     def _situation(self, row: Sequence[float], observation: Observation, cell: int) -> str:
-        """Say what the reference saw and where the bench stood."""
+        """Say what the reference saw, and how the board was loaded and how warm it was."""
         ntc_degc = known(row[self._columns["board.ntc_degc"]])
         ntcs = f"NTCs {min(ntc_degc):.1f} to {max(ntc_degc):.1f} degC, " if ntc_degc else ""
-        [pcb_degc], [step] = row[self._columns["board.pcb_degc"]], row[self._columns["step"]]
-        number = "" if math.isnan(step) else f"step {step:.0f}, "
+        [pcb_degc] = row[self._columns["board.pcb_degc"]]
         return (
-            f"{self._strategy.situation(observation, cell)}; {number}"
+            f"{self._strategy.situation(observation, cell)}; "
             f"{observation.current_a:.2f} A, {ntcs}board {pcb_degc:.1f} degC"
         )
 

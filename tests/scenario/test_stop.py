@@ -146,7 +146,7 @@ def test_a_bug_inside_the_tick_still_ends_in_the_safe_state(
 ) -> None:
     from hil.bench.tick import Ticker  # noqa: PLC0415 - patched below
 
-    def bug(_self: Ticker, now: int) -> None:
+    def bug(_self: Ticker, now: int, _step: str) -> None:
         raise RuntimeError(f"a bug at {now}")
 
     monkeypatch.setattr(Ticker, "judge_and_decide", bug)

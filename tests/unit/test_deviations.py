@@ -29,12 +29,21 @@ def test_a_wrong_reading_is_named_once_and_only_after_its_window() -> None:
     bench.run(10)
     bench.cell("board.cell_v", 5, 3.32)
     assert bench.run(5) == []  # 4 s so far
+    bench.step = "2.charge"
     [deviation] = bench.run(1)
     assert (deviation.name, deviation.subject) == ("reading-off", "cell[5].voltage")
     assert deviation.at == 15 * SECOND
     assert deviation.value == pytest.approx(0.02)
-    assert "since t = 10 s" in deviation.situation
+    assert deviation.situation.endswith(", since t = 10 s in 1.rest"), "where it arose"
     assert bench.run(100) == []
+
+
+def test_when_it_began_is_told_to_the_hundredth_after_a_month() -> None:
+    bench = Bench()
+    bench.tick = 30 * 86_400 + 1
+    bench.cell("board.cell_v", 5, 3.32)
+    [deviation] = bench.run(6)
+    assert "since t = 2592001 s in" in deviation.situation
 
 
 def test_a_wrong_reading_that_comes_back_is_named_again() -> None:

@@ -41,6 +41,7 @@ class Watched:
         self.watch = BoardWatch(layout, tolerances, NTC_CELLS, shadow)
         self.layout = layout
         self.tick = 0
+        self.step = "1.rest"
         self.sets = 0
         self.rejected = 0
         self.status_late = 0
@@ -74,7 +75,7 @@ class Watched:
                 cells_at=at,
                 status_at=at - self.status_late,
             )
-            new += self.watch.check(at, self.row, report)
+            new += self.watch.check(at, self.row, report, self.step)
             self.tick += 1
         self.seen += new
         return new
