@@ -69,9 +69,10 @@ class Bleeds:
         left to parts, to heat, and to what a board mutes beyond its settling time; what the
         read-back cannot tell accuses nobody.
         """
-        if max(duty) <= 0.0 or not self._tolerances.bleed_s:  # a NaN first hides the rest: then the loop looks at each
-            return
         limits = self._tolerances
+        # a NaN first hides the rest: then the loop looks at each
+        if max(duty) <= 0.0 or not limits.bleed_s:
+            return
         for k, (told, volts, flows_a) in enumerate(zip(duty, read_v, read_a, strict=True)):
             due_a = told * volts * limits.bleed_s
             u_a = limits.read_a.at(due_a)
