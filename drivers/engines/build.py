@@ -13,7 +13,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -31,6 +31,8 @@ INSTALLED_BY = {"cc": "gcc libc6-dev", "arm-none-eabi-gcc": "gcc-arm-none-eabi"}
 
 _FLAG = re.compile(r"(?P<name>[A-Za-z_]\w*)(=-?\w+)?")
 _TO_COMPILE, _TO_READ = (".c", ".S"), (".c", ".S", ".h", ".ld")
+_RUNS = 0o700
+"""A temporary file is not: what was built may be a program."""
 _PATIENCE_S = 300
 """Nothing here takes a hundredth of it: a compiler that hangs must not hang a bench."""
 
@@ -78,8 +80,17 @@ def image_of(recipe: Recipe, options: Mapping[str, object]) -> Firmware:
 
 
 def brought(image: Path) -> Firmware:
-    """Return an image that somebody built. Raises EnvironmentProblem if it cannot be read."""
-    return Firmware(image, _sha256(image), {"file": str(image)})
+    """Return an image that somebody built. Raises EnvironmentProblem if it cannot be read.
+
+    What runs is a copy under the name of its content: a loader takes a path that it knows for the
+    library that it has, and would run last hour's build under the SHA-256 of this one.
+    """
+    content = _content(image)
+    sha256 = hashlib.sha256(content).hexdigest()
+    copy = cache_folder() / f"{image.stem}-{sha256[:32]}{image.suffix}"
+    if not copy.exists():
+        _put(copy, lambda made: made.write_bytes(content))
+    return Firmware(copy, sha256, {"file": str(image)})
 
 
 def build(recipe: Recipe, define: Sequence[str] = (), sources: Path = SOURCES) -> Firmware:
@@ -111,7 +122,7 @@ def build(recipe: Recipe, define: Sequence[str] = (), sources: Path = SOURCES) -
         # debuggers get paths as they stand below the sources: the same image on every machine
         here = f"-ffile-prefix-map={sources}=."
         _make(image, [compiler.path, *flags, here, *folders, *compiled, *recipe.last], sources)
-    return Firmware(image, _sha256(image), about)
+    return Firmware(image, hashlib.sha256(_content(image)).hexdigest(), about)
 
 
 def cache_folder() -> Path:
@@ -173,16 +184,19 @@ def _compiler(name: str) -> _Compiler:
 
 
 def _make(image: Path, command: Sequence[str], sources: Path) -> None:
-    """Compile into a file beside ``image``, and give it that name when it is whole.
+    """Compile an image, from the sources' folder: complaints name a file as it stands there."""
+    _put(image, lambda made: _asked([*command, "-o", str(made)], sources))
 
-    Run from the sources' folder: what a compiler complains of is named as it stands there.
-    """
+
+def _put(image: Path, write: Callable[[Path], object]) -> None:
+    """Have a file written beside ``image``, and give it that name when it is whole."""
     try:
         handle, name = tempfile.mkstemp(dir=image.parent, suffix=image.suffix)
         os.close(handle)
         made = Path(name)
         try:
-            _asked([*command, "-o", name], sources)
+            write(made)
+            made.chmod(_RUNS)
             with made.open("rb") as file:
                 os.fsync(file.fileno())
             made.replace(image)
@@ -222,10 +236,10 @@ def _digest(body: object) -> str:
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
-def _sha256(image: Path) -> str:
-    """Return an image's SHA-256. Raises EnvironmentProblem if it cannot be read."""
+def _content(image: Path) -> bytes:
+    """Return what is in an image. Raises EnvironmentProblem if it cannot be read."""
     try:
-        return hashlib.sha256(image.read_bytes()).hexdigest()
+        return image.read_bytes()
     except OSError as error:
         reason = (error.strerror or "no reason given").lower()
         raise EnvironmentProblem(f"firmware image {image}: {reason}") from error

@@ -119,6 +119,23 @@ def test_a_queue_that_nobody_empties_ends(firmware: Build) -> None:
     assert len(told(engine, MICROSECOND)) == 1_024
 
 
+def test_an_image_that_is_built_anew_in_its_place_is_the_new_one(
+    firmware: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loader knows a library by its path: what is recorded and what runs must be one thing."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    own = tmp_path / "own.so"
+    for step in (3, 5):
+        made = firmware(f"STEP={step}")
+        own.unlink(missing_ok=True)
+        own.write_bytes(made.image.read_bytes())
+        found = LIB.firmware({"image": str(own)})
+        assert found.sha256 == made.sha256
+        engine = powered(found)
+        engine.hear(frame(0x100, b"\x10"))
+        assert told(engine, 0) == [(0x101, bytes([0x10 + step]))]
+
+
 def test_boards_of_one_image_know_nothing_of_each_other(firmware: Build) -> None:
     image, chips = firmware(), [Chip() for _ in range(3)]
     engines = [powered(image, chip) for chip in chips]
@@ -207,9 +224,12 @@ def test_a_library_without_the_functions_is_refused(
         LibraryEngine(image)
 
 
-def test_what_is_no_library_is_refused_before_a_run(tmp_path: Path) -> None:
+def test_what_is_no_library_is_refused_before_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     (tmp_path / "text.so").write_text("no library\n")
-    with pytest.raises(EnvironmentProblem, match=r"cannot load the firmware image: .*text\.so"):
+    with pytest.raises(EnvironmentProblem, match=r"cannot load the firmware image: .*text-\w+\.so"):
         LIB.firmware({"image": str(tmp_path / "text.so")})
 
 
