@@ -1,0 +1,86 @@
+"""What the bench needs from the outside, as Protocols; ``drivers`` implements them.
+
+Here are all their names; which room one stands in is nobody's concern outside.
+"""
+
+from hil.ports.clock import Clock, Timer
+from hil.ports.devices import (
+    Board,
+    BoardFault,
+    BoardReport,
+    CellEmulator,
+    CellReadings,
+    Chamber,
+    ChamberReading,
+    Device,
+    DriverFactory,
+    Identity,
+)
+from hil.ports.engines import BoardEngine, Electronics, EngineKind, Firmware, LiveFactory, SpiBus
+from hil.ports.labs import ControlKind, ControlPort, Handle
+from hil.ports.links import (
+    ByteLink,
+    Disturber,
+    DisturberFactory,
+    Endpoint,
+    EndpointFactory,
+    FrameLink,
+    Link,
+    LinkFactory,
+    LinkKind,
+    Place,
+    Tap,
+)
+from hil.ports.recording import Recorder
+from hil.ports.twins import (
+    POWER_LOSS,
+    ByteTwin,
+    FrameTwin,
+    Inhabited,
+    Injectable,
+    LabPlan,
+    TwinFactory,
+)
+
+__all__ = [
+    "POWER_LOSS",
+    "Board",
+    "BoardEngine",
+    "BoardFault",
+    "BoardReport",
+    "ByteLink",
+    "ByteTwin",
+    "CellEmulator",
+    "CellReadings",
+    "Chamber",
+    "ChamberReading",
+    "Clock",
+    "ControlKind",
+    "ControlPort",
+    "Device",
+    "Disturber",
+    "DisturberFactory",
+    "DriverFactory",
+    "Electronics",
+    "Endpoint",
+    "EndpointFactory",
+    "EngineKind",
+    "Firmware",
+    "FrameLink",
+    "FrameTwin",
+    "Handle",
+    "Identity",
+    "Inhabited",
+    "Injectable",
+    "LabPlan",
+    "Link",
+    "LinkFactory",
+    "LinkKind",
+    "LiveFactory",
+    "Place",
+    "Recorder",
+    "SpiBus",
+    "Tap",
+    "Timer",
+    "TwinFactory",
+]
