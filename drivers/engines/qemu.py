@@ -63,8 +63,8 @@ def _command(image: Path, wires: Wires) -> Sequence[str]:
     return [
         *(QEMU, "-name", f"{wires.name} {wires.address}", "-machine", "mps2-an385"),
         *("-nodefaults", "-display", "none"),
-        # the board's Ethernet controller: wired to nothing, it says so at each start
-        *("-nic", "user,restrict=on"),
+        # the machine's Ethernet controller: one without a peer is complained of at each start
+        *("-nic", "user,restrict=on,ipv6=off"),
         *("-kernel", str(image)),
         "-device",
         f"loader,file=/dev/fd/{wires.page},addr={PARAMETER_PAGE:#x},force-raw=on",

@@ -113,11 +113,10 @@ void sleep_until(uint64_t wake_us) {
         return;
     }
     set_alarm(wake_us, now);
-    /* Masked, so that what comes between looking and sleeping is not slept through: an interrupt
-     * that waits behind the mask ends WFI all the same. */
+    /* Locked, so that what comes between looking and sleeping is not slept through, the alarm as
+     * well: an interrupt that is kept waiting ends WFI all the same. */
     lock();
-    for (volatile int i=0; i<3000 && !something_came(); i++) {unlock(); lock();}
-    if (!something_came()) {
+    if (machine.is_alarm_set && !something_came()) {
         __asm__ volatile("dsb\n\twfi" ::: "memory");
     }
     unlock();
