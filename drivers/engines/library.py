@@ -18,6 +18,7 @@ from typing import Any
 from can import Message
 
 from drivers.engines.build import ImageOptions, Recipe, image_of
+from drivers.engines.watchdog import Watchdog
 from hil.core.errors import EnvironmentProblem, FirmwareFault
 from hil.core.instants import MICROSECOND, Instant
 from hil.ports import EngineKind, Firmware, SpiBus
@@ -106,6 +107,7 @@ class LibraryEngine:
         self._heard: deque[bytes] = deque()
         self._spi: SpiBus | None = None
         self._wake: Instant = _NEVER
+        self._watch = Watchdog(f"the firmware {firmware.image.name}")
 
     @property
     def wake(self) -> Instant:
@@ -119,8 +121,15 @@ class LibraryEngine:
         """
         self._memory[:] = b"\xa5" * len(self._memory)
         self._heard.clear()
-        self._spi, self._wake = None, _NEVER
-        if not self._library.init(self._self_at, now // MICROSECOND, parameters, len(parameters)):
+        self.close()
+        self._watch.start()
+        self._watch.calls += 1
+        accepted = self._library.init(
+            self._self_at, now // MICROSECOND, parameters, len(parameters)
+        )
+        self._watch.calls += 1
+        if not accepted:
+            self.close()
             raise ValueError("the firmware refuses the parameter page of this board")
         self._spi, self._wake = spi, now
 
@@ -149,12 +158,14 @@ class LibraryEngine:
 
     def _run(self, spi: SpiBus, now: Instant) -> list[Message]:
         """Step until the firmware has nothing left to do at ``now``. Raises FirmwareFault."""
-        now_us = now // MICROSECOND
+        now_us, watch = now // MICROSECOND, self._watch
         sent: list[Message] = []
         spi_bytes = 0
         for _ in range(MOST_STEPS):
             IN_HEAD.pack_into(self._in, 0, self._deliver(), spi_bytes)
+            watch.calls += 1
             self._step(self._self_at, now_us, self._in_at, self._out_at)
+            watch.calls += 1
             wake_us, frames, spi_bytes, select, _ = OUT_HEAD.unpack_from(self._out)
             if frames:
                 sent += self._sent(frames)
@@ -169,6 +180,7 @@ class LibraryEngine:
 
     def close(self) -> None:
         """Take the power; a loaded library stays in the process."""
+        self._watch.stop()
         self._spi, self._wake = None, _NEVER
 
     def _deliver(self) -> int:

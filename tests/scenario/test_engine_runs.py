@@ -6,16 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scenario import Played, recorded
+from scenario import Played, hil, recorded
 from tools import program
 
 from drivers.engines import build, library
+from drivers.engines.watchdog import EXIT_CODE
 from hil.app import Request, run_profile
 from hil.bench.replay import replay
 from hil.bench.stop import StopLadder
 from hil.results import junit, reader, report
 
 ENGINE = "bench.devices.board.engine"
+DEADLINE_S = 300.0
+"""Ten seconds would do; a busy machine must not turn a test red."""
 
 
 @pytest.fixture(autouse=True)
@@ -80,14 +83,14 @@ STANDS_STILL = """
 """
 
 
-def hanging(folder: Path) -> Path:
-    """Build the board's firmware with a fault of the kind that no watchdog ends."""
+def going_wrong(folder: Path, how: str) -> Path:
+    """Build the board's firmware with ``how`` in front of each step."""
     for name in library.RECIPE.folders:
         shutil.copytree(build.SOURCES / name, folder / name)
     source = folder / "port_lib/bms_lib.c"
     text, call = source.read_text(), "    bms_step(self"
     assert text.count(call) == 1
-    source.write_text(text.replace(call, STANDS_STILL + call))
+    source.write_text(text.replace(call, how + call))
     return build.build(library.RECIPE, (), folder).image
 
 
@@ -96,7 +99,7 @@ def test_firmware_that_hangs_is_a_board_that_fails(
 ) -> None:
     """The run goes on to its end, as it would with a board whose processor stands still."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    played = fly(f"{ENGINE}.image={hanging(tmp_path / 'fw')}")
+    played = fly(f"{ENGINE}.image={going_wrong(tmp_path / 'fw', STANDS_STILL)}")
     assert played.verdict == "FAIL"
     [halted] = played.of("firmware-halted")
     assert (halted["at"], halted["device"]) == (8_000_000_000, "board")
@@ -106,3 +109,27 @@ def test_firmware_that_hangs_is_a_board_that_fails(
     assert not replay(reader.read(folder)).differences
     assert "board: the firmware halts" in report.write(folder).read_text()
     assert recorded(folder) == played.records
+
+
+ENDLESS = """
+    while (now_us >= 8000000) { /* C that never comes back; the read keeps a compiler from it */
+        __asm__ volatile("" ::: "memory");
+    }
+"""
+
+
+def test_firmware_in_an_endless_loop_ends_the_process_and_leaves_its_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No signal gets through to Python then: without a watchdog a CI job would hang for hours."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    image = going_wrong(tmp_path / "fw", ENDLESS)
+    firmware = ["--engine", "lib", "--set", f"{ENGINE}.image={image}"]
+    run = hil("run", "open-sense-lead", *firmware, cwd=tmp_path)
+    _, told = run.communicate(timeout=DEADLINE_S)
+    assert run.returncode == EXIT_CODE, told
+    assert "does not come back from a call for 10 s: a loop without end?" in told
+    [left] = (tmp_path / "runs").iterdir()
+    repair = hil("runs", "repair", left.name, cwd=tmp_path)
+    _, told = repair.communicate(timeout=DEADLINE_S)
+    assert repair.returncode == 0, told
