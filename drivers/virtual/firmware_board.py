@@ -14,6 +14,7 @@ from can import Message
 from drivers.virtual.firmware_electronics import BoardElectronics
 from drivers.virtual.firmware_parameters import parameter_page
 from drivers.virtual.harness import BoardHarness
+from drivers.virtual.held_clock import HeldClock
 from drivers.virtual.reference_board import BoardOptions
 from hil.physics.board import BoardDesign
 from hil.ports import POWER_LOSS, BoardEngine, Clock, LabPlan, SpiBus, Timer
@@ -38,11 +39,11 @@ class FirmwareBoardTwin:
         Raises ValueError for a board that has no room in the parameter page or on the chips' pins.
         """
         self.name = name
-        self._clock = clock
+        self._clock = HeldClock(clock)
         self._design: BoardDesign = plan.board
         self._engine: BoardEngine | None = plan.engine
         self._options = BoardOptions(**(options or {}))
-        self._electronics = BoardElectronics(name, clock, plan)
+        self._electronics = BoardElectronics(name, self._clock, plan)
         self._parameters = parameter_page(self._design, self._options.serial)
         self._send: Callable[[Message], None] | None = None
         self._is_started = False
@@ -94,7 +95,8 @@ class FirmwareBoardTwin:
 
     def _run(self, engine: BoardEngine) -> None:
         """Run the firmware up to now; what it sends goes onto the bus."""
-        frames = engine.advance(self._clock.now())
+        with self._clock.held() as now:
+            frames = engine.advance(now)
         if self._send is not None and not self._is_silent:
             for frame in frames:
                 self._send(frame)

@@ -10,11 +10,12 @@ from typing import Any, TypeVar
 import pytest
 from can import Message
 from reference_bench import Terminals, load_design
+from spi_host import ADCV, CELLS_US, CLRCELL, FRONT_ENDS, RDCV, command
 
 from drivers.virtual.firmware_board import FirmwareBoardTwin
 from drivers.virtual.firmware_parameters import parameter_page
 from hil.bench.clock import run_virtual
-from hil.core.instants import MILLISECOND, SECOND, Instant
+from hil.core.instants import MICROSECOND, MILLISECOND, SECOND, Instant
 from hil.ports import Clock, Electronics, Inhabited, Injectable, SpiBus
 
 T = TypeVar("T")
@@ -217,3 +218,43 @@ def test_the_board_is_what_a_lab_and_an_engine_ask_for() -> None:
         assert isinstance(twin, Inhabited)
 
     with_script(main)
+
+
+class Running:
+    """A clock that goes on while the firmware runs, as a wall clock does."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock, self._looks = clock, 0
+        self.call_at, self.sleep_until = clock.call_at, clock.sleep_until
+
+    def now(self) -> Instant:
+        self._looks += 1
+        return self._clock.now() + self._looks * 50 * MICROSECOND
+
+
+class Converting(Script):
+    """Firmware that reads its cells as soon after a conversion as the data sheet lets it."""
+
+    def advance(self, now: Instant) -> Sequence[Message]:
+        assert self._spi is not None
+        for data in (b"\xff", command(RDCV[0]) + bytes(8), command(CLRCELL), command(ADCV)):
+            self.answers.append(self._spi.transfer(FRONT_ENDS, data))
+        self._wake = now + CELLS_US * MICROSECOND
+        return []
+
+
+def test_a_conversion_lasts_no_longer_where_the_clock_goes_on_meanwhile() -> None:
+    """It began at the instant that the firmware knows, however long the host took for the call."""
+
+    async def main(clock: Clock) -> None:
+        script = Converting()
+        plan = replace(Terminals(clock, load_design()).plan, engine=script)
+        twin = FirmwareBoardTwin("board", Running(clock), plan)
+        twin.attach(lambda _frame: None)
+        await clock.sleep_until(PERIOD + 20 * MILLISECOND)
+        cells = [answer[4:6] for answer in script.answers[1::4]]
+        assert len(cells) > 5
+        assert cells[0] == b"\xff\xff", "nothing has been converted yet"
+        assert b"\xff\xff" not in cells[1:]
+
+    run_virtual(main)
