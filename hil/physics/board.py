@@ -50,6 +50,18 @@ BALANCE_EVERY_S = (1e-3, 3600.0)
 NTC_BETA_K = (1000.0, 10_000.0)
 """Parts are 2000 to 5000 K; far outside the curve overflows."""
 
+# Where a threshold trips, and where it releases: so a board tells too much from too little.
+_TOO_MUCH = {
+    "over_voltage_v": "over_voltage_release_v",
+    "over_temperature_degc": "over_temperature_release_degc",
+    "over_current_a": "over_current_release_a",
+    "bleed_pause_degc": "bleed_resume_degc",
+}
+_TOO_LITTLE = {
+    "under_voltage_v": "under_voltage_release_v",
+    "under_temperature_degc": "under_temperature_release_degc",
+}
+
 
 @dataclass(frozen=True)
 class BoardDesign:
@@ -155,6 +167,7 @@ class BoardDesign:
         if self.front_ends > MAX_FRONT_ENDS:
             found = f"{self.cells} cells need {self.front_ends} front ends"
             raise ValueError(f"cells_per_front_end: {found}, expected at most {MAX_FRONT_ENDS}")
+        self._released()
         positive = (
             "bleed_ohm filter_resistance_ohm filter_capacitance_farad input_ohm resolution_v "
             "pcb_tau_s ntc_r25_ohm ntc_beta_k ntc_pullup_ohm ntc_supply_v shunt_ohm "
@@ -163,6 +176,17 @@ class BoardDesign:
         for name in positive.split():
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name}: found {getattr(self, name)}, expected more than 0")
+
+    def _released(self) -> None:
+        """Refuse thresholds that end on their wrong side: they would watch for the opposite."""
+        for name, end in _TOO_MUCH.items():
+            if not getattr(self, end) <= getattr(self, name):
+                found = f"found {getattr(self, end):g}, expected at most {getattr(self, name):g}"
+                raise ValueError(f"{end}: {found} ({name})")
+        for name, end in _TOO_LITTLE.items():
+            if not getattr(self, end) > getattr(self, name):
+                found = f"found {getattr(self, end):g}, expected more than {getattr(self, name):g}"
+                raise ValueError(f"{end}: {found} ({name})")
 
     def _within(self, field: str, low: float, high: float, scale: float = 1) -> None:
         """Refuse a count or quantity outside what wire and board can carry."""

@@ -46,6 +46,12 @@ def test_board_files_are_complete_designs(path: Path) -> None:
         ({"bleed_ohm": 0.0}, "bleed_ohm"),
         ({"settle_ns": 100_000_000}, "settle_ns"),
         ({"ntcs": 48}, "ntcs"),
+        ({"over_voltage_v": 3.4999}, "over_voltage_release_v"),
+        ({"under_voltage_release_v": 2.5}, "under_voltage_release_v"),
+        ({"over_temperature_degc": 59.9}, "over_temperature_release_degc"),
+        ({"under_temperature_degc": -15.0}, "under_temperature_release_degc"),
+        ({"over_current_a": 99.0}, "over_current_release_a"),
+        ({"bleed_resume_degc": 86.0}, "bleed_resume_degc"),
     ],
 )
 def test_impossible_designs_are_refused(changes: dict[str, Any], key: str) -> None:
