@@ -13,7 +13,8 @@ from hil.physics.board import BoardDesign, cold_limit_a
 class Threshold:
     """Trips where a value stays at or beyond ``trip`` for ``delay``; releases the same way.
 
-    ``active`` holds the indices that have tripped. NaN keeps its state: nothing is known.
+    ``active`` holds the indices that have tripped. NaN keeps its state: nothing is known, so it is
+    no sign that a fault is over, nor that all is well again.
     """
 
     def __init__(self, trip: float, release: float, delay: Duration) -> None:
@@ -38,6 +39,8 @@ class Threshold:
         for index, value in enumerate(values):
             signed = self._sign * value
             tripped = index in self.active
+            if math.isnan(value) and not tripped:
+                continue
             if not (signed <= self._release if tripped else signed >= self._trip):
                 self._since.pop(index, None)
             elif now - self._since.setdefault(index, now) >= self._delay:

@@ -51,6 +51,7 @@ struct bms {
     uint64_t scan;
     bool is_slow; /* this cycle reads what is read once a second */
     bool is_scan; /* this cycle looks for open leads */
+    bool has_shunt; /* its monitor said who it is when it was asked last */
     uint8_t shunt_strikes;
     bool has_new_bleeds; /* to be told to the host */
     uint32_t requests;   /* that this cycle answers */

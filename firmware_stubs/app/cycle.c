@@ -103,16 +103,17 @@ static enum action read_shunt(struct bms *self, struct bms_out *out) {
 
 static bool take_shunt(struct bms *self, const uint8_t *answer) {
     int32_t counts;
-    const bool is_known = ina229_shunt(answer, &counts);
+    const bool is_known = ina229_shunt(answer, &counts) && self->has_shunt;
     self->readings.milliamps =
         is_known ? ina229_milliamps(counts, self->params.shunt_nohm) : UNKNOWN_CURRENT;
     return false;
 }
 
 /* Its readings have no check sum; that it still is who it was says at least that someone is there.
- */
+ * Once a second, and in each cycle while it does not: a data line that is stuck low reads as no
+ * current, again and again. */
 static enum action identify_shunt(struct bms *self, struct bms_out *out) {
-    if (self->runner.round > 0 || !self->is_slow) {
+    if (self->runner.round > 0 || (self->has_shunt && !self->is_slow)) {
         return STEP_DONE;
     }
     out->spi_select = BMS_SHUNT;
@@ -121,9 +122,7 @@ static enum action identify_shunt(struct bms *self, struct bms_out *out) {
 }
 
 static bool take_identity(struct bms *self, const uint8_t *answer) {
-    if (!ina229_is_there(answer)) {
-        self->readings.milliamps = UNKNOWN_CURRENT;
-    }
+    self->has_shunt = ina229_is_there(answer);
     return false;
 }
 
@@ -274,8 +273,8 @@ static const struct step CYCLE[] = {
     {settle, NULL},
     {convert_cells, NULL},
     {read_cells, take_cells},
-    {read_shunt, take_shunt},
     {identify_shunt, take_identity},
+    {read_shunt, take_shunt},
     {convert_aux, NULL},
     {read_aux, take_aux},
     {pull_up, NULL},

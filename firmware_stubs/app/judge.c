@@ -47,9 +47,11 @@ static int16_t degc(const struct bms *self, uint32_t chip, uint32_t input) {
 }
 
 static void convert_temperatures(struct bms *self) {
-    self->readings.pcb = degc(self, 0, NTCS_PER_FRONT_END);
+    struct readings *readings = &self->readings;
+    readings->pcb = degc(self, 0, NTCS_PER_FRONT_END);
+    readings->has_pcb = readings->pcb != UNKNOWN_TEMPERATURE || (self->chain.failed & 1);
     for (uint32_t ntc = 0; ntc < self->params.ntcs; ntc++) {
-        self->readings.ntcs[ntc] = degc(self, ntc / NTCS_PER_FRONT_END, ntc % NTCS_PER_FRONT_END);
+        readings->ntcs[ntc] = degc(self, ntc / NTCS_PER_FRONT_END, ntc % NTCS_PER_FRONT_END);
     }
 }
 

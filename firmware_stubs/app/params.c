@@ -87,12 +87,26 @@ static bool falls(const uint16_t *counts) {
     return true;
 }
 
+/* A threshold whose ends are the wrong way round would watch for the opposite (struct threshold). */
+static bool are_thresholds_sound(const struct params *self) {
+    const struct threshold *too_much[] = {&self->over_voltage, &self->over_temperature,
+                                          &self->bleed_pause, &self->over_current_ma};
+    for (size_t i = 0; i < sizeof too_much / sizeof *too_much; i++) {
+        if (too_much[i]->release > too_much[i]->trip) {
+            return false;
+        }
+    }
+    return self->under_voltage.release > self->under_voltage.trip &&
+           self->under_temperature.release > self->under_temperature.trip;
+}
+
 /* A cell set must fit into a cycle, every cell onto a front end, every NTC onto an input. */
 static bool can_be(const struct params *self) {
     return self->front_ends <= MAX_FRONT_ENDS && self->cells <= MAX_CELLS &&
            self->ntcs <= NTCS_PER_FRONT_END * self->front_ends &&
            self->cycle_us > (uint64_t)self->settle_us + LTC6813_CELLS_US &&
-           self->open_wire_every > 0 && self->shunt_nohm > 0 && falls(self->ntc_counts);
+           self->open_wire_every > 0 && self->shunt_nohm > 0 && falls(self->ntc_counts) &&
+           are_thresholds_sound(self);
 }
 
 bool params_decode(struct params *self, const uint8_t *page, size_t size) {

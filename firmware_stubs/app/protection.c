@@ -32,6 +32,12 @@ static void update(struct watch *self, struct threshold threshold, uint64_t dela
     }
 }
 
+/* What is not known neither trips nor releases. It is no sign that a fault is over: a bus that loses
+ * a reading now and then must not keep a protection from tripping for ever. */
+static void miss(struct watch *self) {
+    self->is_waiting = self->is_waiting && !self->is_active;
+}
+
 void protections_init(struct protections *self, const struct params *params) {
     memset(self, 0, sizeof *self);
     self->cold_limit = params->charge_limit;
@@ -43,8 +49,8 @@ void protections_check_cells(struct protections *self, const struct params *para
     for (uint32_t cell = 0; cell < params->cells; cell++) {
         const uint16_t counts = readings->cells[cell];
         if (counts == UNKNOWN_VOLTAGE) {
-            self->over_voltage[cell].is_waiting = false;
-            self->under_voltage[cell].is_waiting = false;
+            miss(&self->over_voltage[cell]);
+            miss(&self->under_voltage[cell]);
             continue;
         }
         update(&self->over_voltage[cell], params->over_voltage, delay_us, counts, now_us);
@@ -55,7 +61,7 @@ void protections_check_cells(struct protections *self, const struct params *para
         const int32_t magnitude_ma = ma < 0 ? -ma : ma;
         update(&self->over_current, params->over_current_ma, delay_us, magnitude_ma, now_us);
     } else {
-        self->over_current.is_waiting = false;
+        miss(&self->over_current);
     }
 }
 
@@ -73,15 +79,18 @@ void protections_check_heat(struct protections *self, const struct params *param
     for (uint32_t ntc = 0; ntc < params->ntcs; ntc++) {
         const int16_t degc = readings->ntcs[ntc];
         if (degc == UNKNOWN_TEMPERATURE) {
-            self->over_temperature[ntc].is_waiting = false;
-            self->under_temperature[ntc].is_waiting = false;
+            miss(&self->over_temperature[ntc]);
+            miss(&self->under_temperature[ntc]);
             continue;
         }
         coldest = degc < coldest ? degc : coldest;
         update(&self->over_temperature[ntc], params->over_temperature, delay_us, degc, now_us);
         update(&self->under_temperature[ntc], params->under_temperature, delay_us, degc, now_us);
     }
-    if (readings->pcb != UNKNOWN_TEMPERATURE) {
+    if (!readings->has_pcb) {
+        /* a board that cannot feel its own heat makes none */
+        update(&self->bleed_pause, params->bleed_pause, 0, INT16_MAX, now_us);
+    } else if (readings->pcb != UNKNOWN_TEMPERATURE) {
         update(&self->bleed_pause, params->bleed_pause, 0, readings->pcb, now_us);
     }
     self->cold_limit = cold_limit(params, coldest);

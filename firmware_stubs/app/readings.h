@@ -2,6 +2,7 @@
 #ifndef READINGS_H
 #define READINGS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "params.h"
@@ -18,6 +19,7 @@ struct readings {
     uint16_t gpio[MAX_FRONT_ENDS][NTCS_PER_FRONT_END + 1];
     int16_t pcb; /* 0.1 degC, as the next */
     int16_t ntcs[MAX_NTCS];
+    bool has_pcb; /* false: its sensor was read, and gave no temperature */
     int32_t milliamps; /* positive in discharge */
 };
 

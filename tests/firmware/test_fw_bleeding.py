@@ -140,6 +140,17 @@ def test_a_board_that_is_too_hot_pauses_and_goes_on_when_it_has_cooled_down() ->
         assert ("BleedPaused" in rig.faults()) is (duty == 0)
 
 
+def test_a_board_whose_own_sensor_is_broken_bleeds_nothing_and_says_so() -> None:
+    rig = Rig()
+    rig.run(1.05)
+    for pin, paused in ((0, True), (16_500, False), (33_000, True)):
+        rig.chips.chain[0].pins[8] = pin
+        rig.command([200] * 16)
+        rig.run(1.1)
+        assert rig.duty() == [0 if paused else 200] * 16
+        assert ("BleedPaused" in rig.faults()) is paused
+
+
 # --- its own balancing ----------------------------------------------------------------------------
 
 EVERY_NS = 10_000_000_000

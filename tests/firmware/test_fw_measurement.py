@@ -23,8 +23,8 @@ QUIET_CYCLE = [
 ]
 SLOW_CYCLE = [
     *[(0, "RDCFGA"), (0, "RDCFGB")],
-    *QUIET_CYCLE[:-1],
-    *[(3_400, "DEVICE_ID"), (3_400, "CLRAUX"), (3_400, "ADAX")],
+    *QUIET_CYCLE[:-2],
+    *[(3_400, "DEVICE_ID"), (3_400, "VSHUNT"), (3_400, "CLRAUX"), (3_400, "ADAX")],
     *[(7_300, "RDAUXA"), (7_300, "RDAUXB"), (7_300, "RDAUXD"), (7_300, "UNMUTE")],
 ]
 
@@ -165,7 +165,7 @@ def test_temperatures_follow_the_divider_to_a_fifth_of_a_kelvin(degc: list[float
     assert found == pytest.approx(degc[:32], abs=0.2)
 
 
-def test_the_table_is_met_at_each_of_its_points_and_nothing_is_known_outside() -> None:
+def test_the_table_is_met_at_each_of_its_points_and_goes_on_to_a_broken_ntc() -> None:
     rig = Rig(design(ntcs=8, cycle_ns=1_000_000_000))
     table = [round(ntc_divider_v(rig.design, degc) / 1e-4) for degc in range(-40, 121, 5)]
     rig.run(0.1)  # past the start of a cycle
@@ -173,8 +173,20 @@ def test_the_table_is_met_at_each_of_its_points_and_nothing_is_known_outside() -
         rig.chips.chain[0].pins[:3] = [count, table[0] + 1, table[-1] - 1]
         rig.run(1)
         seen = rig.last("Temperatures")
-        assert seen["NtcTemperature01"] == degc
-        assert (seen["NtcTemperature02"], seen["NtcTemperature03"]) == (-3276.8, -3276.8)
+        found = [seen[f"NtcTemperature{k:02}"] for k in (1, 2, 3)]
+        assert found == [degc, -40, 120]
+
+
+def test_a_broken_ntc_has_no_temperature() -> None:
+    """Shorted or open; a cell of 180 degC or -45 degC is neither."""
+    rig = Rig(design(ntcs=8))
+    open_ = round(rig.design.ntc_supply_v / 1e-4)
+    hot, cold = (round(ntc_divider_v(rig.design, degc) / 1e-4) for degc in (180.0, -45.0))
+    rig.chips.chain[0].pins[:5] = [0, open_, 0xFFFF, hot, cold]
+    rig.run(0.15)
+    seen = rig.last("Temperatures")
+    found = [seen[f"NtcTemperature{k:02}"] for k in range(1, 6)]
+    assert found == [-3276.8, -3276.8, -3276.8, 120, -40]
 
 
 @settings(max_examples=60)
@@ -208,9 +220,26 @@ def test_a_line_that_is_stuck_low_is_no_current_of_nothing() -> None:
     rig = Rig()
     rig.run(1.95)
     rig.chips.shunt_line = 0x00
-    rig.run(0.25)
-    said = [one.signals["PackCurrent"] for one in rig.of("PackStatus")][-2:]
-    assert -8388.608 in said
+    rig.run(1.5)
+    said = [one.signals["PackCurrent"] for one in rig.of("PackStatus")]
+    assert said[-5:] == [-8388.608] * 5
+    status = rig.last("PackStatus")
+    assert (status["State"], status["ChargeAllowed"], status["DischargeAllowed"]) == (2, 0, 0)
+    rig.chips.shunt_line = None
+    rig.run(0.1)
+    assert rig.last("PackStatus")["PackCurrent"] == 0
+
+
+def test_a_monitor_that_misses_one_question_is_asked_again_in_the_next_cycle() -> None:
+    rig = Rig()
+    rig.run(1.05)
+    rig.chips.shunt_line = 0x00
+    rig.run(0.1)  # the slow cycle, that begins at 1.1 s
+    rig.chips.shunt_line = None
+    rig.run(0.4)
+    said = [one.signals for one in rig.of("PackStatus")][-5:]
+    assert [one["PackCurrent"] for one in said] == [-8388.608, 0, 0, 0, 0]
+    assert {one["DischargeAllowed"] for one in said} == {1}
 
 
 # --- the parameter page ---------------------------------------------------------------------------
@@ -265,6 +294,12 @@ def test_a_page_of_another_size_is_refused(size: int) -> None:
         (20, (97_600).to_bytes(4, "little")),  # nor with this settling time
         (70, b"\x00\x00"),  # a scan every no cycles
         (80, b"\x00" * 4),  # a shunt of nothing
+        (24, (34_999).to_bytes(2, "little")),  # an over-voltage below its release
+        (30, (25_000).to_bytes(2, "little")),  # an under-voltage released where it trips
+        (38, (-200).to_bytes(2, "little", signed=True)),  # as an under-temperature
+        (32, (599).to_bytes(2, "little")),  # an over-temperature below its release
+        (40, (749).to_bytes(2, "little")),  # bleeds paused where it is cool enough for them
+        (48, (99_999).to_bytes(4, "little")),  # an over-current below its release
         (90, b"\xff\xff"),  # a curve that rises
         (90, parameter_page(design(), 1)[88:90]),  # or stands still
     ],

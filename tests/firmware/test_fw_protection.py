@@ -42,12 +42,13 @@ class Twin:
         if number % 10 == 1:
             pins = [pin for chip in chips.chain for pin in chip.pins[:8]][: self.board.ntcs]
             degc = [self._degc(pin) for pin in pins]
-            self.protections.check_temperatures(degc, self._degc(chips.chain[0].pins[8]), now)
+            pcb_degc = self._degc(chips.chain[0].pins[8])
+            # whose own sensor is broken is too hot, for all it knows
+            pcb_degc = math.inf if math.isnan(pcb_degc) else pcb_degc
+            self.protections.check_temperatures(degc, pcb_degc, now)
 
     def _degc(self, count: int) -> float:
-        """A table has no temperature for what lies outside it."""
-        degc = ntc_degc(self.board, count * 1e-4)
-        return degc if -40 <= degc <= 120 else math.nan
+        return ntc_degc(self.board, count * 1e-4)
 
 
 def ends_of(threshold: tuple[float, float], step: float) -> list[float]:
@@ -60,10 +61,10 @@ VOLTS = [33_000.0, *ends_of((36_500, 35_000), 1), *ends_of((25_000, 28_000), 1),
 AMPERES = [0.0, 119.9, 120.1, -120.1, 99.9, 100.1, -99.9, -300.0]
 # half a kelvin off each threshold: what lies between the points of the table is good to a fifth
 DEGC = [
-    *[25.0, math.nan],
+    *[25.0, math.nan, -43.0, 130.0, 180.0],  # the table ends at -40 and 120
     *[end + side for end in (65.0, 60.0, -20.0, -15.0, 5.0, 0.0) for side in (-0.5, 0.5)],
 ]
-PCB_DEGC = [25.0, 84.5, 85.5, 75.5, 74.5, math.nan]
+PCB_DEGC = [25.0, 84.5, 85.5, 75.5, 74.5, 130.0, math.nan]
 
 
 def pin(degc: float, board: BoardDesign = BOARD) -> int:
@@ -119,9 +120,12 @@ def test_both_boards_judge_alike(seed: int, delay_ms: int) -> None:
 @pytest.mark.parametrize(
     ("change", "flag"),
     [
-        ({"over_voltage_v": 3.3}, "OverVoltage 1"),
+        ({"over_voltage_v": 3.3, "over_voltage_release_v": 3.3}, "OverVoltage 1"),
         ({"under_voltage_v": 3.3, "under_voltage_release_v": 3.35}, "UnderVoltage 1"),
-        ({"over_temperature_degc": 25.0}, "OverTemperature"),
+        (
+            {"over_temperature_degc": 25.0, "over_temperature_release_degc": 25.0},
+            "OverTemperature",
+        ),
         (
             {"under_temperature_degc": 25.0, "under_temperature_release_degc": 30.0},
             "UnderTemperature",
@@ -202,6 +206,17 @@ def test_what_is_not_known_keeps_its_state_and_starts_its_delay_anew() -> None:
     assert rig.faults() == {"OverVoltage 3"}
     rig.run(0.75)
     assert rig.faults() == set()
+
+
+def test_a_reading_that_is_lost_now_and_then_keeps_nothing_from_tripping() -> None:
+    """Each second cycle says nothing: what stays too high in all the others is an over-voltage."""
+    rig = Rig()
+    chip = rig.chips.chain[0]
+    rig.run(1.15)
+    for _ in range(12):
+        chip.cells[2] = 37_000 if chip.cells[2] == 0xFFFF else 0xFFFF
+        rig.run(0.1)
+    assert rig.faults() == {"OverVoltage 3"}
 
 
 def test_an_ntc_that_breaks_while_it_is_too_hot_stays_too_hot() -> None:

@@ -13,9 +13,15 @@ rows = st.lists(st.lists(values, min_size=2, max_size=2), max_size=40)
 
 
 def plain(history: list[float], trip: float, release: float, *, above: bool) -> bool:
-    """Say whether the protection is active, by looking at every run of equal judgement."""
+    """Say whether the protection is active, by looking at every run of equal judgement.
+
+    Nothing known is no sign that a fault is over: its run goes on, and ends with a known value.
+    """
     active, run = False, 0
     for value in history:
+        if math.isnan(value) and not active:
+            run += run > 0
+            continue
         if above:
             wanted = value <= release if active else value >= trip
         else:
