@@ -30,7 +30,8 @@ class Bleeds:
     ) -> None:
         """Add bleeds that the board reports otherwise than commanded, a while after the command.
 
-        A board that reports a fault may bleed less than it is told, never more.
+        A board that reports a fault may bleed less than it is told, never more. One that reports
+        nothing of a bleed counts as one that does nothing, when it has had time for a report.
         """
         if command != self._command:
             self._take(at, command)
@@ -38,12 +39,13 @@ class Bleeds:
             return
         limit, window = self._tolerances.duty, self._tolerances.obey_window
         for k, (asked, told) in enumerate(zip(command, duty, strict=True)):
-            if -limit <= told - asked <= limit or math.isnan(told - asked):
+            off = (0.0 if math.isnan(told) else told) - asked
+            if not abs(off) > limit or (faults and off < 0.0) or at - self._given_at[k] < window:
                 continue
-            if (faults and told < asked) or at - self._given_at[k] < window:
-                continue
-            text = f"commanded {asked:.3f}, reported {told:.3f}"
-            finding = Finding(told - asked, limit, "1", 0, text)
+            text, lasts = f"commanded {asked:.3f}, reported {told:.3f}", 0
+            if math.isnan(told):
+                text, lasts = f"commanded {asked:.3f}, and no report of it", window
+            finding = Finding(off, limit, "1", lasts, text)
             findings["bleed-not-obeyed", f"cell[{k + 1}].duty"] = finding
 
     def _take(self, at: Instant, command: Sequence[float]) -> None:

@@ -122,10 +122,11 @@ class Shadow:
         """Add the cells that bleed though they may not, and those that do not though they must.
 
         A board that reports why it does not bleed owes no bleed, and if that stops all boards of
-        its kind it may not bleed either.
+        its kind it may not bleed either. One that reports nothing of a bleed does not bleed.
         """
         limits = self._limits
-        duty = np.array(row[self._columns["board.duty"]])
+        reported = np.array(row[self._columns["board.duty"]])
+        duty = np.nan_to_num(reported)
         halted, excused = _stopped(faults, len(duty))
         observation = self._observe(at, row, faults)
         bounds = self._strategy.bounds(observation, limits.tolerance)
@@ -138,6 +139,8 @@ class Shadow:
                 text = self._situation(row, observation, k)
                 if halted[k]:
                     text = f"the board reports a fault that stops this bleed; {text}"
+                if np.isnan(reported[k]):
+                    text = f"the board reports nothing of this bleed; {text}"
                 told = float(duty[k])
                 finding = Finding(told, decided, "1", limits.report_window, text)
                 findings[name, f"cell[{k + 1}].duty"] = finding

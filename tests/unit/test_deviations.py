@@ -178,6 +178,20 @@ def test_a_board_that_never_spoke_is_silent() -> None:
     assert names(bench.run(1)) == [("board-silent", "board")]
 
 
+def test_a_board_that_says_nothing_of_its_bleeds_has_not_obeyed() -> None:
+    """It gets as long for its first report as for following a command."""
+    bench = Bench()
+    bench.put("board.duty", [math.nan] * CELLS)
+    bench.run(10)
+    bench.cell("command.duty", 7, 1.0)
+    assert bench.run(6) == []
+    [deviation] = bench.run(1)
+    assert (deviation.name, deviation.subject) == ("bleed-not-obeyed", "cell[7].duty")
+    assert deviation.value == -1.0
+    bench.faults = frozenset({BoardFault("bleed-paused")})
+    assert bench.run(10) == []
+
+
 def test_a_bleed_that_does_not_follow_the_command_is_named_after_the_latency() -> None:
     bench = Bench()
     bench.run(10)

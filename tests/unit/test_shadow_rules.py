@@ -74,6 +74,17 @@ def test_a_bleed_that_is_missing_is_told_once_with_what_was_seen() -> None:
         assert part in deviation.situation
 
 
+def test_a_board_that_says_nothing_of_its_bleeds_does_not_bleed() -> None:
+    bench = Bench()
+    bench.put("board.duty", [math.nan] * CELLS)
+    assert bench.run(2 * LONG) == []
+    bench.lift(5, 0.060)
+    [deviation] = bench.run(2 * LONG)
+    assert (deviation.name, deviation.subject) == ("shadow-bleed-missing", "cell[5].duty")
+    assert deviation.value == 0.0
+    assert deviation.situation.startswith("the board reports nothing of this bleed; 3.3600 V")
+
+
 def test_a_bleed_that_nothing_asked_for_is_unexpected() -> None:
     bench = Bench()
     bench.bleed(9)
@@ -129,12 +140,9 @@ def test_a_board_that_bleeds_though_it_says_that_it_must_not_is_told_of_it() -> 
     assert "reports a fault that stops this bleed" in deviation.situation
 
 
-def test_neither_silence_nor_a_duty_that_never_came_accuses() -> None:
+def test_what_a_board_decides_in_silence_accuses_nobody() -> None:
     bench = Bench()
     bench.lift(5, 0.060)
-    bench.put("board.duty", [math.nan] * CELLS)
-    assert bench.run(2 * LONG) == []
-    bench.put("board.duty", [0.0] * CELLS)
     bench.put("board.age_s", [4.0])
     assert names(bench.run(2 * LONG)) == [("board-silent", "board")]
     bench.put("board.age_s", [0.1])
