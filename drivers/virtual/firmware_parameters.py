@@ -10,6 +10,7 @@ from struct import Struct, error
 from typing import NamedTuple
 
 from drivers.wire.ltc681x import VOLT_PER_COUNT, pec15
+from hil.core.instants import MICROSECOND, MILLISECOND, SECOND
 from hil.physics.board import ADC_MAX_V, BoardDesign, ntc_divider_v
 
 MAGIC = b"BMSP"
@@ -17,6 +18,11 @@ VERSION = 1
 PAGE_BYTES = 156
 NTC_DEGC = tuple(range(-40, 121, 5))
 """Where the curve of the NTC divider is given; between them the firmware interpolates."""
+
+_CONVERSION_NS = 2_400 * MICROSECOND
+"""How long the firmware waits for a conversion of all cells, of 2335 us."""
+_ASLEEP_NS = 1_500 * MILLISECOND
+"""How long it lets front ends hear nothing: their watchdog takes two seconds."""
 
 _MUTE, _BALANCES = 1 << 0, 1 << 1
 _HEAD = Struct("<4sHHI")
@@ -70,6 +76,7 @@ _FIELDS = (
 
 def parameter_page(design: BoardDesign, serial: int) -> bytes:
     """Return the page of one board. Raises ValueError naming the field that does not fit."""
+    _refuse_haste(design)
     flags = _MUTE * design.mute | _BALANCES
     page = (
         _HEAD.pack(MAGIC, VERSION, PAGE_BYTES, serial)
@@ -78,6 +85,24 @@ def parameter_page(design: BoardDesign, serial: int) -> bytes:
         + _CURVE.pack(*_ntc_counts(design))
     )
     return page + _CHECK.pack(pec15(page))
+
+
+def _refuse_haste(design: BoardDesign) -> None:
+    """Refuse a cycle without room for its measurement, and a wait that the chips sleep through.
+
+    Raises ValueError. The firmware refuses such a page too, but cannot say why.
+    """
+    spare_ns = design.cycle_ns - design.settle_ns
+    if spare_ns <= _CONVERSION_NS:
+        raise ValueError(
+            f"cycle_ns: found {spare_ns / MILLISECOND:g} ms besides settle, expected more than "
+            f"{_CONVERSION_NS / MILLISECOND:g} ms: the front ends convert so long"
+        )
+    if design.settle_ns >= _ASLEEP_NS:
+        raise ValueError(
+            f"settle_ns: found {design.settle_ns / SECOND:g} s, expected less than "
+            f"{_ASLEEP_NS / SECOND:g} s: front ends that hear nothing fall asleep"
+        )
 
 
 def _packed(design: BoardDesign, field: _Field) -> bytes:

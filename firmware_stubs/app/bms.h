@@ -15,7 +15,7 @@
 
 enum {
     BMS_MAX_RX = 32,  /* frames in one call; a port that has more calls again */
-    BMS_MAX_TX = 64,  /* a board of 64 cells says all it knows in 58 frames */
+    BMS_MAX_TX = 64,  /* a board of 64 cells says all it knows in 55 frames */
     BMS_MAX_SPI = 64, /* a command and six bytes with their PEC for four front ends: 36 */
 };
 

@@ -12,7 +12,6 @@
 #include "ltc6813.h"
 
 enum {
-    ASLEEP_US = 1500000, /* after so long in silence they may sleep: the watchdog takes 2 s */
     IN_A = (1 << LTC6813_CELLS_IN_A) - 1,
 };
 
@@ -100,7 +99,7 @@ enum action chain_wake(struct bms *self, struct bms_out *out) {
         }
         /* one that did not answer may have lost its supply, and sleeps since it came back */
         const bool may_sleep = !chain->was_woken || strikes != 0 ||
-                               self->now_us - chain->heard_us >= ASLEEP_US;
+                               self->now_us - chain->heard_us >= CHAIN_ASLEEP_US;
         if (!may_sleep) {
             return STEP_DONE;
         }

@@ -10,6 +10,7 @@
 
 enum {
     CHAIN_KEEP_ALIVE_US = 1000000, /* half the watchdog's time */
+    CHAIN_ASLEEP_US = 1500000,     /* after so long in silence they may sleep: it takes 2 s */
 };
 
 /* A front end that failed in this many cycles in a row is silent. */

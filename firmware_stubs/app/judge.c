@@ -15,14 +15,21 @@
 
 enum { CONNECTED = 5000, SHUNT_STRIKES = 3 };
 
-bool judge_is_connected(const struct bms *self) {
+/* The highest voltage that is known, or UNKNOWN_VOLTAGE. */
+static uint16_t highest(const struct bms *self) {
+    uint16_t found = UNKNOWN_VOLTAGE;
     for (uint32_t cell = 0; cell < self->params.cells; cell++) {
         const uint16_t counts = self->readings.cells[cell];
-        if (counts != UNKNOWN_VOLTAGE && counts >= CONNECTED) {
-            return true;
+        if (counts != UNKNOWN_VOLTAGE && (found == UNKNOWN_VOLTAGE || counts > found)) {
+            found = counts;
         }
     }
-    return false;
+    return found;
+}
+
+bool judge_is_connected(const struct bms *self) {
+    const uint16_t counts = highest(self);
+    return counts != UNKNOWN_VOLTAGE && counts >= CONNECTED;
 }
 
 /* --- readings --------------------------------------------------------------------------------- */
@@ -96,6 +103,8 @@ static bool is_settled(struct bms *self) {
 static void balance(struct bms *self, uint8_t duty[MAX_CELLS]) {
     if (is_settled(self)) {
         balancing_run(&self->balancing, &self->params, &self->readings, self->started_us);
+    } else if (highest(self) < CONNECTED) {
+        balancing_restart(&self->balancing); /* the next stack may be another one */
     }
     for (uint32_t cell = 0; cell < self->params.cells; cell++) {
         duty[cell] = self->balancing.bleeding >> cell & 1 ? DUTY_COUNTS : 0;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "bytes.h"
+#include "chain.h"
 #include "ltc6813.h"
 #include "pec15.h"
 
@@ -105,6 +106,7 @@ static bool can_be(const struct params *self) {
     return self->front_ends <= MAX_FRONT_ENDS && self->cells <= MAX_CELLS &&
            self->ntcs <= NTCS_PER_FRONT_END * self->front_ends &&
            self->cycle_us > (uint64_t)self->settle_us + LTC6813_CELLS_US &&
+           self->settle_us < CHAIN_ASLEEP_US && /* else they sleep through it */
            self->open_wire_every > 0 && self->shunt_nohm > 0 && falls(self->ntc_counts) &&
            are_thresholds_sound(self);
 }

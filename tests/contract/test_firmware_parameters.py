@@ -8,7 +8,7 @@ from reference_bench import load_design
 from spi_host import gates
 
 from drivers.virtual.firmware_parameters import parameter_page
-from hil.core.instants import HOUR, MINUTE, SECOND
+from hil.core.instants import HOUR, MILLISECOND, MINUTE, SECOND
 from hil.physics.board import ntc_divider_v
 
 
@@ -121,3 +121,17 @@ def test_a_board_file_may_say_how_its_board_balances() -> None:
     data = parameter_page(design, 1)
     assert [at(data, 74, "H"), at(data, 76, "H"), at(data, 84, "I")] == [200, 100, 1_000_000]
     assert load_design().balance_every_ns == 2 * MINUTE
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"cycle_ns": 3 * MILLISECOND}, "cycle_ns: found 2 ms besides settle, expected more"),
+        ({"cycle_ns": MINUTE, "settle_ns": 1_500 * MILLISECOND}, "settle_ns: found 1.5 s"),
+    ],
+)
+def test_a_measurement_that_cannot_be_is_refused_with_its_reason(
+    changes: dict[str, int], said: str
+) -> None:
+    with pytest.raises(ValueError, match=f"^{said}"):
+        page(**changes)

@@ -200,6 +200,34 @@ def test_between_two_decisions_nothing_changes() -> None:
     assert rig.duty() == [0] * 9 + [200] + [0] * 6
 
 
+def test_what_was_decided_on_one_stack_is_not_done_to_the_next() -> None:
+    rig = Rig()
+    rig.chips.set_cells([33_000] * 15 + [34_000], 16)
+    rig.run(3)
+    assert rig.duty() == [0] * 15 + [200]
+    rig.chips.set_cells([0] * 16, 16)
+    rig.run(3)
+    mark = len(rig.said)
+    rig.chips.set_cells([34_000] + [33_000] * 15, 16)
+    rig.run(3)
+    assert rig.duty() == [200] + [0] * 15
+    last = [one.signals for one in rig.of("BleedState", since=mark) if one.data[1] >> 4 == 2]
+    assert {one["ActualDuty16"] for one in last} == {0}
+
+
+def test_a_bus_that_fails_for_a_cycle_is_no_other_stack() -> None:
+    """What bleeds goes on, even where it would not begin anew."""
+    rig = Rig()
+    rig.chips.set_cells([33_000] * 15 + [33_600], 16)
+    rig.run(3)
+    rig.chips.set_cells([33_000] * 15 + [33_400], 16)
+    rig.chips.chain[0].spoils = True
+    rig.run(0.1)
+    rig.chips.chain[0].spoils = False
+    rig.run(3)
+    assert rig.duty() == [0] * 15 + [200]
+
+
 def test_a_board_that_is_not_connected_waits_with_its_decision() -> None:
     rig = Rig()
     rig.chips.set_cells([0] * 15 + [4_999], 16)

@@ -292,6 +292,8 @@ def test_a_page_of_another_size_is_refused(size: int) -> None:
         (14, b"\x09"),  # nine NTCs on eight inputs
         (16, (3_400).to_bytes(4, "little")),  # a conversion does not fit into the cycle
         (20, (97_600).to_bytes(4, "little")),  # nor with this settling time
+        # a minute's cycle that begins with more silence than front ends bear
+        (16, (60_000_000).to_bytes(4, "little") + (1_500_000).to_bytes(4, "little")),
         (70, b"\x00\x00"),  # a scan every no cycles
         (80, b"\x00" * 4),  # a shunt of nothing
         (24, (34_999).to_bytes(2, "little")),  # an over-voltage below its release
