@@ -54,6 +54,8 @@ static bool take_duties(struct commands *self, const struct params *params, cons
     self->heard_us = now_us;
     self->has_host = true;
     self->is_lost = false;
+    /* requests wait for the end of the cycle: one that came before these duties is out of date */
+    self->requests &= (uint8_t)~(1u << REQUEST_BALANCE);
     return true;
 }
 

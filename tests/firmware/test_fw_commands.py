@@ -212,6 +212,22 @@ def test_from_power_up_the_board_balances_by_itself_until_the_host_commands() ->
     assert rig.faults() == set()
 
 
+@pytest.mark.parametrize("last", ["command", "request"])
+def test_of_a_command_and_the_request_to_balance_in_one_cycle_the_later_one_counts(
+    last: str,
+) -> None:
+    rig = Rig()
+    rig.run(2.01)
+    if last == "request":
+        rig.command([100] * 16)
+        rig.ask(BALANCE)
+    else:
+        rig.ask(BALANCE)
+        rig.command([100] * 16)
+    rig.run(0.2)
+    assert rig.duty() == [100 if last == "command" else 0] * 16
+
+
 def test_a_damaged_or_unfinished_set_takes_no_command() -> None:
     rig = Rig()
     high_cell_5(rig)
