@@ -126,10 +126,11 @@ class BoardElectronics:
         self._samples += 1
         counts = self._sampling.cell_counts(self._samples, input_v)
         for index, frozen in self._frozen.items():
-            # the counts of the last conversion are still there
+            # the counts of the last conversion are still there, a pull left out
             held = self._counts[index] if frozen is None else frozen
             self._frozen[index] = counts[index] = held
-        self._counts = counts
+        if not pull:
+            self._counts = counts
         return counts
 
     def pin_counts(self, front_end: int) -> Sequence[int]:

@@ -12,6 +12,7 @@ from spi_host import (
     ADAX,
     ADCV,
     ADCV_DCP,
+    ADOW_DOWN,
     ADSTAT,
     CELLS_US,
     CLRAUX,
@@ -419,6 +420,26 @@ def test_a_chip_whose_checks_are_wrong_still_does_what_it_is_told() -> None:
         assert None not in bench.host.words(RDCV)
 
     on_chips(main, cells=32)
+
+
+def test_a_reading_is_stuck_at_what_was_measured_not_at_what_was_pulled() -> None:
+    """Between two scans the registers hold what the open-wire procedure left there."""
+
+    async def main(bench: ChipBench) -> None:
+        found = (await bench.host.cells())[0]
+        assert found is not None
+        bench.breaks("open-lead", 3)
+        await bench.host.cells(ADOW_DOWN)
+        pulled = (await bench.host.cells(ADOW_DOWN))[0]
+        assert pulled is not None
+        assert pulled[2] != pytest.approx(found[2], abs=100)
+        bench.breaks("stuck-cell", 3)
+        bench.breaks("open-lead", 3, active=False)
+        stuck = (await bench.host.cells())[0]
+        assert stuck is not None
+        assert stuck[2] == found[2]
+
+    on_chips(main)
 
 
 def test_a_stuck_reading_repeats_until_it_is_mended() -> None:
