@@ -34,7 +34,7 @@ def _command(image: Path, wires: Wires) -> Sequence[str]:
 
 def _hang_up(process: "subprocess.Popen[bytes]") -> None:
     """Let it end its client's connection."""
-    del process
+    process.send_signal(signal.SIGHUP)
 
 
 PROCESS = EngineKind(ImageOptions, _firmware, endpoint=live_factory(Machine(_command, _hang_up)))
