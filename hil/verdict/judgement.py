@@ -190,7 +190,8 @@ class Judge:
             case _ if self._closed:
                 return
             case Deviation():
-                text = f"{record.name}: {record.subject} {record.value:.6g} {record.unit}"
+                unit = "" if record.unit == "1" else f" {record.unit}"
+                text = f"{record.name}: {record.subject} {record.value:.6g}{unit}"
                 text = f"{text}, limit {record.limit:.6g}: {record.situation}"
                 excuse = self._excuse(record.at)
                 if record.name == SILENCE:

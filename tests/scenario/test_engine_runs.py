@@ -48,7 +48,9 @@ def test_a_run_says_what_it_ran(fly: Any) -> None:
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest["engine"] == engine
     assert manifest["repeat"] == "hil run open-sense-lead --engine lib --seed 7"
-    assert engine["sha256"] in report.write(folder).read_text()
+    page = report.write(folder).read_text()
+    assert engine["sha256"] in page
+    assert f"{engine['sha256'][:16]}, run by lib" in page, "at the head, beside the verdict"
     assert f'name="engine.sha256" value="{engine["sha256"]}"' in junit.write(folder).read_text()
     [identified] = [one for one in played.of("device-identified") if one["device"] == "board"]
     assert identified["firmware"] == "2.0.0"

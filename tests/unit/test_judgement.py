@@ -123,6 +123,14 @@ def test_what_one_record_does(record: Record, verdict: Verdict) -> None:
     assert overall([*TICKS, record]).verdict is verdict
 
 
+def test_a_deviation_is_told_with_its_unit_and_a_share_without_one() -> None:
+    share = Deviation(9, "shadow-bleed-missing", "cell[5].duty", 0.0, 1.0, "1", "60 mV above")
+    assert overall([*TICKS, DEVIATION, share]).reasons == (
+        "reading-off: cell[5].voltage 0.1 V, limit 0.01: stuck",
+        "shadow-bleed-missing: cell[5].duty 0, limit 1: 60 mV above",
+    )
+
+
 def test_a_run_without_a_tick_shows_nothing() -> None:
     assert overall([expectation(passed=True)]).verdict is Verdict.INCONCLUSIVE
 

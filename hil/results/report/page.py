@@ -171,6 +171,7 @@ def _tallies(account: Account) -> list[tuple[str, str]]:
     period = f" of {to_seconds(account.started.tick):g} s" if account.started else ""
     return [
         *_shadow(account.manifest),
+        *_firmware(account.manifest),
         ("expectations met", f"{met} of {len(expected)}"),
         ("deviations", str(len(account.deviations))),
         ("bench time", lasting(account.span // SECOND * SECOND)),
@@ -186,6 +187,14 @@ def _shadow(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
     if not isinstance(controller, Mapping) or controller.get("mode") != "shadow":
         return []
     return [("bleeds decided by", f"the board; {controller.get('strategy')} beside it")]
+
+
+def _firmware(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Say whose firmware the verdict is about, where the board ran any; its details are below."""
+    engine = manifest.get("engine")
+    if not isinstance(engine, Mapping) or "sha256" not in engine:
+        return []
+    return [("firmware", f"{str(engine['sha256'])[:16]}, run by {engine.get('kind')}")]
 
 
 def _repaired(manifest: Mapping[str, Any]) -> str:
