@@ -328,5 +328,12 @@ void cycle_end_bleeds(struct bms *self) {
 
 void cycle_keep_alive(struct bms *self) {
     self->chain.failed = 0; /* judged already: each gets another chance */
+    /* a host that is gone is gone at once: the next cycle may be a minute away */
+    commands_watch(&self->commands, &self->params, self->now_us);
+    if (self->commands.is_lost) {
+        bleeds_end(&self->bleeds, &self->params, BLEEDS_NEVER);
+        bleeds_switches(&self->bleeds, &self->params, bms_since_power_up(self),
+                        self->chain.wanted);
+    }
     program_start(self, KEEP_ALIVE);
 }

@@ -143,6 +143,19 @@ def test_a_command_that_is_not_renewed_ends_and_says_so() -> None:
     assert rig.faults() == set()
 
 
+def test_bleeds_of_a_host_that_is_gone_do_not_wait_for_the_end_of_a_long_cycle() -> None:
+    rig = Rig(design(cycle_ns=60_000_000_000))
+    rig.run(59)
+    rig.command([200] * 16)
+    rig.run(2.9)  # the cycle at 60 s obeys
+    assert rig.chips.chain[0].switches == 0xFFFF
+    rig.run(1.2)
+    assert rig.chips.chain[0].switches == 0
+    rig.run(60)
+    assert rig.duty() == [0] * 16
+    assert rig.faults() == {"CommandLost"}
+
+
 def test_a_host_that_clears_faults_does_not_get_its_bleeds_back() -> None:
     rig = Rig()
     rig.command([100] * 16)
