@@ -190,8 +190,7 @@ class Judge:
             case _ if self._closed:
                 return
             case Deviation():
-                unit = "" if record.unit == "1" else f" {record.unit}"
-                text = f"{record.name}: {record.subject} {record.value:.6g}{unit}"
+                text = f"{record.name}: {record.subject} {record.value:.6g}{_unit(record)}"
                 text = f"{text}, limit {record.limit:.6g}: {record.situation}"
                 excuse = self._excuse(record.at)
                 if record.name == SILENCE:
@@ -212,7 +211,7 @@ class Judge:
         So is one that was read after a link fault, or before one that came before it was judged:
         what a metric says of a whole run holds the whole run's messages.
         """
-        text = f"{record.name}: {record.value:.6g} ± {record.uncertainty:.2g} {record.unit}"
+        text = f"{record.name}: {record.value:.6g} ± {record.uncertainty:.2g}{_unit(record)}"
         text = f"{text}, expected {record.comparison} {record.limit:.6g}"
         if record.passed is None:
             self._note(Verdict.INCONCLUSIVE, f"{text}: cannot tell ({record.where})")
@@ -238,7 +237,7 @@ class Judge:
             if record.blames_board:
                 excuse = self._excuse(record.at) or self._deaf(record.at, record.value)
             blamed = record.blames_board and not self._closed and not excuse
-            text = f"{record.limit}: {record.subject} {record.value:.6g} {record.unit}"
+            text = f"{record.limit}: {record.subject} {record.value:.6g}{_unit(record)}"
             text = f"{text}, bound {record.bound:.6g}{excuse}"
             self._note(Verdict.FAIL if blamed else Verdict.ABORTED, text)
         self._closed = True
@@ -314,3 +313,8 @@ def overall(records: Iterable[Record], tolerated: Tolerated | None = None) -> Ju
     for record in records:
         judgement.feed(record)
     return judgement.result()
+
+
+def _unit(record: Deviation | ExpectationJudged | Tripped) -> str:
+    """Return what stands behind a value: nothing behind a plain number, whose unit is 1."""
+    return "" if record.unit == "1" else f" {record.unit}"

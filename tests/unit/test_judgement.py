@@ -125,9 +125,11 @@ def test_what_one_record_does(record: Record, verdict: Verdict) -> None:
 
 def test_a_deviation_is_told_with_its_unit_and_a_share_without_one() -> None:
     share = Deviation(9, "shadow-bleed-missing", "cell[5].duty", 0.0, 1.0, "1", "60 mV above")
-    assert overall([*TICKS, DEVIATION, share]).reasons == (
+    useful = replace(expectation(passed=False), name="useful_share >= 90 %", unit="1")
+    assert overall([*TICKS, DEVIATION, share, useful]).reasons == (
         "reading-off: cell[5].voltage 0.1 V, limit 0.01: stuck",
         "shadow-bleed-missing: cell[5].duty 0, limit 1: 60 mV above",
+        "useful_share >= 90 %: 0.1 ± 0.01, expected <= 0.06",
     )
 
 
