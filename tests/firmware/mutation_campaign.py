@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from images import FIRMWARE, DoesNotCompile, compiled
-from judged import Judged, judged
+from judged import HUNG, Judged, judged
 from mutator import Mutant, chosen
 
 HUNTED = (
@@ -47,7 +47,7 @@ RUNS = (
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """What became of a mutant: ``killed``, ``survived``, ``equivalent`` or ``no C``."""
+    """What became of a mutant: ``killed``, ``survived``, ``hung``, ``equivalent`` or ``no C``."""
 
     mutant: str
     end: str
@@ -98,7 +98,9 @@ def _fate(flashed: tuple[Mutant, Path]) -> Fate:
     if found is None:
         return Fate(str(mutant), "survived")
     by = f"{' '.join(found.words)}: {found.verdict}"
-    return Fate(str(mutant), "killed", by, "; ".join(found.reasons[:1]))
+    # a run that takes too long may be the host's doing: nobody's kill
+    end = "hung" if found.verdict == HUNG else "killed"
+    return Fate(str(mutant), end, by, "; ".join(found.reasons[:1]))
 
 
 def _first_to_find(image: Path, runs: Path) -> Judged | None:

@@ -32,6 +32,6 @@ def test_no_sound_board_is_failed_and_hardly_a_bad_one_passes(tmp_path: Path) ->
 def test_most_mutants_are_killed_by_the_profiles_alone() -> None:
     fates = campaign(MUTANTS, HUNTED, seed=1, workers=2)
     killed = [fate.mutant for fate in fates if fate.end == "killed"]
-    survived = [fate.mutant for fate in fates if fate.end == "survived"]
+    survived = [fate.mutant for fate in fates if fate.end in {"survived", "hung"}]
     assert len(killed) + len(survived) == MUTANTS
     assert len(killed) > len(survived), survived
