@@ -57,10 +57,12 @@ def test_an_advance(plain: Firmware) -> None:
 def test_a_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program("cc")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    images = []
     for what in ("built", "found in the cache"):
         begun = monotonic_ns()
-        build.build(library.RECIPE)
+        images.append(build.build(library.RECIPE))
         say(f"the reference firmware, {what}: {(monotonic_ns() - begun) / 1e6:.0f} ms")
+    assert len({image.sha256 for image in images}) == 1
 
 
 def test_an_hour_of_a_board(tmp_path: Path) -> None:
@@ -73,4 +75,5 @@ def test_an_hour_of_a_board(tmp_path: Path) -> None:
         begun_s = cpu_seconds()
         summary = run_profile(request, StopLadder(), lambda _status: None).summary
         used_s = cpu_seconds() - begun_s
+        assert summary["simulated_s"] >= 3_600
         say(f"{engine}: {summary['speed']:.0f} times real time, {used_s:.1f} s of a core")
