@@ -125,11 +125,15 @@ def test_figures(value: float, uncertainty: float, unit: str, text: str) -> None
 
 @given(st.floats(-1e5, 1e5), st.floats(1e-3, 1e4))
 def test_rounding_stays_within_the_uncertainty(value: float, uncertainty: float) -> None:
-    """What is shown is off by at most half of the last digit, which the uncertainty bears."""
+    """What is shown is off by at most half of the last digit, which the uncertainty bears.
+
+    Both have the same last digit: that of six of the value, where the uncertainty has a finer one.
+    """
     shown = figure(value, uncertainty, "K")
     read_back, spread = float(shown.value.split()[0]), float(shown.uncertainty.split()[0])
-    assert abs(read_back - value) <= max(0.17 * uncertainty, 5e-6 * abs(value)) + 1e-12
-    assert abs(spread - uncertainty) <= 0.17 * uncertainty + 1e-12
+    half_digit = max(0.17 * uncertainty, 5e-6 * abs(value)) + 1e-12
+    assert abs(read_back - value) <= half_digit
+    assert abs(spread - uncertainty) <= half_digit
 
 
 @given(st.floats(1e-3, 1e5))
