@@ -34,6 +34,10 @@ def _leave(number: int, _frame: object) -> None:
         os._exit(ABORTED)
 
 
+LOOK_S = 0.5
+"""How often a process that is asked to end looks whether it was asked again."""
+
+
 @contextmanager
 def sent_to(request: Callable[[str], None]) -> Iterator[None]:
     """Call ``request(name)`` on every signal; what stood before is put back at the end.
@@ -58,22 +62,25 @@ def ending_with(code: int) -> Iterator[None]:
     """Let a signal end the process with ``code``: the verdict stands, only its telling takes time.
 
     A reader that is slow has ``GRACE_S`` from the first signal on; one that does not read at all
-    would hold the process for ever. A second signal ends it at once.
+    would hold the process for ever. A second signal ends it at once, or ``LOOK_S`` later: one that
+    comes while the first is handled is noticed by Python only when the write is interrupted anew.
     """
     asked: list[int] = []
+    looks: list[int] = []
 
     def end(number: int, _frame: object) -> None:
         """Leave at once: an exception would be lost in whatever writes, and nothing is open."""
-        asked.append(number)
-        if len(asked) > 1:  # the alarm is one as well
+        (looks if number == signal.SIGALRM else asked).append(number)
+        if len(asked) > 1 or len(looks) * LOOK_S >= GRACE_S:
             os._exit(code)
-        signal.alarm(GRACE_S)
+        if not looks:
+            signal.setitimer(signal.ITIMER_REAL, LOOK_S, LOOK_S)
 
     before = {number: signal.signal(number, end) for number in (*CAUGHT, signal.SIGALRM)}
     try:
         yield
     finally:
         if asked:
-            signal.alarm(0)
+            signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in before.items():
             signal.signal(number, handler)
