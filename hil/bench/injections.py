@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from hil.bench.rig import Rig
 from hil.core.instants import Instant
 from hil.core.records import Injected, Record
-from hil.profile.model import Clear, Inject
+from hil.profile.model import FaultStep, Inject
 
 Distrust = Callable[[str, int, bool], None]
 
@@ -26,7 +26,7 @@ class Injections:
         self._asked: list[asyncio.Future[None]] = []  # of a lab
         self._in_lab: dict[tuple[str, str, int], Inject] = {}
 
-    def order(self, step: Inject | Clear, at: Instant, *, active: bool) -> None:
+    def order(self, step: FaultStep, at: Instant, *, active: bool) -> None:
         """Put a fault in or out: by the emulators' own command, else through a back door."""
         self._emit(Injected(at, step.target, step.fault, step.cell, active))
         own = self._rig.emulators.get(step.target)
@@ -70,12 +70,12 @@ class Injections:
                 raise outcome
             self._emit(Injected(now(), step.target, step.fault, step.cell, active=False))
 
-    def _channel(self, step: Inject | Clear) -> int:
+    def _channel(self, step: FaultStep) -> int:
         """Return the number that the target has for the step's cell."""
         if step.target in self._rig.emulators and step.cell:
             return self._rig.stack.channel_of(step.cell)[1]
         return step.cell
 
-    def _through_door(self, step: Inject | Clear, *, active: bool) -> Awaitable[None] | None:
+    def _through_door(self, step: FaultStep, *, active: bool) -> Awaitable[None] | None:
         door = self._rig.backdoors[step.target]
         return door.inject(step.fault, self._channel(step), active=active)

@@ -29,7 +29,7 @@ from hil.core.records import (
     StopRequested,
 )
 from hil.ports import BoardFault, Device, Identity, Recorder
-from hil.profile.model import Clear, Expect, ExpectFault, Inject, Step
+from hil.profile.model import Expect, ExpectFault, FaultStep, Step
 
 CHECKED_EVERY = 300 * MILLISECOND
 """A bench that cannot keep records, or loses a link, goes safe within a second at any tick."""
@@ -280,7 +280,7 @@ class Run:
         """Order a chamber set-point for this tick."""
         self._ticker.chamber.give(set_degc, ramp_k_per_min)
 
-    def inject(self, step: Inject | Clear, *, active: bool) -> None:
+    def inject(self, step: FaultStep, *, active: bool) -> None:
         """Put a fault in or out, in this tick."""
         self._injections.order(step, self.now, active=active)
 

@@ -24,6 +24,7 @@ from hil.profile.model import (
     Expect,
     ExpectFault,
     ExpectGone,
+    FaultStep,
     Follow,
     Hold,
     Inject,
@@ -61,7 +62,7 @@ class World(Protocol):
     def set_chamber(self, set_degc: float, ramp_k_per_min: float | None) -> None:
         """Give the chamber a new set-point, sent in this tick."""
 
-    def inject(self, step: Inject | Clear, *, active: bool) -> None:
+    def inject(self, step: FaultStep, *, active: bool) -> None:
         """Put a fault in or take it out, in this tick."""
 
     def judge(self, step: Expect) -> None:

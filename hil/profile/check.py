@@ -25,10 +25,10 @@ from hil.profile.conditions import QUANTITIES, After, Compare, Condition
 from hil.profile.entries import key_of_path
 from hil.profile.model import (
     Charge,
-    Clear,
     Discharge,
     Expect,
     ExpectFault,
+    FaultStep,
     Follow,
     Hold,
     Inject,
@@ -72,9 +72,9 @@ def profile_errors(profile: Profile) -> Iterator[ConfigError]:
             yield _no_cell(profile, f"pack.cells.{cell}", cell)
     for step in all_steps(profile.steps):
         # a harness has one lead more than cells
-        takes_leads = isinstance(step, Inject | Clear) and step.target == WIRING
+        takes_leads = isinstance(step, FaultStep) and step.target == WIRING
         most = cells + 1 if takes_leads else cells
-        if isinstance(step, Inject | Clear | ExpectFault) and step.cell > most:
+        if isinstance(step, FaultStep | ExpectFault) and step.cell > most:
             key = f"{key_of_path(step.path)}.{step.kind}.cell"
             yield _no_cell(profile, key, step.cell)
 
@@ -184,7 +184,7 @@ def _steps(scene: Scene) -> Iterator[ConfigError]:
             yield from _repeat(scene, step)
         elif isinstance(step, Expect):
             yield from _expect(scene, step, key)
-        elif isinstance(step, Inject | Clear):
+        elif isinstance(step, FaultStep):
             yield from inject_errors(scene, step, key)
         elif isinstance(step, ExpectFault):
             yield from reported_errors(scene, step, key)

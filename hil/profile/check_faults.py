@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from hil.core.errors import ConfigError
 from hil.core.spec import BoardSpec, EmulatorSpec
 from hil.profile.conditions import nearest
-from hil.profile.model import Clear, ExpectFault, Inject
+from hil.profile.model import ExpectFault, FaultStep
 from hil.profile.scene import Scene
 
 WIRING = "wiring"
 """The target of ``inject`` that is no device: the harness."""
 
 
-def inject_errors(scene: Scene, step: Inject | Clear, key: str) -> Iterator[ConfigError]:
+def inject_errors(scene: Scene, step: FaultStep, key: str) -> Iterator[ConfigError]:
     """Target and fault by name, and a cell where the fault is one of a cell, and only there."""
     faults = scene.known.faults
     if step.target not in faults:
@@ -37,7 +37,7 @@ def inject_errors(scene: Scene, step: Inject | Clear, key: str) -> Iterator[Conf
         yield from _elsewhere(scene, step, key)
 
 
-def _elsewhere(scene: Scene, step: Inject | Clear, key: str) -> Iterator[ConfigError]:
+def _elsewhere(scene: Scene, step: FaultStep, key: str) -> Iterator[ConfigError]:
     """Refuse a cell that another unit emulates: the fault would hit a neighbour's channel."""
     wired = scene.bench.wiring.cells
     if step.target in scene.of(EmulatorSpec) and 0 < step.cell <= len(wired):

@@ -182,24 +182,27 @@ class ExpectGone(ExpectFault):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Inject(Played):
-    """Put a fault into a device or the wiring, for a time or for good; cell 0 means no one cell."""
+class FaultStep(Played):
+    """A fault of a device or of the wiring; cell 0 means no one cell."""
 
-    kind: ClassVar[str] = "inject"
     target: str
     fault: str
     cell: Annotated[int, Ge(0)] = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inject(FaultStep):
+    """Put a fault in, for a time or for good."""
+
+    kind: ClassVar[str] = "inject"
     for_ns: Duration | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Clear(Played):
+class Clear(FaultStep):
     """Take a fault out again that an ``Inject`` without a time has put in."""
 
     kind: ClassVar[str] = "clear"
-    target: str
-    fault: str
-    cell: Annotated[int, Ge(0)] = 0
 
 
 Step: TypeAlias = (

@@ -51,6 +51,7 @@ def test_an_advance(plain: Firmware) -> None:
     for frames in (0, 8, 32):
         engine = LibraryEngine(plain)
         engine.power_on(0, b"B", Chip())
+        assert len(engine.advance(PERIOD)) == 1
         say(f"two steps, a transfer, {frames} + 1 frames: {took_us(engine, frames):.1f} us")
 
 

@@ -51,6 +51,8 @@ def test_transfers_of_a_cycle() -> None:
                 spent += time.perf_counter() - began
                 await clock.sleep_until(clock.now() + CELLS_US * MICROSECOND)
             best = min(best, spent)
+        cells = twin.spi.transfer(0, command(RDCV[0]) + b"\xff" * 8)
+        assert cells[4:10] != b"\xff" * 6, "nothing was converted"
         return best
 
     count = sum(map(len, transfers().values()))

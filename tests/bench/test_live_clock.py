@@ -122,6 +122,7 @@ def test_the_start(engine: str) -> None:
             await first_cell_set(link)
             took_ms.append((monotonic_ns() - begun_ns) / 1e6)
             await link.close()
+        assert len(took_ms) == STARTS
         say(f"{engine}: first full cell set {told(took_ms)} ms after its process was started")
 
     measured(engine, measure)
@@ -142,7 +143,7 @@ def test_a_question_to_its_adapter(engine: str) -> None:
         for _ in range(QUESTIONS):
             begun_ns = monotonic_ns()
             writer.write(b"V\r")
-            await reader.readuntil(b"\r")
+            assert (await reader.readuntil(b"\r")).startswith(b"V")
             took_ms.append((monotonic_ns() - begun_ns) / 1e6)
         writer.close()
         say(f"{engine}: an answer of its adapter after {told(took_ms)} ms")

@@ -7,6 +7,7 @@ import asyncio
 import os
 import pty
 import select
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -64,7 +65,7 @@ Case = Callable[[Rig], Awaitable[None]]
 Runner = Callable[[Case], None]
 
 
-class Peer:
+class Peer(ABC):
     """What the real rigs share: a peer whose every byte is kept."""
 
     room = 16 << 20
@@ -74,11 +75,17 @@ class Peer:
         self.got = bytearray()
         self.link: ByteLink
 
-    def say(self, data: bytes, after: Duration = 0) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def say(self, data: bytes, after: Duration = 0) -> None: ...
 
-    def die(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def deafen(self, *, active: bool = True) -> None: ...
+
+    @abstractmethod
+    def die(self) -> None: ...
+
+    @abstractmethod
+    def revive(self) -> None: ...
 
     async def open(self) -> None:
         await self.link.open()
@@ -91,10 +98,6 @@ class Peer:
         while len(self.got) < count:
             await self.clock.sleep_until(self.clock.now() + MILLISECOND)
         return bytes(self.got)
-
-    def deafen(self, *, active: bool = True) -> None: ...
-
-    def revive(self) -> None: ...
 
 
 class MemoryRig(Peer):
@@ -115,6 +118,9 @@ class MemoryRig(Peer):
 
     def say(self, data: bytes, after: Duration = 0) -> None:
         self._send(data, self.clock.now() + after)
+
+    def deafen(self, *, active: bool = True) -> None:
+        """What is sent over memory is heard at once: it has nowhere to wait (``room``)."""
 
     def die(self) -> None:
         self.cable.cut()
@@ -193,6 +199,9 @@ class SocketRig(Peer):
     def die(self) -> None:
         for connection in self.connections:
             connection.transport.abort()
+
+    def revive(self) -> None:
+        """Whoever comes again is let in: the port is open for as long as ``listening`` lasts."""
 
 
 class PtyRig(Peer):

@@ -22,6 +22,7 @@ from hil.profile.model import (
     Expect,
     ExpectFault,
     ExpectGone,
+    FaultStep,
     Follow,
     Hold,
     Inject,
@@ -54,7 +55,7 @@ class FakeWorld:
     def set_chamber(self, set_degc: float, ramp_k_per_min: float | None) -> None:
         self.told.append(("chamber", set_degc, ramp_k_per_min))
 
-    def inject(self, step: Inject | Clear, *, active: bool) -> None:
+    def inject(self, step: FaultStep, *, active: bool) -> None:
         self.told.append((step.fault, active, self.now))
 
     def judge(self, step: Expect) -> None:
