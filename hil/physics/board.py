@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from hil.core.instants import MINUTE
 from hil.core.recorded import UNLESS_DEFAULT
-from hil.physics.noise import compiled, noise_row, uniform_row
+from hil.physics.compiled import compiled
+from hil.physics.noise import noise_row, uniform_row
 
 __all__ = [
     "KELVIN",

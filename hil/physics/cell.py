@@ -17,7 +17,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from hil.physics.noise import compiled
+from hil.physics.compiled import compiled
 from hil.physics.parameters import CellParameters
 
 Floats: TypeAlias = NDArray[np.float64]

@@ -10,23 +10,11 @@ the same bits with and without the compiler.
 """
 
 import math
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-_F = TypeVar("_F", bound=Callable[..., Any])
-
-
-def compiled(function: _F) -> _F:
-    """Compile scalar physics with numba and cache it on disk; keep its type for the checker.
-
-    With NUMBA_DISABLE_JIT=1 the plain function comes back: the same source is its own oracle.
-    """
-    return cast("_F", njit(cache=True)(function))
-
+from hil.physics.compiled import compiled
 
 _WORD = 0xFFFFFFFF
 _PARITY = 0x1BD11BDA

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hil.physics.noise import compiled
+from hil.physics.compiled import compiled
 
 __all__ = [
     "OPEN_OHM",

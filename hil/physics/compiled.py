@@ -1,0 +1,67 @@
+"""Scalar physics, compiled where it runs fast and plain where it is checked.
+
+With NUMBA_DISABLE_JIT=1 the plain functions come back: the same source is its own oracle.
+
+Numba keeps what it compiled on disk and looks, for each function, at the file that holds it, not
+at the files of the functions that one calls: after an edit the callers would run stale code. So
+the cache has one folder for each state of this package's sources, and only the newest ones stay.
+"""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import numba
+from numba import njit
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+_KEPT = 16
+"""How many states of the sources keep what was compiled of them: branches are switched between."""
+
+
+def _sources_digest(package: Path) -> str:
+    """Return what tells this state of the sources from every other."""
+    digest = hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        digest.update(f"{path.relative_to(package)}\0".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _home(package: Path) -> Path:
+    """Return where compiled code may lie: beside the sources, or the user's cache."""
+    beside = package / "__pycache__"
+    with suppress(OSError):
+        beside.mkdir(exist_ok=True)
+    if os.access(beside, os.W_OK):
+        return beside
+    caches = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(caches) / "bms-hil-bench"
+
+
+def _cache_folder() -> Path:
+    """Return the folder of this state of the sources, and forget the oldest others."""
+    package = Path(__file__).parent
+    home = _home(package)
+    # another process may be deleting the same folders: what is gone already is as wanted
+    with suppress(OSError):
+        states = sorted(home.glob("compiled-*"), key=lambda path: path.stat().st_mtime)
+        for old in states[:-_KEPT]:
+            shutil.rmtree(old, ignore_errors=True)
+    return home / f"compiled-{_sources_digest(package)}"
+
+
+if "NUMBA_CACHE_DIR" not in os.environ:
+    # As the environment variable of the same name would set it; numba reads that when it is
+    # imported, which may have been before.
+    numba.config.CACHE_DIR = str(_cache_folder())
+
+
+def compiled(function: _F) -> _F:
+    """Compile scalar physics with numba and cache it on disk; keep its type for the checker."""
+    return cast("_F", njit(cache=True)(function))
