@@ -58,8 +58,8 @@ def _cache_folder() -> Path:
 
 if "NUMBA_CACHE_DIR" not in os.environ:
     # As the environment variable of the same name would set it; numba reads that when it is
-    # imported, which may have been before.
-    numba.config.CACHE_DIR = str(_cache_folder())
+    # imported, which may have been before. Its stubs do not name what it reads there.
+    vars(numba.config)["CACHE_DIR"] = str(_cache_folder())
 
 
 def compiled(function: _F) -> _F:
