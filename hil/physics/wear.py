@@ -1,0 +1,313 @@
+"""Calendar and cycle ageing of the cells of one pack: the compiled source of the plant's.
+
+The losses follow sqrt(t) and sqrt(cycles) while conditions change all the time. The published
+continuation inverts each law for a virtual time at which the present conditions would have led to
+the loss that is there, and goes on from it. Written for the square of the loss this needs no
+inversion: with loss = k sqrt(t) it is d(loss^2) = k^2 dt, a plain integral. So that is the state.
+
+Two things happen at different paces. ``count`` looks at every step of the pack and does a few
+additions *per pack*, none per cell: cells in series make the same half cycles, in ampere-seconds,
+and are told apart only when a cycle closes. ``age`` walks over the cells at a slow cadence
+(``CADENCE_S``), with charge and temperature as they are then; ``docs/physics/ageing.md`` says what
+that sampling costs. Neither allocates.
+"""
+
+import math
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hil.physics.ageing import DAYS_PER_YEAR, LAWS, AgeingParameters, Life
+from hil.physics.compiled import compiled
+
+Floats: TypeAlias = NDArray[np.float64]
+
+GAS_J_PER_MOL_K = 8.314462618
+ZERO_DEGC_K = 273.15
+REFERENCE_K = 298.15
+SECONDS_PER_YEAR = DAYS_PER_YEAR * 86400.0
+
+CADENCE_S = 3600.0
+"""How often the plant and the batch engine call ``age``."""
+
+# Rows of what has aged, (10, cells): squares of the two losses, growth of the resistance, full
+# equivalent cycles, charge that went with lost capacity, time and cycles outside the fitted range;
+# then what is a cell's own: how fast it ages, and what it was when new.
+(
+    CALENDAR_SQUARE,
+    CYCLE_SQUARE,
+    GROWTH,
+    FULL_CYCLES,
+    LOST_AS,
+    OUTSIDE_S,
+    OUTSIDE_CYCLES,
+    PACE,
+    NEW_AH,
+    NEW_RESISTANCE,
+) = range(10)
+AGED_ROWS = NEW_RESISTANCE + 1
+
+# The cycle counter of a pack: how many ranges are open, the sign of the newest, then for each open
+# range, oldest first, its charge (A s) and the integral of the current's square (A^2 s).
+OPEN, SIGN, FIRST = 0, 1, 2
+MOST_OPEN = 24
+COUNTER_LENGTH = FIRST + 2 * MOST_OPEN
+
+
+class Laws(NamedTuple):
+    """``AgeingParameters`` as compiled code takes them: the same numbers under the same names."""
+
+    calendar_per_root_second: float
+    calendar_ea_j_per_mol: float
+    calendar_soc_cubic: float
+    calendar_soc_constant: float
+    growth_per_second: float
+    growth_ea_j_per_mol: float
+    growth_soc_square: float
+    growth_soc_constant: float
+    cycle_base_ratio: float
+    cycle_per_rate_ratio: float
+    cycle_depth_cubic: float
+    cycle_depth_constant: float
+    cycle_growth_base_ratio: float
+    cycle_growth_per_rate_ratio: float
+    cycle_growth_depth_cubic: float
+    cycle_growth_depth_constant: float
+    fitted_from_degc: float
+    fitted_to_degc: float
+    fitted_to_rate_per_h: float
+
+
+class Ageing(NamedTuple):
+    """The ageing of one pack. ``aged`` (10, cells) and ``counter`` (50,) change in place.
+
+    So do the two rows (cells,) of the plant that ageing writes: the capacity (Ah) and the ratio of
+    the resistance to the cell type's.
+    """
+
+    laws: Laws
+    aged: Floats
+    counter: Floats
+    capacity_ah: Floats
+    resistance_ratio: Floats
+
+
+def laws_of(parameters: AgeingParameters) -> Laws:
+    """Return the laws of a cell type for the compiled functions."""
+    return Laws(**{name: float(getattr(parameters, name)) for name in LAWS})
+
+
+def begin(
+    parameters: AgeingParameters, capacity_ah: Floats, resistance_ratio: Floats, pace: Floats
+) -> Ageing:
+    """Return the ageing of a new pack whose rows (cells,) it is to write from now on.
+
+    ``pace`` (cells,) multiplies what a cell loses and grows; 1 is the cell of the laws.
+    Raises ValueError for a pace that is not above zero.
+    """
+    if not (np.asarray(pace) > 0.0).all():
+        raise ValueError(f"pace: expected above zero, found {pace}")
+    aged = np.zeros((AGED_ROWS, capacity_ah.shape[0]))
+    aged[PACE] = pace
+    aged[NEW_AH], aged[NEW_RESISTANCE] = capacity_ah, resistance_ratio
+    return Ageing(
+        laws_of(parameters), aged, np.zeros(COUNTER_LENGTH), capacity_ah, resistance_ratio
+    )
+
+
+def live(ageing: Ageing, life: Life, years: float, offset_k: Floats) -> None:
+    """Let a pack live through ``years`` of ``life``; ``offset_k`` (cells,) is its gradient.
+
+    The functions of the run do it: squares add up, so years of one kind are one call of each. The
+    charge that goes with the capacity in those years is nobody's: the run starts with the charge it
+    is told, so ``LOST_AS`` starts at zero.
+    """
+    cells = offset_k.shape[0]
+    degc = life.temperature_degc + offset_k
+    age(ageing, np.full(cells, life.soc_ratio), degc, years * SECONDS_PER_YEAR)
+    cycles = years * DAYS_PER_YEAR * life.cycles_per_day
+    for c in range(cells):
+        wear(ageing, c, life.depth_ratio, life.rate_per_h, cycles)
+    refresh(ageing, np.zeros(cells))
+    ageing.aged[LOST_AS] = 0.0
+
+
+# --- the laws ----------------------------------------------------------------------------------
+
+
+@compiled
+def arrhenius(activation_j_per_mol: float, degc: float) -> float:
+    """Return the factor on a rate at a temperature against 25 degC."""
+    inverse_k = 1.0 / (max(degc, -ZERO_DEGC_K + 1.0) + ZERO_DEGC_K) - 1.0 / REFERENCE_K
+    return math.exp(-activation_j_per_mol / GAS_J_PER_MOL_K * inverse_k)
+
+
+@compiled
+def calendar_rate(laws: Laws, soc: float, degc: float) -> float:
+    """Return k (1/sqrt(s)) of the calendar loss k sqrt(t). Charge is held within 0 to 1."""
+    off = min(max(soc, 0.0), 1.0) - 0.5
+    at_soc = laws.calendar_soc_cubic * off * off * off + laws.calendar_soc_constant
+    return laws.calendar_per_root_second * arrhenius(laws.calendar_ea_j_per_mol, degc) * at_soc
+
+
+@compiled
+def growth_rate(laws: Laws, soc: float, degc: float) -> float:
+    """Return the growth of the resistance at rest, a ratio per second."""
+    off = min(max(soc, 0.0), 1.0) - 0.5
+    at_soc = laws.growth_soc_square * off * off + laws.growth_soc_constant
+    return laws.growth_per_second * arrhenius(laws.growth_ea_j_per_mol, degc) * at_soc
+
+
+@compiled
+def cycle_rate(laws: Laws, depth: float, rate_per_h: float) -> float:
+    """Return k of the loss k sqrt(full equivalent cycles) of cycles of a depth and a rate."""
+    off = min(max(depth, 0.0), 1.0) - 0.6
+    at_depth = laws.cycle_depth_cubic * off * off * off + laws.cycle_depth_constant
+    return (laws.cycle_per_rate_ratio * rate_per_h + laws.cycle_base_ratio) * at_depth
+
+
+@compiled
+def cycle_growth(laws: Laws, depth: float, rate_per_h: float) -> float:
+    """Return the growth of the resistance per full equivalent cycle, never below zero."""
+    off = min(max(depth, 0.0), 1.0) - 0.5
+    at_depth = laws.cycle_growth_depth_cubic * off * off * off + laws.cycle_growth_depth_constant
+    line = laws.cycle_growth_per_rate_ratio * rate_per_h + laws.cycle_growth_base_ratio
+    return max(line, 0.0) * at_depth
+
+
+# --- the cells ---------------------------------------------------------------------------------
+
+
+@compiled
+def loss_of(aged: Floats, c: int) -> float:
+    """Return the capacity that cell ``c`` has lost, as a ratio of what it had when new."""
+    return math.sqrt(aged[CALENDAR_SQUARE, c]) + math.sqrt(aged[CYCLE_SQUARE, c])
+
+
+@compiled
+def refresh(ageing: Ageing, soc: Floats) -> None:
+    """Write capacity and resistance as they are now, and book the charge that went with it.
+
+    A cell keeps its state of charge: its open-circuit voltage does not jump. What it holds, s Q,
+    falls with Q. That charge left through no terminal: it is ``LOST_AS``, and with it the balance
+    s Q + discharged + bled + leaked + lost closes.
+    """
+    aged = ageing.aged
+    for c in range(soc.shape[0]):
+        # the laws know no end of life; a cell keeps a tenth of itself so that its rates stay finite
+        left = max(1.0 - loss_of(aged, c), 0.1)
+        capacity_ah = aged[NEW_AH, c] * left
+        aged[LOST_AS, c] += soc[c] * 3600.0 * (ageing.capacity_ah[c] - capacity_ah)
+        ageing.capacity_ah[c] = capacity_ah
+        ageing.resistance_ratio[c] = aged[NEW_RESISTANCE, c] * (1.0 + aged[GROWTH, c])
+
+
+@compiled
+def age(ageing: Ageing, soc: Floats, degc: Floats, dt_s: float) -> None:
+    """Let every cell age by ``dt_s`` at its state of charge and temperature (cells, or longer).
+
+    Exact for conditions that hold all that time, however it is cut into calls.
+    """
+    laws, aged = ageing.laws, ageing.aged
+    for c in range(soc.shape[0]):
+        pace = aged[PACE, c]
+        root = pace * calendar_rate(laws, soc[c], degc[c])
+        aged[CALENDAR_SQUARE, c] += root * root * dt_s
+        aged[GROWTH, c] += pace * growth_rate(laws, soc[c], degc[c]) * dt_s
+        if not laws.fitted_from_degc <= degc[c] <= laws.fitted_to_degc:
+            aged[OUTSIDE_S, c] += dt_s
+    refresh(ageing, soc)
+
+
+@compiled
+def wear(ageing: Ageing, c: int, depth: float, rate_per_h: float, cycles: float) -> None:
+    """Let cell ``c`` do ``cycles`` full equivalent cycles of a depth (ratio) and a rate (1/h)."""
+    laws, aged = ageing.laws, ageing.aged
+    pace = aged[PACE, c]
+    root = pace * cycle_rate(laws, depth, rate_per_h)
+    aged[CYCLE_SQUARE, c] += root * root * cycles
+    aged[GROWTH, c] += pace * cycle_growth(laws, depth, rate_per_h) * cycles
+    aged[FULL_CYCLES, c] += cycles
+    if depth > 1.0 or rate_per_h > laws.fitted_to_rate_per_h:
+        aged[OUTSIDE_CYCLES, c] += cycles
+
+
+# --- counting cycles ---------------------------------------------------------------------------
+
+
+@compiled
+def _close(ageing: Ageing, range_as: float, square_a2s: float, halves: float) -> None:
+    """Let every cell wear by ``halves`` half cycles of one range of charge.
+
+    The rate is the current weighted with the charge it moved, the integral of I^2 over that of
+    |I|: the law is a line in C, so nothing is lost by that mean.
+    """
+    for c in range(ageing.capacity_ah.shape[0]):
+        capacity_as = 3600.0 * ageing.capacity_ah[c]
+        depth = range_as / capacity_as
+        rate_per_h = square_a2s / (halves * range_as) / ageing.capacity_ah[c]
+        wear(ageing, c, depth, rate_per_h, 0.5 * halves * depth)
+
+
+@compiled
+def _drop_oldest(ageing: Ageing) -> None:
+    """Count the oldest open range as the half cycle it is, and forget it."""
+    counter = ageing.counter
+    _close(ageing, counter[FIRST], counter[FIRST + 1], 1.0)
+    last = FIRST + 2 * int(counter[OPEN])
+    for k in range(FIRST, last - 2):
+        counter[k] = counter[k + 2]
+    counter[OPEN] -= 1.0
+
+
+@compiled
+def _settle(ageing: Ageing) -> None:
+    """Close every range that the newest one has outgrown.
+
+    Open ranges get smaller from the oldest to the newest. When the newest has become as large as
+    the one before, that one is a whole cycle inside the one before it: both leave the list, what
+    is over of the newest is added to the outer range, and its share of I^2 with it. The oldest
+    range has none around it: then it is a half cycle.
+    """
+    counter = ageing.counter
+    while counter[OPEN] >= 2.0:  # noqa: PLR2004 - two ranges can be compared
+        new = FIRST + 2 * (int(counter[OPEN]) - 1)
+        inner, outer = new - 2, new - 4
+        if counter[new] < counter[inner]:
+            return
+        if outer < FIRST:
+            _drop_oldest(ageing)
+            return
+        range_as = counter[inner]
+        share_a2s = counter[new + 1] * range_as / counter[new]
+        _close(ageing, range_as, counter[inner + 1] + share_a2s, 2.0)
+        counter[outer] += counter[new] - range_as
+        counter[outer + 1] += counter[new + 1] - share_a2s
+        counter[OPEN] -= 2.0
+
+
+@compiled
+def count(ageing: Ageing, current_a: float, dt_s: float) -> None:
+    """Take one step of the pack's current (A, either sign) into account; call it at every step.
+
+    Rainflow counting (ASTM E1049-85, 5.4.4) as it happens: small swings inside a large one leave
+    the large one whole, and no swing is too small. What is still open is not worn yet. Bleed
+    currents are left out: they move a percent of what a cycle moves.
+    """
+    moved_as = abs(current_a) * dt_s
+    if not moved_as > 0.0:
+        return
+    counter = ageing.counter
+    sign = math.copysign(1.0, current_a)
+    if counter[OPEN] == 0.0 or sign != counter[SIGN]:
+        if counter[OPEN] == MOST_OPEN:
+            _drop_oldest(ageing)
+        counter[OPEN] += 1.0
+        counter[SIGN] = sign
+        at = FIRST + 2 * (int(counter[OPEN]) - 1)
+        counter[at] = counter[at + 1] = 0.0
+    at = FIRST + 2 * (int(counter[OPEN]) - 1)
+    counter[at] += moved_as
+    counter[at + 1] += abs(current_a) * moved_as
+    _settle(ageing)
