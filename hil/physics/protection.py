@@ -55,7 +55,7 @@ def latch(
     It trips where the value stays at or above ``trip`` for ``delay_s``, and releases where it stays
     at or below ``release`` for as long. A value that is not a number changes nothing.
     """
-    tripped = state[at] > 0.0
+    tripped = bool(state[at] > 0.0)
     wants_to_change = value <= release if tripped else value >= trip
     if not wants_to_change:
         state[at + 1] = QUIET

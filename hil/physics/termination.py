@@ -6,6 +6,7 @@ on to the over-voltage trip at 3.65 V twice that. So every run states what ended
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from hil.physics.requirements import require_not_negative, require_positive
 
@@ -49,7 +50,7 @@ class Termination:
             "cell_max_v",
             "over_voltage_v",
         )
-        for low, high in zip(rising[:-1], rising[1:], strict=True):
+        for low, high in pairwise(rising):
             if not getattr(self, low) <= getattr(self, high):
                 found = f"{getattr(self, high)} is below {low} {getattr(self, low)}"
                 raise ValueError(f"{high}: {found}")
