@@ -16,7 +16,7 @@ from drivers.virtual.ltc6813 import DaisyChain, Ltc6813
 from drivers.virtual.reference_sampling import ROOM_DEGC, Sampling
 from drivers.wire import ltc681x as wire
 from hil.core.instants import SECOND, Instant
-from hil.physics.board import ADC_MAX_V, BoardDesign, ntc_divider_v
+from hil.physics.board import ADC_MAX_V, BoardDesign
 from hil.physics.wiring import OPEN_OHM
 from hil.ports import Clock, LabPlan
 
@@ -124,7 +124,7 @@ class BoardElectronics:
         else:
             self.cycles += 1
         self._samples += 1
-        counts = self._sampling.cell_counts(self._samples, input_v)
+        counts = self._sampling.cell_counts(self._samples, now, input_v)
         for index, frozen in self._frozen.items():
             # the counts of the last conversion are still there, a pull left out
             held = self._counts[index] if frozen is None else frozen
@@ -139,13 +139,12 @@ class BoardElectronics:
         own_v = pins_v[front_end * NTCS_A_CHIP : (front_end + 1) * NTCS_A_CHIP]
         own_v += [0.0] * (wire.PINS - len(own_v))
         if front_end == 0:
-            own_v[-1] = ntc_divider_v(self._design, self.die_degc())
+            own_v[-1] = self._sampling.board_ntc_v()
         return [min(max(round(volt / wire.VOLT_PER_COUNT), 0), _TOP) for volt in own_v]
 
     def die_degc(self) -> float:
-        """Return the temperature of all chips: that of the board."""
-        degc = self._sampling.pcb_degc
-        return ROOM_DEGC if degc is None else degc
+        """Return the temperature of all chips: that of the front ends' zone of the board."""
+        return ROOM_DEGC if self._sampling.pcb_degc is None else self._sampling.front_degc
 
     def _shunt_v(self, sample: int) -> float:
         """Return the voltage across the shunt as its monitor sees it, + in discharge."""
@@ -195,7 +194,7 @@ class BoardElectronics:
             "charge_as": harness.charges_as(now),
             "input_v": harness.filtered_v.tolist(),
             "open_leads": [n for n, ohm in enumerate(leads_ohm, 1) if ohm >= OPEN_OHM],
-            "pcb_degc": self._sampling.pcb_degc,
+            **self._sampling.truth(),
             "front_ends": [_registers(chip) for chip in self._chain.chips],
         }
 

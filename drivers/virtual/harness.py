@@ -15,7 +15,14 @@ from drivers.virtual.terminals import CellSource
 from hil.core.instants import MILLISECOND, Instant
 from hil.core.wiring import WiringPlan
 from hil.physics import wiring as physics
-from hil.physics.board import ADC_MAX_V, BoardDesign, Chain
+from hil.physics.board import (
+    ADC_MAX_V,
+    BoardDesign,
+    Chain,
+    leak_conductances,
+    leaked_currents,
+    series_ohm,
+)
 
 _SLEW = 50 * MILLISECOND
 """How long after a change an emulator's output may still be on its way."""
@@ -59,17 +66,19 @@ class BoardHarness:
         if (len(wiring.cells), len(wiring.lead_ohm)) != (cells, cells + 1):
             found = f"{len(wiring.cells)} cells and {len(wiring.lead_ohm)} leads wired"
             raise ValueError(f"{found}, the board has {cells} inputs and {cells + 1} leads")
-        self._whole_leads_ohm = tuple(wiring.lead_ohm)
+        # an internal FET bleeds through the input filters: their resistors belong to the leads
+        self._whole_leads_ohm = tuple(ohm + series_ohm(design) for ohm in wiring.lead_ohm)
         self.ladder = physics.Ladder(
             source_v=np.zeros(cells),
             source_ohm=np.full(cells, physics.OPEN_OHM),
-            lead_ohm=np.array(wiring.lead_ohm),
+            lead_ohm=np.array(self._whole_leads_ohm),
             bleed_ohm=chain.bleed_ohm.copy(),
             input_ohm=chain.input_ohm,
         )
         self.filtered_v = np.zeros(cells)
         self.charge_as = np.zeros(cells)
         self._tau_s = design.filter_tau_s
+        self._extras = _Extras(design)
         # all bleed times count from the start of the board's cycle
         self._on_until_s = np.zeros(cells)
         self._cycle_start: Instant = 0
@@ -106,16 +115,37 @@ class BoardHarness:
             # stand still until the next change is announced
             self._read_sources(now)
         start = self._cycle_start
+        span_s = ((self._at - start) * 1e-9, (now - start) * 1e-9)
+        sensed_v = self._extras.own_leads_v
         physics.advance_arrays(
             *self.ladder,
             self._on_until_s,
-            (self._at - start) * 1e-9,
-            (now - start) * 1e-9,
+            *span_s,
             self._tau_s,
             self.charge_as,
-            self.filtered_v,
+            self.filtered_v if sensed_v is None else sensed_v,
         )
+        if sensed_v is not None:
+            self._extras.sense(self.ladder, span_s, self._tau_s, self.filtered_v)
+        if self._extras.leak_s is not None:
+            self.charge_as += self._extras.leaked_a * (span_s[1] - span_s[0])
         self._at = now
+
+    def measured_v(self, now: Instant) -> physics.Row:
+        """Return what stands at the ADC's pins (cells,), everything accounted for up to ``now``.
+
+        Behind the filters; where a loop stops the bleeds slot by slot, as each slot leaves it; and
+        shifted by what leaks away behind the filter.
+        """
+        extras, seen_v = self._extras, self.filtered_v
+        if extras.slot_s > 0.0:
+            at_s = (now - self._cycle_start) * 1e-9 * extras.window_ratio
+            on = self._on_until_s >= at_s * (1.0 - 1e-9)
+            seen_v = np.empty_like(self.filtered_v)
+            physics.slotted_voltages(
+                self.ladder, on, math.exp(-extras.slot_s / self._tau_s), seen_v
+            )
+        return seen_v if extras.leak_s is None else seen_v + extras.leak_shift_v
 
     def open_leads(self, pull_a: float, threshold_v: float) -> list[bool]:
         """Run the board's open-wire scan; one answer a lead, from the bottom."""
@@ -151,6 +181,8 @@ class BoardHarness:
             self._read_sources(now)
             at_s = (now - self._cycle_start) * 1e-9
             physics.currents_at(self.ladder, self._on_until_s, at_s, self._currents)
+            if self._extras.leak_s is not None:
+                self._currents += self._extras.leaked_a
             self._currents_of = (now, self._currents.tolist())
         return self._currents_of[1]
 
@@ -169,6 +201,8 @@ class BoardHarness:
         self.ladder.source_v[:] = [
             0.0 if off else volt for off, volt in zip(is_off, volts, strict=True)
         ]
+        if self._extras.leak_s is not None:
+            self._extras.leak(self.ladder.source_v)
 
     # --- Injectable ------------------------------------------------------------------------------
 
@@ -181,3 +215,49 @@ class BoardHarness:
         whole_ohm = self._whole_leads_ohm[cell - 1]
         self.ladder.lead_ohm[cell - 1] = physics.OPEN_OHM if active else whole_ohm
         self._currents_of = (-1, [])
+
+
+class _Extras:
+    """What only some boards have at their inputs; all of it is None or 0 on a plain one.
+
+    ``own_leads_v`` are inputs at the bleeding ends of leads that the board does not measure, on a
+    board that senses by leads of its own.
+    """
+
+    def __init__(self, design: BoardDesign) -> None:
+        """Take what the design has."""
+        cells = design.cells
+        is_kelvin = design.sense == "kelvin"
+        self.own_leads_v: physics.Row | None = np.zeros(cells) if is_kelvin else None
+        self.slot_s = 0.0 if design.slots is None else design.slots.slot_ns * 1e-9
+        self.window_ratio = design.bleed_window_s / (design.cycle_ns * 1e-9)
+        leak = design.leakage
+        self.leak_s = None if leak is None else leak_conductances(design)
+        is_behind = leak is not None and leak.behind_filter
+        self._leak_series_ohm = design.filter_resistance_ohm if is_behind else 0.0
+        self.leaked_a = np.zeros(cells)
+        self.leak_shift_v = np.zeros(cells)
+        self._no_bleed_s = np.zeros(cells)
+        self._no_charge_as = np.zeros(cells)
+
+    def sense(
+        self,
+        ladder: physics.Ladder,
+        span_s: tuple[float, float],
+        tau_s: float,
+        filtered_v: physics.Row,
+    ) -> None:
+        """Move inputs on that have leads of their own: no bleed current flows in those.
+
+        What they draw has been counted with the bleeds.
+        """
+        physics.advance_arrays(
+            *ladder, self._no_bleed_s, *span_s, tau_s, self._no_charge_as, filtered_v
+        )
+
+    def leak(self, cell_v: physics.Row) -> None:
+        """Let the leads' leaks follow the voltages."""
+        assert self.leak_s is not None  # noqa: S101 - asked before each call
+        leaked_currents(
+            cell_v, self.leak_s, self._leak_series_ohm, self.leaked_a, self.leak_shift_v
+        )

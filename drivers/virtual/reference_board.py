@@ -135,7 +135,7 @@ class ReferenceBoardTwin:
             "charge_as": harness.charges_as(now),
             "input_v": harness.filtered_v.tolist(),
             "open_leads": [n for n, ohm in enumerate(leads_ohm, 1) if ohm >= OPEN_OHM],
-            "pcb_degc": self._sampling.pcb_degc,
+            **self._sampling.truth(),
         }
 
     # --- Injectable ------------------------------------------------------------------------------
@@ -225,7 +225,7 @@ class ReferenceBoardTwin:
         # sample first: what follows may change the bleeds, and with them the readings
         self._harness.advance(now)
         current_a = self._sampling.current_a(self.cycles)
-        self._sample_cells()
+        self._sample_cells(now)
         if is_slow:
             self._sense_heat(now)
         changed = self._protections.check_cells(self._counts, current_a, now)
@@ -247,9 +247,9 @@ class ReferenceBoardTwin:
             self._commands.clear()
         return requests
 
-    def _sample_cells(self) -> None:
+    def _sample_cells(self, now: Instant) -> None:
         """Convert all cells; a front end that is silent leaves its cells as they were."""
-        counts = self._sampling.cell_counts(self.cycles)
+        counts = self._sampling.cell_counts(self.cycles, now)
         for index, frozen in self._frozen.items():
             # self._counts still holds the previous cycle
             held = self._counts[index] if frozen is None else frozen
@@ -298,7 +298,8 @@ class ReferenceBoardTwin:
     def _decide(self, asked: Sequence[int], *, may_bleed: bool) -> bool:
         """Settle which cells bleed for how long; return whether the duties changed."""
         # a copy: the command stays what the host asked for, and counts again when the cause is gone
-        duty = list(asked) if may_bleed else [0] * len(asked)
+        share = self._protections.outcome.bleed_share if may_bleed else 0.0
+        duty = [int(count * share) for count in asked]
         for index in self._protections.under_voltage.active:
             duty[index] = 0
         changed, self._duty = duty != self._duty, duty

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from drivers.wire import reference_board as wire
 from drivers.wire.reference_board import BoardFlag
 from hil.core.instants import Duration, Instant
-from hil.physics.board import BoardDesign, cold_limit_a
+from hil.physics.board import BoardDesign, cold_limit_a, duty_share
 
 
 class Threshold:
@@ -54,7 +54,7 @@ class Outcome(NamedTuple):
     """What follows from all protections; limits are magnitudes in A, and 0 forbids the current.
 
     ``flags`` are the board-wide fault bits without those of the commands, ``has_cell_fault`` says
-    whether a cell or lead has a fault of its own.
+    whether a cell or lead has a fault of its own, ``bleed_share`` what heat leaves of each duty.
     """
 
     flags: int
@@ -62,6 +62,7 @@ class Outcome(NamedTuple):
     discharge_limit_a: float
     may_bleed: bool
     has_cell_fault: bool
+    bleed_share: float = 1.0
 
 
 class Protections:
@@ -93,6 +94,7 @@ class Protections:
         self.open_leads: list[bool] = [False] * (design.cells + 1)
         self.silent_front_ends: set[int] = set()
         self._cold_limit_a = design.charge_limit_a
+        self._bleed_share = 1.0
         self.outcome = self._concluded()
 
     def check_cells(self, counts: Sequence[int], current_a: float, now: Instant) -> bool:
@@ -109,6 +111,7 @@ class Protections:
         self._over_temperature.update(ntc_degc, now)
         self._under_temperature.update(ntc_degc, now)
         self._bleed_pause.update((pcb_degc,), now)
+        self._bleed_share = duty_share(self._design, pcb_degc)
         self._cold_limit_a = cold_limit_a(self._design, min(known, default=math.nan))
         self.outcome = self._concluded()
 
@@ -142,6 +145,7 @@ class Protections:
             discharge_limit_a=0.0 if stops or under else self._design.discharge_limit_a,
             may_bleed=not paused,  # it must see its cells and be cool enough
             has_cell_fault=over or under or has_open_lead,
+            bleed_share=self._bleed_share,
         )
 
     def _flags(self) -> int:
@@ -151,7 +155,8 @@ class Protections:
         bits = bool(self._over_temperature.active) << BoardFlag.OVER_TEMPERATURE
         bits |= bool(self._under_temperature.active) << BoardFlag.UNDER_TEMPERATURE
         bits |= bool(self._over_current.active) << BoardFlag.OVER_CURRENT
-        bits |= bool(self._bleed_pause.active) << BoardFlag.BLEED_PAUSED
+        is_held_back = bool(self._bleed_pause.active) or self._bleed_share < 1.0
+        bits |= is_held_back << BoardFlag.BLEED_PAUSED
         bits |= self.open_leads[-1] << BoardFlag.TOP_LEAD_OPEN
         for front_end in self.silent_front_ends:
             bits |= 1 << BoardFlag.FRONT_END_1_SILENT + front_end

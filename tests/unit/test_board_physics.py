@@ -126,18 +126,40 @@ def test_cells_of_one_reference_drift_together() -> None:
     assert len(set(common)) == 1
 
 
+def paths(changes: dict[str, Any], chain: board.Chain | None = None, **at: Any) -> np.ndarray:
+    """Return [ohm, hottest degC] of cell 1 of a design, at 25 degC and no power if not said."""
+    one = design(**{"bleed_tolerance_ratio": 0.0, **changes})
+    n = one.cells
+    out = np.zeros((2, n))
+    rows = {"power_w": 0.0, "drift_ratio": 0.0, "cell_v": 3.4}
+    given = [np.full(n, at.pop(name, value)) for name, value in rows.items()]
+    path = board.make_path(one, chain or board.make_chain(one, 7, 1))
+    board.path_resistances(path, at.pop("zone_degc", 25.0), *given, *out)
+    assert not at
+    return out[:, 0]
+
+
 def test_bleed_resistance_follows_board_and_own_heat() -> None:
-    out = np.zeros(2)
-    board.bleed_resistances(np.full(2, 68.0), 200.0, 85.0, 35.0, np.array([0.0, 0.17]), out)
-    assert out == pytest.approx([68 * 1.002, 68 * (1 + 200e-6 * (10 + 85 * 0.17))])
+    assert paths({}, zone_degc=35.0) == pytest.approx([68 * 1.002, 35.0])
+    warm_degc = 35 + 85 * 0.17
+    assert paths({}, zone_degc=35.0, power_w=0.17) == pytest.approx(
+        [68 * (1 + 200e-6 * (warm_degc - 25)), warm_degc]
+    )
+
+
+def zones_after(
+    zones: board.ZoneNetwork, seconds: float, watt: float, start: float = 25.0
+) -> tuple[float, float]:
+    return board.step_zones(zones, start, start, 25.0, watt, seconds)
 
 
 def test_board_heats_by_resistance_times_power_with_one_time_constant() -> None:
-    half = board.pcb_step_degc(design(), 25, 25, 10.0, 300)
-    assert board.pcb_step_degc(design(), half, 25, 10.0, 300) == pytest.approx(
-        25 + 20 * (1 - np.exp(-1)), rel=1e-12
+    zones = board.make_zones(design())
+    half = board.step_zones(zones, 25.0, 25.0, 25.0, 10.0, 300.0)
+    assert board.step_zones(zones, *half, 25.0, 10.0, 300.0) == pytest.approx(
+        (25 + 20 * (1 - np.exp(-1)),) * 2, rel=1e-12
     )
-    assert board.pcb_step_degc(design(), 80, 25, 10.0, 1e6) == pytest.approx(45)
+    assert zones_after(zones, 1e6, 10.0, 80.0) == pytest.approx((45, 45))
 
 
 @given(st.floats(-40, 120))
@@ -164,7 +186,8 @@ def test_charge_limit_in_the_cold(degc: float, limit_a: float) -> None:
 
 SCRIPT = """
 import numpy as np
-from hil.physics.board import bleed_resistances, sample_cells
+from hil.physics.board import BleedPath, path_resistances, sample_cells, step_zones, ZoneNetwork
+from hil.physics.board import age_resistors, mean_bleed_currents, add_ripple, leaked_currents
 from hil.physics.wiring import Ladder, advance, currents_at, pulled_voltages
 n = 5
 row = np.linspace(1.0, 2.0, n)
@@ -173,10 +196,20 @@ charge, filtered, current, pulled, ohm = (np.zeros(n) for _ in range(5))
 advance(net, row * 0.04, 0.01, 0.09, 2e-3, charge, filtered)
 currents_at(net, row * 0.04, 0.05, current)
 pulled_voltages(net, row * 1e-4, pulled)
-bleed_resistances(net.bleed_ohm, 200.0, 85.0, 41.0, row, ohm)
+path = BleedPath(net.bleed_ohm, row, 5 * row, 200.0, 4e-3, 3435.0, 0.5, 85.0, 40.0, 0.1, 0.05)
+hot, mean, leak, shift = (np.zeros(n) for _ in range(4))
+path_resistances(path, 41.0, row, row / 100, net.source_v, ohm, hot)
+zones = ZoneNetwork(0.3, 0.2, 0.05, 60.0, 200.0, 0.3)
+warm = np.array(step_zones(zones, 60.0, 40.0, 25.0, 3.0, 17.0))
+drift = row / 1000
+age_resistors(row, 1.0, row, 3e5, drift)
+mean_bleed_currents(net.source_v, net.lead_ohm, net.bleed_ohm, row / 2, mean)
+leaked_currents(net.source_v, net.lead_ohm * 1e-7, 1e3, leak, shift)
+add_ripple(12.34, 1e-3, 100.0, 1e-3, row / 1000, 0.7, pulled)
 counts = np.zeros(n, np.int64)
 sample_cells(7, 3, 11, filtered, row / 100, row, row, 60.0, 1e-3, 1e-4, counts)
-for result in (charge, filtered, current, pulled, ohm, counts):
+results = charge, filtered, current, pulled, ohm, hot, warm, drift, mean, leak, shift, counts
+for result in results:
     print(result.tobytes().hex())
 """
 
@@ -194,4 +227,4 @@ def test_the_plain_source_gives_the_same_bits() -> None:
         for flag in ("0", "1")
     ]
     assert outputs[0] == outputs[1]
-    assert len(set(outputs[0].split())) == 6
+    assert len(set(outputs[0].split())) == 12
