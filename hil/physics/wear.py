@@ -13,26 +13,31 @@ that sampling costs. Neither allocates.
 """
 
 import math
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hil.physics.ageing import DAYS_PER_YEAR, LAWS, AgeingParameters, Life
 from hil.physics.compiled import compiled
+from hil.physics.stack import (
+    CAPACITY_AH,
+    GAS_J_PER_MOL_K,
+    REFERENCE_K,
+    RESISTANCE_RATIO,
+    SOC,
+    STORED_V,
+    ZERO_DEGC_K,
+    Floats,
+    Stack,
+)
 
-Floats: TypeAlias = NDArray[np.float64]
-
-GAS_J_PER_MOL_K = 8.314462618
-ZERO_DEGC_K = 273.15
-REFERENCE_K = 298.15
 SECONDS_PER_YEAR = DAYS_PER_YEAR * 86400.0
 
 CADENCE_S = 3600.0
 """How often the plant and the batch engine call ``age``."""
 
-# Rows of what has aged, (10, cells): squares of the two losses, growth of the resistance, full
-# equivalent cycles, charge that went with lost capacity, time and cycles outside the fitted range;
+# Rows of what has aged, (11, cells): squares of the two losses, growth of the resistance, full
+# equivalent cycles, charge and energy that went with capacity, time and cycles outside the range;
 # then what is a cell's own: how fast it ages, and what it was when new.
 (
     CALENDAR_SQUARE,
@@ -40,12 +45,13 @@ CADENCE_S = 3600.0
     GROWTH,
     FULL_CYCLES,
     LOST_AS,
+    LOST_J,
     OUTSIDE_S,
     OUTSIDE_CYCLES,
     PACE,
     NEW_AH,
     NEW_RESISTANCE,
-) = range(10)
+) = range(11)
 AGED_ROWS = NEW_RESISTANCE + 1
 
 # The cycle counter of a pack: how many ranges are open, the sign of the newest, then for each open
@@ -80,15 +86,19 @@ class Laws(NamedTuple):
 
 
 class Ageing(NamedTuple):
-    """The ageing of one pack. ``aged`` (10, cells) and ``counter`` (50,) change in place.
+    """The ageing of one pack: ``aged`` (11, cells) and ``counter`` (50,), and rows of its plant.
 
-    So do the two rows (cells,) of the plant that ageing writes: the capacity (Ah) and the ratio of
-    the resistance to the cell type's.
+    Read of the plant, (cells,) each: ``soc``, ``degc`` (may be longer: the box follows the cells)
+    and ``stored_v``, the chemical energy of a cell per charge of its whole capacity. Written:
+    ``capacity_ah`` and ``resistance_ratio``, the resistance against that of the cell type.
     """
 
     laws: Laws
     aged: Floats
     counter: Floats
+    soc: Floats
+    degc: Floats
+    stored_v: Floats
     capacity_ah: Floats
     resistance_ratio: Floats
 
@@ -98,21 +108,27 @@ def laws_of(parameters: AgeingParameters) -> Laws:
     return Laws(**{name: float(getattr(parameters, name)) for name in LAWS})
 
 
-def begin(
-    parameters: AgeingParameters, capacity_ah: Floats, resistance_ratio: Floats, pace: Floats
-) -> Ageing:
-    """Return the ageing of a new pack whose rows (cells,) it is to write from now on.
+def begin(parameters: AgeingParameters, stack: Stack, pace: Floats) -> Ageing:
+    """Return the ageing of a new pack, which changes ``stack.cells`` from now on.
 
     ``pace`` (cells,) multiplies what a cell loses and grows; 1 is the cell of the laws.
     Raises ValueError for a pace that is not above zero.
     """
     if not (np.asarray(pace) > 0.0).all():
         raise ValueError(f"pace: expected above zero, found {pace}")
-    aged = np.zeros((AGED_ROWS, capacity_ah.shape[0]))
-    aged[PACE] = pace
-    aged[NEW_AH], aged[NEW_RESISTANCE] = capacity_ah, resistance_ratio
+    cells = stack.cells
+    aged = np.zeros((AGED_ROWS, cells.shape[1]))
+    aged[PACE], aged[NEW_AH] = pace, cells[CAPACITY_AH]
+    aged[NEW_RESISTANCE] = cells[RESISTANCE_RATIO]
     return Ageing(
-        laws_of(parameters), aged, np.zeros(COUNTER_LENGTH), capacity_ah, resistance_ratio
+        laws=laws_of(parameters),
+        aged=aged,
+        counter=np.zeros(COUNTER_LENGTH),
+        soc=stack.state[SOC],
+        degc=stack.degc,
+        stored_v=stack.terminals[STORED_V],
+        capacity_ah=cells[CAPACITY_AH],
+        resistance_ratio=cells[RESISTANCE_RATIO],
     )
 
 
@@ -121,16 +137,16 @@ def live(ageing: Ageing, life: Life, years: float, offset_k: Floats) -> None:
 
     The functions of the run do it: squares add up, so years of one kind are one call of each. The
     charge that goes with the capacity in those years is nobody's: the run starts with the charge it
-    is told, so ``LOST_AS`` starts at zero.
+    is told, so ``LOST_AS`` and ``LOST_J`` start at zero.
     """
     cells = offset_k.shape[0]
-    degc = life.temperature_degc + offset_k
-    age(ageing, np.full(cells, life.soc_ratio), degc, years * SECONDS_PER_YEAR)
+    soc, degc = np.full(cells, life.soc_ratio), life.temperature_degc + offset_k
+    then = ageing._replace(soc=soc, degc=degc)
     cycles = years * DAYS_PER_YEAR * life.cycles_per_day
     for c in range(cells):
-        wear(ageing, c, life.depth_ratio, life.rate_per_h, cycles)
-    refresh(ageing, np.zeros(cells))
-    ageing.aged[LOST_AS] = 0.0
+        wear(then, c, life.depth_ratio, life.rate_per_h, cycles)
+    age(then, years * SECONDS_PER_YEAR)
+    ageing.aged[LOST_AS] = ageing.aged[LOST_J] = 0.0
 
 
 # --- the laws ----------------------------------------------------------------------------------
@@ -186,38 +202,41 @@ def loss_of(aged: Floats, c: int) -> float:
 
 
 @compiled
-def refresh(ageing: Ageing, soc: Floats) -> None:
+def refresh(ageing: Ageing) -> None:
     """Write capacity and resistance as they are now, and book the charge that went with it.
 
     A cell keeps its state of charge: its open-circuit voltage does not jump. What it holds, s Q,
     falls with Q. That charge left through no terminal: it is ``LOST_AS``, and with it the balance
-    s Q + discharged + bled + leaked + lost closes.
+    s Q + discharged + bled + leaked + lost closes. Likewise ``LOST_J``, the chemical energy that
+    went with it: years of it are no heat worth modelling (some watt hours a year).
     """
     aged = ageing.aged
-    for c in range(soc.shape[0]):
+    for c in range(aged.shape[1]):
         # the laws know no end of life; a cell keeps a tenth of itself so that its rates stay finite
         left = max(1.0 - loss_of(aged, c), 0.1)
         capacity_ah = aged[NEW_AH, c] * left
-        aged[LOST_AS, c] += soc[c] * 3600.0 * (ageing.capacity_ah[c] - capacity_ah)
+        gone_as = 3600.0 * (ageing.capacity_ah[c] - capacity_ah)
+        aged[LOST_AS, c] += gone_as * ageing.soc[c]
+        aged[LOST_J, c] += gone_as * ageing.stored_v[c]
         ageing.capacity_ah[c] = capacity_ah
         ageing.resistance_ratio[c] = aged[NEW_RESISTANCE, c] * (1.0 + aged[GROWTH, c])
 
 
 @compiled
-def age(ageing: Ageing, soc: Floats, degc: Floats, dt_s: float) -> None:
-    """Let every cell age by ``dt_s`` at its state of charge and temperature (cells, or longer).
+def age(ageing: Ageing, dt_s: float) -> None:
+    """Let every cell age by ``dt_s`` at the state of charge and temperature that it has now.
 
     Exact for conditions that hold all that time, however it is cut into calls.
     """
     laws, aged = ageing.laws, ageing.aged
-    for c in range(soc.shape[0]):
-        pace = aged[PACE, c]
-        root = pace * calendar_rate(laws, soc[c], degc[c])
+    for c in range(aged.shape[1]):
+        soc, degc, pace = ageing.soc[c], ageing.degc[c], aged[PACE, c]
+        root = pace * calendar_rate(laws, soc, degc)
         aged[CALENDAR_SQUARE, c] += root * root * dt_s
-        aged[GROWTH, c] += pace * growth_rate(laws, soc[c], degc[c]) * dt_s
-        if not laws.fitted_from_degc <= degc[c] <= laws.fitted_to_degc:
+        aged[GROWTH, c] += pace * growth_rate(laws, soc, degc) * dt_s
+        if not laws.fitted_from_degc <= degc <= laws.fitted_to_degc:
             aged[OUTSIDE_S, c] += dt_s
-    refresh(ageing, soc)
+    refresh(ageing)
 
 
 @compiled

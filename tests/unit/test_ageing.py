@@ -1,6 +1,7 @@
 """Ageing: the published figures, the continuation, and cycles counted as the standard has it."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -9,6 +10,15 @@ import numpy as np
 import pytest
 
 from hil.physics.ageing import AgeingParameters, Life
+from hil.physics.stack import (
+    CAPACITY_AH,
+    OFFSET_K,
+    RESISTANCE_RATIO,
+    SLOW,
+    STORED_V,
+    CellTables,
+    Stack,
+)
 from hil.physics.wear import (
     CALENDAR_SQUARE,
     CYCLE_SQUARE,
@@ -51,18 +61,24 @@ NAUMANN = AgeingParameters(
     fitted_to_rate_per_h=1.0,
 )
 YEAR_S = SECONDS_PER_YEAR
+TABLES = CellTables(0, *(np.zeros((1, 1)) for _ in range(8)))
 
 
-def new_cells(cells: int = 1, capacity_ah: float = 100.0, **changes: Any) -> Ageing:
-    """Return new cells of one pace."""
-    laws = replace(NAUMANN, **changes)
-    return begin(laws, np.full(cells, capacity_ah), np.ones(cells), np.ones(cells))
+def new_cells(*capacity_ah: float, pace: Sequence[float] = (1.0,)) -> Ageing:
+    """Return new cells of these capacities (one of 100 Ah), in a stack that does nothing else."""
+    capacities = capacity_ah or (100.0,)
+    cells = np.zeros((OFFSET_K + 1, len(capacities)))
+    cells[CAPACITY_AH], cells[RESISTANCE_RATIO] = capacities, 1.0
+    state = np.zeros((SLOW, len(capacities)))
+    terminals = np.zeros((STORED_V + 1, len(capacities)))
+    stack = Stack(state, np.full(len(capacities) + 1, 25.0), terminals, cells, TABLES)
+    return begin(NAUMANN, stack, np.array([*pace] * (len(capacities) // len(pace))))
 
 
 def stored(ageing: Ageing, soc: float, degc: float, years: float) -> Ageing:
     """Let all cells stand at one charge and temperature."""
-    cells = ageing.capacity_ah.size
-    age(ageing, np.full(cells, soc), np.full(cells, degc), years * YEAR_S)
+    ageing.soc[:], ageing.degc[:] = soc, degc
+    age(ageing, years * YEAR_S)
     return ageing
 
 
@@ -147,7 +163,7 @@ def test_what_was_aged_outside_the_range_is_counted() -> None:
 
 
 def test_a_warmer_cell_of_a_life_has_lost_more_and_a_faster_one_too() -> None:
-    ageing = begin(NAUMANN, np.full(3, 100.0), np.ones(3), np.array([1.0, 1.0, 1.2]))
+    ageing = new_cells(100.0, 100.0, 100.0, pace=(1.0, 1.0, 1.2))
     live(ageing, Life(temperature_degc=35.0), 3.0, np.array([-5.0, 5.0, 5.0]))
     lost = 100.0 - ageing.capacity_ah
     assert lost[0] < lost[1]
@@ -166,7 +182,7 @@ def test_no_life_ends_below_a_tenth_and_nothing_becomes_infinite() -> None:
 
 def drive(history: list[float], current_a: float = 1.0) -> Ageing:
     """Walk through turning points of the charge (A s) of a cell that holds a million."""
-    ageing = new_cells(capacity_ah=1e6 / 3600.0)
+    ageing = new_cells(1e6 / 3600.0)
     for start, end in pairwise(history):
         count(ageing, math.copysign(current_a, start - end), abs(end - start) / current_a)
     return ageing
@@ -222,8 +238,7 @@ def test_a_list_that_is_full_drops_the_oldest_as_half_a_cycle() -> None:
 
 
 def test_a_small_cell_cycles_deeper_than_its_neighbour() -> None:
-    capacity_ah = np.array([100.0, 80.0])
-    ageing = begin(NAUMANN, capacity_ah, np.ones(2), np.ones(2))
+    ageing = new_cells(100.0, 80.0)
     for sign in (1.0, -1.0, 1.0):
         count(ageing, sign * 20.0, 4.0 * 3600.0)
     assert ageing.aged[FULL_CYCLES] == pytest.approx([0.8, 1.0])
@@ -251,7 +266,7 @@ def test_no_current_is_no_cycle() -> None:
         ({"fitted_to_degc": 10.0}, "fitted_to_degc"),
     ],
 )
-def test_refuses_laws_under_which_cells_grow_young(change: dict[str, float], says: str) -> None:
+def test_refuses_laws_under_which_cells_grow_young(change: dict[str, Any], says: str) -> None:
     with pytest.raises(ValueError, match=f"^{says}: "):
         replace(NAUMANN, **change)
 
@@ -273,4 +288,4 @@ def test_refuses_a_life_that_nobody_lived(change: dict[str, float]) -> None:
 
 def test_refuses_a_pace_that_is_not_above_zero() -> None:
     with pytest.raises(ValueError, match="pace: expected above zero"):
-        begin(NAUMANN, np.ones(2), np.ones(2), np.array([1.0, 0.0]))
+        new_cells(100.0, 100.0, pace=(1.0, 0.0))
