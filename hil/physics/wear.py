@@ -281,29 +281,19 @@ def _drop_oldest(ageing: Ageing) -> None:
 
 
 @compiled
-def _settle(ageing: Ageing) -> None:
-    """Close every range that the newest one has outgrown.
+def _close_newest(ageing: Ageing) -> None:
+    """Close the two newest ranges, which have become equal.
 
-    Open ranges get smaller from the oldest to the newest. When the newest has become as large as
-    the one before, that one is a whole cycle inside the one before it: both leave the list, what
-    is over of the newest is added to the outer range, and its share of I^2 with it. The oldest
-    range has none around it: then it is a half cycle.
+    Together they are a whole cycle inside the range before them, which is the newest again: as if
+    the dip had never been. The oldest range has none around it: then it is a half cycle.
     """
     counter = ageing.counter
-    while counter[OPEN] >= 2.0:  # noqa: PLR2004 - two ranges can be compared
-        new = FIRST + 2 * (int(counter[OPEN]) - 1)
-        inner, outer = new - 2, new - 4
-        if counter[new] < counter[inner]:
-            return
-        if outer < FIRST:
-            _drop_oldest(ageing)
-            return
-        range_as = counter[inner]
-        share_a2s = counter[new + 1] * range_as / counter[new]
-        _close(ageing, range_as, counter[inner + 1] + share_a2s, 2.0)
-        counter[outer] += counter[new] - range_as
-        counter[outer + 1] += counter[new + 1] - share_a2s
-        counter[OPEN] -= 2.0
+    if counter[OPEN] == 2.0:  # noqa: PLR2004 - the oldest and the newest
+        _drop_oldest(ageing)
+        return
+    new = FIRST + 2 * (int(counter[OPEN]) - 1)
+    _close(ageing, counter[new], counter[new + 1] + counter[new - 1], 2.0)
+    counter[OPEN] -= 2.0
 
 
 @compiled
@@ -324,9 +314,17 @@ def count(ageing: Ageing, current_a: float, dt_s: float) -> None:
             _drop_oldest(ageing)
         counter[OPEN] += 1.0
         counter[SIGN] = sign
-        at = FIRST + 2 * (int(counter[OPEN]) - 1)
-        counter[at] = counter[at + 1] = 0.0
-    at = FIRST + 2 * (int(counter[OPEN]) - 1)
-    counter[at] += moved_as
-    counter[at + 1] += abs(current_a) * moved_as
-    _settle(ageing)
+        new = FIRST + 2 * (int(counter[OPEN]) - 1)
+        counter[new] = counter[new + 1] = 0.0
+    # Open ranges get smaller from the oldest to the newest; the newest grows until it is as large
+    # as the one before. The step is cut there, so that it counts alike however long steps are.
+    while moved_as > 0.0:
+        new = FIRST + 2 * (int(counter[OPEN]) - 1)
+        room_as = counter[new - 2] - counter[new] if new > FIRST else math.inf
+        part_as = min(moved_as, room_as)
+        counter[new] += part_as
+        counter[new + 1] += abs(current_a) * part_as
+        moved_as -= part_as
+        if part_as == room_as:
+            counter[new] = counter[new - 2]
+            _close_newest(ageing)

@@ -199,7 +199,7 @@ def test_counts_the_example_of_the_standard() -> None:
     closed = (0.5 * 3 + 0.5 * 4 + 1.0 * 4 + 0.5 * 8) / 1e6
     ageing = drive(history)
     assert ageing.aged[FULL_CYCLES, 0] == pytest.approx(closed, rel=1e-9)
-    assert open_ranges(ageing) == [9.0, 8.0, 6.0]
+    assert open_ranges(ageing) == pytest.approx([9.0, 8.0, 6.0])
 
 
 def test_a_ripple_inside_a_swing_leaves_the_swing_whole() -> None:
