@@ -32,7 +32,9 @@ second = [time] = s
 minute = 60 * second = min
 hour = 60 * minute = h
 day = 24 * hour = d
-metre = [length]
+year = 365.25 * day = _ = years
+metre = [length] = m
+degree = 0.017453292519943295 = deg
 ampere = [current] = A
 kelvin = [temperature]; offset: 0 = K
 celsius = kelvin; offset: 273.15 = degC
@@ -41,6 +43,9 @@ joule = 1000 * gram * metre ** 2 / second ** 2 = J
 watt = joule / second = W
 volt = watt / ampere = V
 ohm = volt / ampere
+siemens = ampere / volt = S
+square_metre = metre ** 2 = m2
+cubic_metre = metre ** 3 = m3
 farad = ampere * second / volt = F
 watt_hour = watt * hour = Wh
 ampere_hour = ampere * hour = Ah
@@ -87,6 +92,16 @@ KINDS: dict[str, Kind] = {
     "1/h": Kind("a rate", "0.3 1/h", ("1/h", "1/s", "1/day")),
     "1/day": Kind("a rate", "2 1/day", ("1/day", "1/h")),
     "day": Kind("a time", "2 day", ("day", "d", "h")),
+    "year": Kind("a time", "2 years", ("years", "year", "d")),
+    "deg": Kind("an angle", "55.3 deg", ("deg",)),
+    "m/s": Kind("a speed", "4 m/s", ("m/s", "km/h")),
+    "m": Kind("a length", "44 um", ("m", "mm", "um", "nm", "km")),
+    "m2": Kind("an area", "0.09 m2", ("m2",)),
+    "1/m": Kind("a surface per volume", "473004 1/m", ("1/m",)),
+    "m2/s": Kind("a diffusivity", "1e-14 m2/s", ("m2/s",)),
+    "S/m": Kind("a conductivity", "0.8 S/m", ("S/m", "mS/m")),
+    "mol/m3": Kind("a concentration", "1000 mol/m3", ("mol/m3", "kmol/m3")),
+    "mol/m2/s": Kind("a reaction rate", "1e-6 mol/m2/s", ("mol/m2/s",)),
     "1/K": Kind("a change with temperature", "0.4 %/K", ("%/K", "1/K", "ppm/K")),
 }
 """Every unit that numbers have inside the bench."""
@@ -121,7 +136,17 @@ SUFFIXES: dict[str, str] = {
     "ohm_ah": "ohm*Ah",
     "per_h": "1/h",
     "per_day": "1/day",
+    "years": "year",
     "per_k": "1/K",
+    "deg": "deg",
+    "m_per_s": "m/s",
+    "m": "m",
+    "m2": "m2",
+    "per_m": "1/m",
+    "m2_per_s": "m2/s",
+    "s_per_m": "S/m",
+    "mol_per_m3": "mol/m3",
+    "mol_per_m2_s": "mol/m2/s",
 }
 """The suffix of a name and the unit it stands for; ``ns`` is a duration in whole nanoseconds."""
 
@@ -130,7 +155,7 @@ WHOLE_NAMES = {"bitrate": "bit/s", "baud": "bit/s"}
 
 _NUMBER = re.compile(r"[+-]?(?:\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][+-]?\d{1,3})?")
 _CLOCK = re.compile(r"(\d{1,4}):([0-5]\d)(?::([0-5]\d))?")
-_NAME = r"[A-Za-z_]{1,20}"
+_NAME = r"[A-Za-z_]{1,20}[23]?"  # m2 and m3 are names
 _UNIT = re.compile(rf"(?:1|{_NAME})(?:[*/]{_NAME}){{0,4}}(?:/\({_NAME}(?:\*{_NAME}){{0,3}}\))?")
 _SIGNS = str.maketrans(
     {"\u00b5": "u", "\u03bc": "u", "\u2126": "ohm", "\u03a9": "ohm", "·": "*", "°": "deg"}

@@ -20,7 +20,13 @@ def data_root(root: Path | None) -> Path:
     return here if here.is_dir() else CHECKOUT
 
 
-FOLDERS = {"runs": "profile", "benches": "bench", "boards": "board", "cells": "cell"}
+FOLDERS = {
+    "runs": "profile",
+    "benches": "bench",
+    "boards": "board",
+    "cells": "cell",
+    "climates": "climate",
+}
 """The folders of the data root, and what one file of each is."""
 
 
