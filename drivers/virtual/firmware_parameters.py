@@ -77,6 +77,7 @@ _FIELDS = (
 def parameter_page(design: BoardDesign, serial: int) -> bytes:
     """Return the page of one board. Raises ValueError naming the field that does not fit."""
     _refuse_haste(design)
+    _refuse_what_it_cannot(design)
     flags = _MUTE * design.mute | _BALANCES
     page = (
         _HEAD.pack(MAGIC, VERSION, PAGE_BYTES, serial)
@@ -103,6 +104,15 @@ def _refuse_haste(design: BoardDesign) -> None:
             f"settle_ns: found {design.settle_ns / SECOND:g} s, expected less than "
             f"{_ASLEEP_NS / SECOND:g} s: front ends that hear nothing fall asleep"
         )
+
+
+def _refuse_what_it_cannot(design: BoardDesign) -> None:
+    """Refuse designs whose controller does what this firmware does not. Raises ValueError."""
+    if design.derating is not None:
+        raise ValueError("derating: this firmware has none, only bleed_pause; expected none")
+    if design.slots is not None:
+        message = "its front ends convert all cells at once, behind a mute; expected none"
+        raise ValueError(f"slots: {message}")
 
 
 def _packed(design: BoardDesign, field: _Field) -> bytes:

@@ -33,6 +33,7 @@ from hil.core.wiring import Channel, NtcWire, ShuntWire, WiringPlan
 from hil.physics.board import BoardDesign
 from hil.ports import Firmware
 from hil.profile.conditions import nearest
+from hil.profile.designs import design_tree, on_top
 from hil.profile.entries import LIMITS
 from hil.profile.files import find
 from hil.profile.forms import (
@@ -424,12 +425,8 @@ def _put_design_in(tree: Table, root: Path | None) -> str:
     board = tree.get("board")
     if not isinstance(board, Table) or not isinstance(board.get("design"), Text):
         return ""
-    name: Text = board["design"]
-    path = find(name, "boards", root, name.mark, "board")
-    design = load_table(path, str(path))
-    for key, value in board.items():
-        if key != "design":
-            design.put(key, value, board.keys_at[key])
+    name: Text = board.pop("design")
+    design = on_top(design_tree(name, root, name.mark, "board"), board)
     tree.put("board", design, tree.keys_at["board"])
     return str(name)
 

@@ -6,8 +6,6 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import TypeAdapter
-
 from drivers.boards.reference import ReferenceBoard
 from drivers.links.memory_can import MemoryFrameLink, memory_frame_link
 from drivers.virtual.firmware_board import FirmwareBoardTwin
@@ -18,9 +16,7 @@ from hil.core.instants import Instant, from_seconds
 from hil.core.wiring import Channel, NtcWire, ShuntWire, WiringPlan
 from hil.physics.board import BoardDesign, ntc_divider_v
 from hil.ports import BoardEngine, BoardFault, BoardReport, Clock, LabPlan
-from hil.profile.forms import filled
-from hil.profile.problems import read
-from hil.profile.tree import load_table
+from hil.profile.designs import load_board
 
 T = TypeVar("T")
 BOARDS = Path(__file__).parents[2] / "profiles/boards"
@@ -29,9 +25,7 @@ QUIET: dict[str, Any] = {"noise_v": 0.0, "offset_v": 0.0, "gain_ppm": 0.0, "drif
 
 
 def load_design(name: str = "reference-16s", **changes: Any) -> BoardDesign:
-    tree = load_table(BOARDS / f"{name}.yaml", name)
-    design: BoardDesign = read(TypeAdapter(filled(BoardDesign)), tree)
-    return dataclasses.replace(design, **changes)
+    return dataclasses.replace(load_board(name, BOARDS.parent), **changes)
 
 
 class PlainCells:

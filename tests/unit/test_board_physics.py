@@ -11,20 +11,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import TypeAdapter
 
 from hil.physics import board
-from hil.profile.forms import filled
-from hil.profile.problems import read
-from hil.profile.tree import load_table
+from hil.profile.designs import load_board
 
 ROOT = Path(__file__).parents[2]
 
 
 def design(name: str = "reference-16s", **changes: Any) -> board.BoardDesign:
-    tree = load_table(ROOT / f"profiles/boards/{name}.yaml", name)
-    read_: board.BoardDesign = read(TypeAdapter(filled(board.BoardDesign)), tree)
-    return dataclasses.replace(read_, **changes)
+    return dataclasses.replace(load_board(name, ROOT / "profiles"), **changes)
 
 
 REFERENCE = design()

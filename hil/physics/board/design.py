@@ -302,6 +302,15 @@ class BoardDesign:
         return ohm
 
     @property
+    def bleed_is_steady(self) -> bool:
+        """Whether a bleed's current follows from the voltage of its own cell, within a quarter.
+
+        Internal FETs of neighbours share a filter resistor: V / (2 Rfilter + Rds) is that of a lone
+        one, and of all together only Rds is left. An NTC in series goes with its own heat.
+        """
+        return self.internal_fet is None and self.series_ntc is None
+
+    @property
     def bleed_range_a(self) -> tuple[float, float]:
         """The least and most current that may be stated for the path, at ``STATED_CELL_V``."""
         if self.internal_fet is not None:
