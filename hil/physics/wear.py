@@ -8,8 +8,7 @@ inversion: with loss = k sqrt(t) it is d(loss^2) = k^2 dt, a plain integral. So 
 Two things happen at different paces. ``count`` looks at every step of the pack and does a few
 additions *per pack*, none per cell: cells in series make the same half cycles, in ampere-seconds,
 and are told apart only when a cycle closes. ``age`` walks over the cells at a slow cadence
-(``CADENCE_S``), with charge and temperature as they are then; ``docs/physics/ageing.md`` says what
-that sampling costs. Neither allocates.
+(``CADENCE_S``), with charge and temperature as they are then. Neither allocates.
 """
 
 import math
@@ -33,8 +32,9 @@ from hil.physics.stack import (
 
 SECONDS_PER_YEAR = DAYS_PER_YEAR * 86400.0
 
-CADENCE_S = 3600.0
-"""How often the plant and the batch engine call ``age``."""
+CADENCE_S = 900.0
+"""How often the plant and the batch engine call ``age``. Over days of a home at 25 to 43 degC that
+is within 0.1 % of the loss that every minute gives (one hour: 0.6 %, four: 2.4 %)."""
 
 # Rows of what has aged, (11, cells): squares of the two losses, growth of the resistance, full
 # equivalent cycles, charge and energy that went with capacity, time and cycles outside the range;
@@ -297,16 +297,45 @@ def _close_newest(ageing: Ageing) -> None:
 
 
 @compiled
+def adds_up(counter: Floats, current_a: float, dt_s: float) -> bool:
+    """Add a step to the newest range; False, with nothing changed, where it turns or closes one.
+
+    So it is for nearly every step. It sees no more than the counter: to hand an ``Ageing`` on costs
+    a hundred times the sums, so compiled loops call this, and ``turn_or_close`` where it is False.
+    """
+    moved_as = abs(current_a) * dt_s
+    if not moved_as > 0.0:
+        return True
+    new = FIRST + 2 * (int(counter[OPEN]) - 1)
+    if new < FIRST or math.copysign(1.0, current_a) != counter[SIGN]:
+        return False
+    grown_as = counter[new] + moved_as
+    if new > FIRST and grown_as >= counter[new - 2]:
+        return False
+    counter[new] = grown_as
+    counter[new + 1] += abs(current_a) * moved_as
+    return True
+
+
+@compiled
 def count(ageing: Ageing, current_a: float, dt_s: float) -> None:
-    """Take one step of the pack's current (A, either sign) into account; call it at every step.
+    """Take one step of the pack's current (A, either sign) into account; to be called at every one.
 
     Rainflow counting (ASTM E1049-85, 5.4.4) as it happens: small swings inside a large one leave
     the large one whole, and no swing is too small. What is still open is not worn yet. Bleed
     currents are left out: they move a percent of what a cycle moves.
     """
-    moved_as = abs(current_a) * dt_s
-    if not moved_as > 0.0:
-        return
+    if not adds_up(ageing.counter, current_a, dt_s):
+        turn_or_close(ageing, current_a, dt_s)
+
+
+@compiled
+def turn_or_close(ageing: Ageing, current_a: float, dt_s: float) -> None:
+    """Count a step that begins a range, or makes the newest as large as the one before.
+
+    The newest range grows until it is as large as the one before; the step is cut there, so that
+    it counts alike however long steps are.
+    """
     counter = ageing.counter
     sign = math.copysign(1.0, current_a)
     if counter[OPEN] == 0.0 or sign != counter[SIGN]:
@@ -316,8 +345,7 @@ def count(ageing: Ageing, current_a: float, dt_s: float) -> None:
         counter[SIGN] = sign
         new = FIRST + 2 * (int(counter[OPEN]) - 1)
         counter[new] = counter[new + 1] = 0.0
-    # Open ranges get smaller from the oldest to the newest; the newest grows until it is as large
-    # as the one before. The step is cut there, so that it counts alike however long steps are.
+    moved_as = abs(current_a) * dt_s
     while moved_as > 0.0:
         new = FIRST + 2 * (int(counter[OPEN]) - 1)
         room_as = counter[new - 2] - counter[new] if new > FIRST else math.inf
