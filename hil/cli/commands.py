@@ -28,6 +28,7 @@ app.command("hil.cli.safe:safe", help="Put a bench into its safe state, now.")
 app.command("hil.cli.serve:serve", help="Put a bench's virtual devices on real endpoints.")
 app.command("hil.cli.runs:runs", help="List, show, verify, repair, replay, compare, export runs.")
 app.command("hil.cli.report:report", help="Write a run's HTML report and JUnit file again.")
+app.command("hil.cli.validate:validate", help="Hold a cell model against measured curves.")
 app.command("hil.cli.telemetry:telemetry", help="Send to a broker what it has not got of a run.")
 
 

@@ -70,7 +70,7 @@ def load_series(path: Path, shown: str, column: str) -> Series:
 def parse_series(data: bytes, shown: str, column: str) -> Series:
     """Read one column of CSV text. Raises ConfigErrors with the first line that is wrong."""
     decoded(data, Mark(shown))  # for its checks; rows are read one by one, to keep memory small
-    rows = _rows(data, shown)
+    rows = csv_rows(data, shown)
     _, names = next(rows, (1, []))
     header = [name.strip() for name in names]
     at, kind = _column(header, shown, column)
@@ -78,9 +78,9 @@ def parse_series(data: bytes, shown: str, column: str) -> Series:
     for line, row in rows:
         if len(row) != len(header):
             found = f"{len(row)} values" if row else "an empty line"
-            raise _wrong(shown, line, "", f"found {found}, expected {len(header)} values")
+            raise wrong_at(shown, line, "", f"found {found}, expected {len(header)} values")
         times.append(_time_ns(row[0], header[0], shown, line))
-        values.append(_value(row[at], column, shown, line))
+        values.append(finite_number(row[at], column, shown, line))
     _check_times(times, shown)
     start = times[0]
     digest = hashlib.sha256(data).hexdigest()
@@ -88,7 +88,7 @@ def parse_series(data: bytes, shown: str, column: str) -> Series:
     return Series(name, column, kind, tuple(t - start for t in times), tuple(values), digest)
 
 
-def _rows(data: bytes, shown: str) -> Iterator[tuple[int, list[str]]]:
+def csv_rows(data: bytes, shown: str) -> Iterator[tuple[int, list[str]]]:
     """Yield each row with its line. Raises ConfigErrors where quotes are not as CSV has them.
 
     A cell must stand in one line: numbers do, and so rows and lines keep the same count.
@@ -99,10 +99,12 @@ def _rows(data: bytes, shown: str) -> Iterator[tuple[int, list[str]]]:
         for row in rows:
             line += 1
             if rows.line_num != line:
-                raise _wrong(shown, line, "", "found a quoted line break, expected one row a line")
+                raise wrong_at(
+                    shown, line, "", "found a quoted line break, expected one row a line"
+                )
             yield line, row
     except csv.Error as error:
-        raise _wrong(shown, line + 1, "", f"is no CSV text: {error}") from error
+        raise wrong_at(shown, line + 1, "", f"is no CSV text: {error}") from error
 
 
 def _column(header: list[str], shown: str, column: str) -> tuple[int, Literal["current", "power"]]:
@@ -110,16 +112,16 @@ def _column(header: list[str], shown: str, column: str) -> tuple[int, Literal["c
     if not header or header[0] not in ("time", "time_s"):
         found = f"found '{header[0]}'" if header else "is empty"
         expected = "expected 'time_s' or 'time' as the first column, and commas between columns"
-        raise _wrong(shown, 1, "", f"{found}, {expected}")
+        raise wrong_at(shown, 1, "", f"{found}, {expected}")
     for number, name in enumerate(header):
         if name in header[:number]:
-            raise _wrong(shown, 1, name, f"two columns are named '{name}', expected one")
+            raise wrong_at(shown, 1, name, f"two columns are named '{name}', expected one")
     if column not in header[1:]:
-        raise _wrong(shown, 1, column, f"no column '{column}'{nearest(column, header[1:])}")
+        raise wrong_at(shown, 1, column, f"no column '{column}'{nearest(column, header[1:])}")
     kind = KINDS.get(column.rpartition("_")[2])
     if kind is None:
         expected = "expected a column in A or W, such as pack_a or net_w"
-        raise _wrong(shown, 1, column, f"'{column}' is neither a current nor a power: {expected}")
+        raise wrong_at(shown, 1, column, f"'{column}' is neither a current nor a power: {expected}")
     return header.index(column), kind
 
 
@@ -130,9 +132,9 @@ def _time_ns(text: str, name: str, shown: str, line: int) -> int:
         seconds = _iso_s(text)
     if seconds is None:
         shape = "a time in seconds or as 2026-07-01T00:00:00" if name == "time" else "seconds"
-        raise _wrong(shown, line, name, f"found '{text}', expected {shape}")
+        raise wrong_at(shown, line, name, f"found '{text}', expected {shape}")
     if not abs(seconds) < 1e10:  # noqa: PLR2004 - three centuries; NaN fails too
-        raise _wrong(shown, line, name, f"found '{text}', expected a time")
+        raise wrong_at(shown, line, name, f"found '{text}', expected a time")
     return from_seconds(seconds)
 
 
@@ -148,13 +150,13 @@ def _iso_s(text: str) -> float | None:
         return None
 
 
-def _value(text: str, column: str, shown: str, line: int) -> float:
+def finite_number(text: str, column: str, shown: str, line: int) -> float:
     """Read one value. A NaN would follow through every sum of the run, so it ends here."""
     value = _number(text)
     if value is None:
-        raise _wrong(shown, line, column, f"found '{text}', expected a number such as 3.5")
+        raise wrong_at(shown, line, column, f"found '{text}', expected a number such as 3.5")
     if not math.isfinite(value):
-        raise _wrong(shown, line, column, f"found '{text}', expected a finite number")
+        raise wrong_at(shown, line, column, f"found '{text}', expected a finite number")
     return value
 
 
@@ -171,16 +173,16 @@ def _number(text: str) -> float | None:
 def _check_times(times: Sequence[int], shown: str) -> None:
     """Refuse what would silently stretch or repeat a load: gaps and time that runs backwards."""
     if len(times) < 2:  # noqa: PLR2004 - one row has no step
-        raise _wrong(shown, len(times) + 1, "", "expected at least two rows of values")
+        raise wrong_at(shown, len(times) + 1, "", "expected at least two rows of values")
     step = times[1] - times[0]
     for line, (before, after) in enumerate(pairwise(times), 3):
         if after <= before:
-            raise _wrong(shown, line, "", "the time does not increase")
+            raise wrong_at(shown, line, "", "the time does not increase")
         if after - before != step:
             found = f"{(after - before) / 1e9:.10g} s after the row before"
-            raise _wrong(shown, line, "", f"{found}, expected {step / 1e9:.10g} s: a gap")
+            raise wrong_at(shown, line, "", f"{found}, expected {step / 1e9:.10g} s: a gap")
 
 
-def _wrong(shown: str, line: int, key: str, message: str) -> ConfigErrors:
+def wrong_at(shown: str, line: int, key: str, message: str) -> ConfigErrors:
     """Return the error at a line of the file, to be raised."""
     return ConfigErrors([Mark(shown, line, 1).error(key, message)])
