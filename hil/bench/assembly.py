@@ -59,10 +59,13 @@ def make_stack(bench: Bench) -> Stack:
     return Stack(bench.wiring, sensors)
 
 
-def make_layout(bench: Bench, *, shadow: bool = False) -> Layout:
-    """Return the tick row of this bench; in ``shadow`` mode with what the reference decides."""
-    units = len(units_of(bench.wiring.cells))
-    return tick_layout(len(bench.wiring.cells), bench.board.ntcs, units, shadow=shadow)
+def make_layout(bench: Bench, *, shadow: bool = False, weather: bool = False) -> Layout:
+    """Return the tick row of this bench.
+
+    In ``shadow`` mode with what the reference decides, in ``weather`` with what surrounds the pack.
+    """
+    cells, units = bench.wiring.cells, len(units_of(bench.wiring.cells))
+    return tick_layout(len(cells), bench.board.ntcs, units, shadow=shadow, weather=weather)
 
 
 def make_interlock(profile: Profile, bench: Bench, rig: Rig, layout: Layout) -> Interlock:

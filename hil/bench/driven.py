@@ -35,10 +35,17 @@ def make_plant(cells: int, pack: PackConfig, cell: CellParameters, seed: int) ->
         cell=cell,
         spread=pack.spread,
         soc_ratio=pack.soc_ratio,
-        initial_temperature_degc=ROOM_DEGC if pack.ambient_degc is None else pack.ambient_degc,
+        initial_temperature_degc=_start_degc(pack),
         gradient_k=pack.gradient_k,
     )
     return Plant(parameters, seed, {number: _given(asdict(o)) for number, o in pack.cells.items()})
+
+
+def _start_degc(pack: PackConfig) -> float:
+    """Return the temperature at which a pack has stood until the run begins."""
+    if pack.weather is not None:
+        return pack.weather.start_degc
+    return ROOM_DEGC if pack.constant_degc is None else pack.constant_degc
 
 
 def warm_up(cells: int, pack: PackConfig, cell: CellParameters) -> None:
@@ -70,12 +77,17 @@ class Driven:
         channels: Sequence[Channel],
         ambient_degc: float | None,
     ) -> None:
-        """``channels`` emulate cells 1, 2, ...; without an ambient the chamber's air counts."""
+        """``channels`` emulate cells 1, 2, ...; without an ambient the chamber's air counts.
+
+        Where the row itself says what surrounds the pack, that goes before both.
+        """
         self._plant, self._ambient = plant, ambient_degc
         self._current = layout.index("pack.current_a")
         self._read_a = layout.columns("emulator.read_a")
         self._span_s = layout.columns("emulator.span_s")
         self._air = layout.index("chamber.air_degc")
+        named = "pack.ambient_degc" in layout
+        self._weather = layout.index("pack.ambient_degc") if named else None
         self._unit = np.zeros(len(channels), dtype=np.intp)
         for unit, cells in enumerate(units_of(channels).values()):
             self._unit[cells] = unit
@@ -93,8 +105,8 @@ class Driven:
             if not 0 < now - self._at < LONGEST_GAP:
                 raise ValueError(f"a tick at {now} ns after one at {self._at} ns")
             dt_s = to_seconds(now - self._at)
-            current_a, ambient_degc = row[self._current], self._ambient_degc(row[self._air])
-            self._plant.step(dt_s, current_a, self._bled_as(row) / dt_s, ambient_degc)
+            ambient_degc = self._ambient_degc(row)
+            self._plant.step(dt_s, row[self._current], self._bled_as(row) / dt_s, ambient_degc)
         self._at = now
 
     def _bled_as(self, row: Sequence[float]) -> Floats:
@@ -102,10 +114,13 @@ class Driven:
         span_s = np.array(row[self._span_s])[self._unit]
         return np.where(np.isnan(span_s), 0.0, np.array(row[self._read_a]) * span_s)
 
-    def _ambient_degc(self, air_degc: float) -> float:
-        """Return the air around the cells: the profile's, else what the chamber last read."""
+    def _ambient_degc(self, row: Sequence[float]) -> float:
+        """Return what surrounds the pack: the profile's, else the air that the chamber last read."""
+        if self._weather is not None:
+            return row[self._weather]
         if self._ambient is not None:
             return self._ambient
+        air_degc = row[self._air]
         if not math.isnan(air_degc):
             self._last_air_degc = air_degc
         elif math.isnan(self._last_air_degc):

@@ -14,6 +14,7 @@ from hil.profile.model import (
     Follow,
     Hold,
     Inject,
+    Outdoors,
     Repeat,
     Rest,
     Soak,
@@ -33,7 +34,7 @@ def longest(steps: Sequence[Step]) -> Duration | None:
 
 def _longest_of(step: Step) -> Duration | None:
     match step:
-        case Expect() | Clear():
+        case Expect() | Clear() | Outdoors():
             return 0
         case Rest() | Soak():
             return step.for_ns

@@ -19,6 +19,7 @@ from hil.physics.plant import Plant
 from hil.profile import Bench, Profile
 from hil.profile.conditions import Criterion
 from hil.profile.model import CellOverride, Expect, ExpectFault, ExpectGone, PackConfig
+from hil.profile.weather import Weather
 from hil.verdict.registry import Uncertainties
 
 T = TypeVar("T")
@@ -91,7 +92,10 @@ class Recorded:
 def _pack(body: Mapping[str, Any]) -> PackConfig:
     spread = _filled(PackSpread, body["spread"])
     cells = {int(number): _filled(CellOverride, one) for number, one in body["cells"].items()}
-    return _filled(PackConfig, {**body, "spread": spread, "cells": cells})
+    ambient = body["ambient_degc"]
+    if isinstance(ambient, Mapping):
+        ambient = _filled(Weather, ambient)
+    return _filled(PackConfig, {**body, "spread": spread, "cells": cells, "ambient_degc": ambient})
 
 
 def _expects(steps: Iterable[Mapping[str, Any]]) -> Iterable[tuple[str, Expect | ExpectFault]]:

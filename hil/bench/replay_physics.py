@@ -126,7 +126,7 @@ class _Replayed:
         pack = recorded.pack
         self._result = result
         self._plant = make_plant(recorded.cells, pack, recorded.cell, started.seed)
-        self._driven = Driven(self._plant, layout, recorded.channels, pack.ambient_degc)
+        self._driven = Driven(self._plant, layout, recorded.channels, pack.constant_degc)
         self._current = layout.index("pack.current_a")
         self._cell_v = layout.columns("plant.cell_v")
         self._soc = layout.columns("plant.soc")

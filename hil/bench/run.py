@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from hil.bench.expectations import UncertaintyOf, of_fault, of_row
 from hil.bench.injections import Injections
 from hil.bench.lateness import Durations
+from hil.bench.outdoors import Outdoors
 from hil.bench.quantities import Reader
 from hil.bench.safe_state import SafeState, Undo, made_safe, orders, to_its_end
 from hil.bench.stop import StopLadder
@@ -29,7 +30,8 @@ from hil.core.records import (
     StopRequested,
 )
 from hil.ports import BoardFault, Device, Identity, Recorder
-from hil.profile.model import Expect, ExpectFault, FaultStep, Step
+from hil.profile.model import Expect, ExpectFault, FaultStep, Step, Window
+from hil.profile.weather import Weather
 
 CHECKED_EVERY = 300 * MILLISECOND
 """A bench that cannot keep records, or loses a link, goes safe within a second at any tick."""
@@ -49,6 +51,7 @@ class Plan:
     """
 
     steps: Sequence[Step]
+    chamber: Window
     period: Duration
     until: Duration | None
     uncertainty_of: UncertaintyOf
@@ -65,6 +68,7 @@ class Run:
         self._stop, self._recorder = stop, recorder
         self._safe = SafeState(parts.clock, recorder.emit)
         self._ticker = ticker = Ticker(parts)
+        self._outdoors = Outdoors(parts.rig.chamber.SPEC.set_degc, plan.chamber)
         self._injections = Injections(parts.rig, parts.emit, ticker.distrust)
         self._timeline = Timeline(plan.steps, self)
         self._who: dict[str, Identity] = {}
@@ -172,6 +176,7 @@ class Run:
             if demand is None:
                 self.complete, self.reason = True, "all steps done"
                 return
+            self._outdoors.steer(self.now, ticker.chamber)
             await self._injections.carry_out()
             await ticker.drive(woken, timeline.step, demand)
             ticker.judge_and_decide(woken, timeline.path)
@@ -278,7 +283,12 @@ class Run:
 
     def set_chamber(self, set_degc: float, ramp_k_per_min: float | None) -> None:
         """Order a chamber set-point for this tick."""
+        self._outdoors.end()
         self._ticker.chamber.give(set_degc, ramp_k_per_min)
+
+    def follow_weather(self, weather: Weather) -> None:
+        """Let the chamber follow weather that begins now."""
+        self._outdoors.begin(weather, self.now)
 
     def inject(self, step: FaultStep, *, active: bool) -> None:
         """Put a fault in or out, in this tick."""

@@ -86,7 +86,8 @@ class Session:
         self._journal = journal
         strategy = profile.controller.parameters
         shadow = profile.controller.mode == "shadow"
-        layout = assembly.make_layout(bench, shadow=shadow)
+        weather = profile.pack.weather
+        layout = assembly.make_layout(bench, shadow=shadow, weather=weather is not None)
         metrics = Metrics()
         for listener in (metrics.feed, self._judge.feed, self._keep):
             self._journal.listen(listener)
@@ -105,11 +106,13 @@ class Session:
             clock=clock,
             emit=self._journal.emit,
             wire=self.wire.so_far,
-            ambient_degc=profile.pack.ambient_degc,
+            ambient_degc=profile.pack.constant_degc,
+            weather=weather,
             shadow=shadow,
         )
         plan = Plan(
             steps=profile.steps,
+            chamber=profile.needs.chamber,
             period=self.tick,
             until=self._until,
             uncertainty_of=uncertainty_of(uncertainties, rig.stack.cells),

@@ -24,6 +24,7 @@ from hil.core.records import BadMeasurement, BoardFaultChanged, Record, Tick, Tr
 from hil.core.signals import Layout
 from hil.physics.plant import Plant
 from hil.ports import BoardFault, BoardReport, CellReadings, ChamberReading, Clock
+from hil.profile.weather import Weather
 from hil.verdict.deviations import BoardWatch
 
 Job = tuple[str, Coroutine[Any, Any, Any]]
@@ -66,6 +67,7 @@ class Parts:
     emit: Callable[[Record], None]
     wire: Callable[[], str]
     ambient_degc: float | None
+    weather: Weather | None = None
     shadow: bool = False
 
 
@@ -97,6 +99,7 @@ class Ticker:
         self._current_a = 0.0
         self._state = parts.strategy.initial(cells)
         self._next_decision: Instant = 0
+        self._weather_from: Instant | None = None
         self._started = self._now = self.row_at = self.sensed_at = parts.clock.now()
         self._distrusted: set[int] = set()
         self._match_v = {
@@ -266,6 +269,15 @@ class Ticker:
         row[at["emulator.read_v"]] = row[at["emulator.read_a"]] = nans
         row[at["emulator.span_s"]] = [math.nan] * len(self._span)
         row[at["chamber.air_degc"].start] = math.nan
+        if (weather := self._parts.weather) is not None:
+            row[at["pack.ambient_degc"].start] = weather.at(self._now - self._first_at())
+            row[at["plant.enclosure_degc"].start] = self._plant.truth().enclosure_degc
+
+    def _first_at(self) -> Instant:
+        """Return when the first row was measured: then the profile's weather begins."""
+        if self._weather_from is None:
+            self._weather_from = self._now
+        return self._weather_from
 
     async def _sense_board(self) -> None:
         self.report, self._hears_board = await self._rig.board.sense(), True

@@ -28,11 +28,13 @@ from hil.profile.model import (
     Follow,
     Hold,
     Inject,
+    Outdoors,
     Repeat,
     Rest,
     Soak,
     Step,
 )
+from hil.profile.weather import Weather
 
 Play: TypeAlias = Generator[Demand, None, str]
 """Yields demands; returns why the step ended."""
@@ -61,6 +63,9 @@ class World(Protocol):
 
     def set_chamber(self, set_degc: float, ramp_k_per_min: float | None) -> None:
         """Give the chamber a new set-point, sent in this tick."""
+
+    def follow_weather(self, weather: Weather) -> None:
+        """Let the chamber follow weather that begins now, until it gets a set-point."""
 
     def inject(self, step: FaultStep, *, active: bool) -> None:
         """Put a fault in or take it out, in this tick."""
@@ -208,6 +213,12 @@ def _follow(step: Follow, world: World) -> Play:
     )
 
 
+def _outdoors(step: Outdoors, world: World) -> Play:
+    world.follow_weather(step.weather)
+    yield from ()  # the chamber does it beside the steps that follow
+    return "the chamber follows"
+
+
 def _until(demand: Callable[[], Demand], until: Sequence[Condition], world: World) -> Play:
     """Yield demands until a condition holds on a row that was measured inside this step."""
     start = world.now
@@ -291,6 +302,7 @@ PLAYERS: dict[type, Callable[[Any, World], Play]] = {
     Hold: _hold,
     Rest: _rest,
     Follow: _follow,
+    Outdoors: _outdoors,
     Expect: _expect,
     ExpectFault: _expect_fault,
     ExpectGone: _expect_fault,

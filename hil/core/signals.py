@@ -62,16 +62,21 @@ class Layout:
         ]
 
 
-def tick_layout(cells: int, ntcs: int, units: int = 1, *, shadow: bool = False) -> Layout:
+def tick_layout(
+    cells: int, ntcs: int, units: int = 1, *, shadow: bool = False, weather: bool = False
+) -> Layout:
     """Return the row of a bench with one stack of ``cells`` and a board with ``ntcs`` cell NTCs.
 
     ``plant`` is truth, ``emulator`` what the emulators were told and read back (current positive
     into the board, averaged over ``span_s``: the time since the unit was read before, one column a
     unit of ``hil.core.wiring.units_of``), ``board`` what the board reported, ``command`` what the
     controller asked for. ``pack.current_a`` is positive in discharge. In ``shadow`` mode nothing is
-    commanded, and ``reference`` is what the controller decides beside the board.
+    commanded, and ``reference`` is what the controller decides beside the board. In ``weather``
+    the row says what the pack's enclosure stands in, and what it has come to.
     """
     beside = [Signal("reference.duty", "1", cells)] if shadow else []
+    if weather:
+        beside += [Signal("pack.ambient_degc", "degC"), Signal("plant.enclosure_degc", "degC")]
     return Layout(
         [
             Signal("step", "1"),

@@ -21,6 +21,7 @@ from hil.profile.bench import Bench
 from hil.profile.check_bench import bench_errors, tick_errors
 from hil.profile.check_currents import current_errors
 from hil.profile.check_faults import WIRING, inject_errors, reported_errors
+from hil.profile.check_weather import weather_hints
 from hil.profile.conditions import QUANTITIES, After, Compare, Condition
 from hil.profile.entries import key_of_path
 from hil.profile.model import (
@@ -289,6 +290,7 @@ def _hints(scene: Scene) -> Iterator[ConfigError]:
     Verdicts are guard-banded by U: within U of its limit a value is INCONCLUSIVE. Above a quarter
     of the tolerance (the usual 4:1 of metrology) that eats up what the profile wants to know.
     """
+    yield from weather_hints(scene, sum(map(_least, scene.profile.steps)))
     emulators = list(scene.of(EmulatorSpec).values())
     if not emulators:
         return

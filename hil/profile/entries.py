@@ -41,6 +41,7 @@ from hil.profile.model import (
     Inject,
     Limit,
     Needs,
+    Outdoors,
     PackConfig,
     Repeat,
     Rest,
@@ -50,6 +51,7 @@ from hil.profile.model import (
 from hil.profile.problems import TAG
 from hil.profile.readers import CriterionText
 from hil.profile.tree import Table
+from hil.profile.weather import WeatherText
 
 # --- bounds on quantities: limits and expectations ---------------------------------------------
 
@@ -198,7 +200,7 @@ def _flat(node: Any) -> str:
 
 
 KINDS = (
-    *("soak", "charge", "hold", "discharge", "rest", "follow", "repeat"),
+    *("soak", "charge", "hold", "discharge", "rest", "follow", "chamber", "repeat"),
     *("expect", "inject", "clear"),
 )
 
@@ -209,6 +211,7 @@ STEP: Any = Annotated[
     | _body("discharge", filled(Discharge))
     | _entry("rest", lambda form: Rest(for_ns=form.rest), rest=(DURATION, ...))
     | _body("follow", filled(Follow))
+    | _entry("chamber", lambda form: Outdoors(weather=form.chamber), chamber=(WeatherText, ...))
     | Annotated[RepeatFields, AfterValidator(_repeat), Tag(TAG + "repeat")]
     | _body("expect", EXPECT)
     | _body("inject", filled(Inject))

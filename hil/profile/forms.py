@@ -33,6 +33,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    GetPydanticSchema,
     PlainValidator,
     TypeAdapter,
     WithJsonSchema,
@@ -150,7 +151,7 @@ def field_type(hint: Any, unit: str) -> Any:  # noqa: PLR0911 - one return a sha
     """Return the pydantic type of a field: the same shape, with texts read as quantities."""
     origin, args = get_origin(hint), get_args(hint)
     if origin is Annotated:
-        if any(isinstance(extra, PlainValidator) for extra in args[1:]):
+        if any(isinstance(extra, PlainValidator | GetPydanticSchema) for extra in args[1:]):
             return hint
         return Annotated[(field_type(args[0], unit), *args[1:])]
     if origin in (Union, types.UnionType):

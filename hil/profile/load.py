@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from hil.core.errors import ConfigErrors
+from hil.physics.climate import Climate
 from hil.physics.parameters import CellParameters
 from hil.profile.check import profile_errors
 from hil.profile.conditions import nearest
@@ -24,6 +25,7 @@ from hil.profile.model import Profile
 from hil.profile.overrides import apply_overrides, fill_parameters, for_profile, include_steps
 from hil.profile.problems import in_order, read
 from hil.profile.tree import Table, Text, load_table, walk
+from hil.profile.weather import Sources, load_climate
 
 
 def load_profile(
@@ -43,7 +45,11 @@ def load_profile(
     errors = []
     form, cell = None, None
     try:
-        form = read(TypeAdapter(ProfileForm), tree, lambda name: _input(name, path, root))
+        sources = Sources(
+            series=lambda name: _input(name, path, root),
+            climate=lambda name: _climate(name, root),
+        )
+        form = read(TypeAdapter(ProfileForm), tree, sources)
     except ConfigErrors as error:
         errors += error.errors
     try:
@@ -102,6 +108,14 @@ def _included(name: Text, root: Path | None) -> Table:
     """Load the file behind one ``include``, by its name or path."""
     path = find(name, "runs", root, name.mark, "include")
     return load_table(path, str(path))
+
+
+def _climate(name: str, root: Path | None) -> Climate:
+    """Load a climate by its name. Raises ValueError for an unknown one."""
+    names = [path.stem for path in (data_root(root) / "climates").glob("*.yaml")]
+    if name not in names:
+        raise ValueError(f"no climate '{name}'{nearest(name, names)}")
+    return load_climate(name, root)
 
 
 def _input(name: str, profile: Path, root: Path | None) -> tuple[Path, str]:

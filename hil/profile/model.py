@@ -24,6 +24,7 @@ from hil.profile.readers import ConditionText, SeriesFile
 from hil.profile.resolved import as_json
 from hil.profile.series import Series
 from hil.profile.source import Mark
+from hil.profile.weather import Ambient, Weather, WeatherText
 
 __all__ = ["After", "Compare", "Condition", "Criterion", "Series"]
 
@@ -139,6 +140,18 @@ class Follow(Played):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Outdoors(Played):
+    """Let the chamber follow weather from here on, until a ``soak`` gives it another set-point.
+
+    It takes no time of its own. What the weather asks beyond ``needs.chamber`` and the chamber
+    itself stays at their limit.
+    """
+
+    kind: ClassVar[str] = "chamber"
+    weather: WeatherText
+
+
+@dataclass(frozen=True, kw_only=True)
 class Repeat(Played):
     """Play ``steps`` ``count`` times; with ``every``, each turn starts on that period."""
 
@@ -212,6 +225,7 @@ Step: TypeAlias = (
     | Hold
     | Rest
     | Follow
+    | Outdoors
     | Repeat
     | Expect
     | ExpectFault
@@ -285,7 +299,7 @@ class PackConfig:
 
     ``cell`` names a file of profiles/cells, which the loader puts into ``cell_parameters``.
     ``gradient`` is the difference in ambient temperature between the two ends of the stack.
-    Without ``ambient`` the pack stands in the chamber's air.
+    Without ``ambient`` the pack stands in the chamber's air; it may be weather in place of a number.
     """
 
     cell: str
@@ -293,7 +307,17 @@ class PackConfig:
     spread: PackSpread = field(default_factory=PackSpread)
     gradient_k: Annotated[float, Interval(ge=0.0, le=40.0)] = 0.0
     cells: Mapping[Annotated[int, Gt(0)], CellOverride] = field(default_factory=dict)
-    ambient_degc: Annotated[float, Interval(ge=-60.0, le=100.0)] | None = None
+    ambient_degc: Ambient | None = None
+
+    @property
+    def weather(self) -> Weather | None:
+        """Return the weather that the pack stands in, if it does."""
+        return self.ambient_degc if isinstance(self.ambient_degc, Weather) else None
+
+    @property
+    def constant_degc(self) -> float | None:
+        """Return the one temperature around the pack, if it has one."""
+        return None if isinstance(self.ambient_degc, Weather) else self.ambient_degc
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,7 @@ Each is an annotated type: the value that the program works with, the function t
 the JSON Schema of what is written. ``model`` uses them as field types like any other.
 """
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any
 
 from pydantic import Field as FormField
 from pydantic import PlainValidator, ValidationInfo, WithJsonSchema
@@ -25,9 +23,6 @@ from hil.profile.conditions import (
 from hil.profile.forms import DURATION, Form
 from hil.profile.series import Series, load_series
 from hil.verdict.registry import METRICS
-
-Resolve: TypeAlias = Callable[[str], tuple[Path, str]]
-"""Turns the name of an input file into its path and the way it is shown; the loader's context."""
 
 
 def _read_condition(value: Any) -> Condition:
@@ -97,15 +92,15 @@ class SeriesFields(Form):
 
 
 def _read_series(value: Any, info: ValidationInfo) -> Series:
-    """Load the file through the loader's ``Resolve``; its errors keep their own file and line.
+    """Load the file through the loader's ``Sources``; its errors keep their own file and line.
 
     They travel through pydantic as the context of one error, so that the rest of the profile is
     still read and its mistakes are told in the same go.
     """
     fields = SeriesFields.model_validate(value)
-    resolve: Any = info.context  # the loader's Resolve
+    sources: Any = info.context  # the loader's Sources
     try:
-        path, shown = resolve(fields.file)
+        path, shown = sources.series(fields.file)
         series = load_series(path, shown, fields.column)
     except ConfigErrors as error:
         raise PydanticCustomError(

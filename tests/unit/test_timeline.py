@@ -32,6 +32,7 @@ from hil.profile.model import (
     Soak,
     Step,
 )
+from hil.profile.weather import Weather
 
 LAYOUT = tick_layout(2, 1)
 HOT = Compare("any", "cell.voltage", ">=", 3.5, "any cell.voltage >= 3.5 V")
@@ -54,6 +55,9 @@ class FakeWorld:
 
     def set_chamber(self, set_degc: float, ramp_k_per_min: float | None) -> None:
         self.told.append(("chamber", set_degc, ramp_k_per_min))
+
+    def follow_weather(self, weather: Weather) -> None:
+        self.told.append(("weather", weather.climate))
 
     def inject(self, step: FaultStep, *, active: bool) -> None:
         self.told.append((step.fault, active, self.now))
