@@ -1,6 +1,6 @@
 """A pack before it runs: the cells drawn for it, its links, and how its heat spreads.
 
-What is made here is NumPy, once per pack; what moves is in ``cell.py``.
+What is made here is NumPy, once per pack; what moves is in ``motion``.
 """
 
 from collections.abc import Mapping
@@ -8,18 +8,25 @@ from typing import TypeAlias
 
 import numpy as np
 
-from hil.physics.cell import (
+from hil.physics.motion import refresh_terminals, restore_energy
+from hil.physics.noise import noise_row
+from hil.physics.parameters import PackParameters
+from hil.physics.stack import (
     CAPACITY_AH,
-    HEAT_J,
+    GRADIENT_J,
     LEAKAGE_A,
     LINK_OHM,
     OFFSET_K,
     RESISTANCE_RATIO,
+    SLOW_TERMS,
     SOC,
+    SURFACE_V,
+    CellTables,
     Floats,
+    Pace,
+    Stack,
 )
-from hil.physics.noise import noise_row
-from hil.physics.parameters import PackParameters
+from hil.physics.wear import Ageing, begin, live
 
 Overrides: TypeAlias = Mapping[int, Mapping[str, float]]
 """By cell (from 1), in place of what the spread drew: ``soc_ratio`` is its initial charge,
@@ -28,7 +35,7 @@ Overrides: TypeAlias = Mapping[int, Mapping[str, float]]
 # The population's own place in the noise: no other device may draw from it. Never change these,
 # or every seed means another pack.
 POPULATION_DEVICE = 0xCE11
-_CAPACITY_DRAW, _RESISTANCE_DRAW, _LEAKAGE_DRAW, _SOC_DRAW = range(4)
+_CAPACITY_DRAW, _RESISTANCE_DRAW, _LEAKAGE_DRAW, _SOC_DRAW, _AGEING_DRAW = range(5)
 
 
 def _normals(seed: int, draw: int, cells: int) -> Floats:
@@ -48,9 +55,9 @@ def link_resistances(pack: PackParameters) -> Floats:
 
 
 def draw_cells(pack: PackParameters, seed: int) -> tuple[Floats, Floats]:
-    """Draw the population of a pack: ``cells`` (5, cells) and the initial ``state`` (6, cells).
+    """Draw the population of a pack: ``cells`` (5, cells) and the initial ``state`` (7, cells).
 
-    Rows as named in ``cell.py``. Leakage is log-normal with the type's leakage as its median.
+    Rows as named in ``stack``. Leakage is log-normal with the type's leakage as its median.
     """
     n, spread = pack.cells, pack.spread
     cells = np.empty((OFFSET_K + 1, n))
@@ -60,7 +67,7 @@ def draw_cells(pack: PackParameters, seed: int) -> tuple[Floats, Floats]:
     cells[LEAKAGE_A] = pack.cell.leakage_a * np.exp(spread.leakage_ratio * z[_LEAKAGE_DRAW])
     cells[LINK_OHM] = link_resistances(pack)
     cells[OFFSET_K] = pack.gradient_k * np.linspace(-0.5, 0.5, n) if n > 1 else 0.0
-    state = np.zeros((HEAT_J + 1, n))
+    state = np.zeros((GRADIENT_J + 1, n))
     state[SOC] = pack.soc_ratio + spread.soc_ratio * z[_SOC_DRAW]
     return cells, state
 
@@ -90,6 +97,39 @@ def apply_overrides(
             row[number - 1] = nominal * ratio
 
 
+def make_stack(
+    pack: PackParameters, tables: CellTables, seed: int, overrides: Overrides | None = None
+) -> Stack:
+    """Draw the pack of ``seed``, at rest and in thermal equilibrium at its initial temperature.
+
+    Raises ValueError for an override that does not fit the pack.
+    """
+    cells, state = draw_cells(pack, seed)
+    slow = np.zeros((pack.cells, SLOW_TERMS[tables.kind]))
+    apply_overrides(pack, overrides or {}, cells, state)
+    degc = np.full(pack.cells + 1, float(pack.initial_temperature_degc))
+    degc[:-1] += cells[OFFSET_K]
+    stack = Stack(state, slow, degc, np.zeros((SURFACE_V + 1, pack.cells)), cells, tables)
+    restore_energy(stack)
+    refresh_terminals(stack)
+    return stack
+
+
+def age_stack(pack: PackParameters, stack: Stack, seed: int) -> Ageing | None:
+    """Let a new stack live through the pack's age; return what ages on with it, None if nothing.
+
+    Ratios that a user set by hand are those of the new cells.
+    """
+    if pack.cell.ageing is None or not (pack.age_years or pack.ages):
+        return None
+    pace = 1.0 + pack.spread.ageing_ratio * _normals(seed, _AGEING_DRAW, pack.cells)
+    ageing = begin(pack.cell.ageing, stack, pace)
+    if pack.age_years:
+        live(ageing, pack.life, pack.age_years, stack.cells[OFFSET_K])
+    refresh_terminals(stack)
+    return ageing if pack.ages else None
+
+
 class ThermalNetwork:
     """Cells in a row, each touching its neighbours and the air of the box, the box the ambient.
 
@@ -98,8 +138,16 @@ class ThermalNetwork:
     eigenvectors give both matrices for any step.
     """
 
-    def __init__(self, pack: PackParameters) -> None:
-        """Build the conductances (W/K) and find the modes once."""
+    def __init__(self, heat_j_per_k: Floats, conductance_w_per_k: Floats) -> None:
+        """Find the modes once: capacities (nodes,) and conductances (nodes, nodes), symmetric."""
+        self._root = np.sqrt(heat_j_per_k)
+        rates, self._modes = np.linalg.eigh(conductance_w_per_k / np.outer(self._root, self._root))
+        # Rounding leaves the rate of an insulated box a hair off zero, on either side.
+        self._rates = np.maximum(rates, 0.0)
+
+    @classmethod
+    def of_pack(cls, pack: PackParameters) -> "ThermalNetwork":
+        """Connect the cells of a pack, its box and the ambient."""
         n = pack.cells
         heat_j_per_k = np.full(n + 1, pack.cell.mass_kg * pack.cell.heat_capacity_j_per_kg_k)
         heat_j_per_k[n] = pack.enclosure_j_per_k
@@ -109,15 +157,12 @@ class ThermalNetwork:
         for c in range(n - 1):
             _join(conductance, c, c + 1, pack.cell_cell_w_per_k)
         conductance[n, n] += pack.enclosure_ambient_w_per_k
-        self._root = np.sqrt(heat_j_per_k)
-        rates, self._modes = np.linalg.eigh(conductance / np.outer(self._root, self._root))
-        # Rounding leaves the rate of an insulated box a hair off zero, on either side.
-        self._rates = np.maximum(rates, 0.0)
+        return cls(heat_j_per_k, conductance)
 
     def propagators(self, dt_s: float) -> tuple[Floats, Floats]:
         """Return ``decay`` and ``gain`` (K/W) for a step of ``dt_s``.
 
-        Both (cells + 1) square and transposed: row = the node that acts, column = the one acted on.
+        Both (nodes, nodes) and transposed: row = the node that acts, column = the one acted on.
         """
         exponent = self._rates * dt_s
         decay = np.exp(-exponent)
@@ -129,6 +174,13 @@ class ThermalNetwork:
             np.ascontiguousarray((modes * decay) @ modes.T * root[:, None] / root),
             np.ascontiguousarray((modes * held_s) @ modes.T / np.outer(root, root)),
         )
+
+
+def pace_of(tables: CellTables, network: ThermalNetwork, dt_s: float) -> Pace:
+    """Return everything that belongs to a step of ``dt_s``."""
+    decay, gain = network.propagators(dt_s)
+    exponent = -dt_s * tables.rates_per_s
+    return Pace(dt_s, decay, gain, np.exp(exponent), -np.expm1(exponent) * tables.steady)
 
 
 def _join(conductance: Floats, a: int, b: int, w_per_k: float) -> None:

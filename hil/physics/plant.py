@@ -10,38 +10,39 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hil.physics.cell import (
+from hil.physics.motion import advance, open_circuit
+from hil.physics.pack import Overrides, ThermalNetwork, age_stack, make_stack, pace_of
+from hil.physics.parameters import PackParameters
+from hil.physics.stack import (
     CAPACITY_AH,
-    FAST_PER_A,
+    DELIVERED_J,
+    EMF_V,
+    GRADIENT_J,
     HEAT_J,
     HYSTERESIS,
     LEAKAGE_A,
     LEAKED_AS,
-    MAX_SUBSTEP_S,
-    OFFSET_K,
+    PENDING_J,
+    REFERENCE_DEGC,
     RESISTANCE_RATIO,
     SOC,
-    V1,
-    V2,
     Floats,
-    Stack,
-    advance,
-    cell_voltages,
-    equilibrium,
-    limited_current,
-    power_current,
-    refresh_terminals,
-    tabulate,
 )
-from hil.physics.pack import Overrides, ThermalNetwork, apply_overrides, draw_cells
-from hil.physics.parameters import PackParameters
+from hil.physics.tables import tabulate
+from hil.physics.terminals import cell_voltages, limited_current, power_current
+from hil.physics.wear import CADENCE_S, Ageing, age, count
+
+MAX_SUBSTEP_S = 10.0
+"""A longer step is cut: what is not linear is taken at a step's start."""
 
 
 class Truth(NamedTuple):
     """Everything the plant knows at one instant, copied; for metrics and the oracle, not the board.
 
     ``ocv_v`` is the equilibrium voltage at 25 degC without hysteresis, ``leakage_a`` at 25 degC;
-    ``leaked_ah`` and ``heat_j`` count from the start.
+    ``slow_v`` is what diffusion and other slow terms take from it; ``leaked_ah``, ``heat_j`` and
+    ``delivered_j`` (at the cell's own terminals) count from the start; ``pending_j`` is heat of the
+    last step that the next one gives off, ``gradient_j`` what gradients in the particles hold.
     """
 
     current_a: float
@@ -57,6 +58,9 @@ class Truth(NamedTuple):
     leakage_a: Floats
     leaked_ah: Floats
     heat_j: Floats
+    delivered_j: Floats
+    pending_j: Floats
+    gradient_j: Floats
 
 
 def _read_only(row: Floats) -> Floats:
@@ -67,7 +71,10 @@ def _read_only(row: Floats) -> Floats:
 
 
 class Plant:
-    """A pack of cells with known truth. ``soc``, ``cell_degc``, ``capacity_ah`` are live views."""
+    """A pack of cells with known truth. ``soc``, ``cell_degc``, ``capacity_ah`` are live views.
+
+    ``ageing`` is what goes on ageing with it, None if nothing does.
+    """
 
     def __init__(
         self,
@@ -82,37 +89,24 @@ class Plant:
         """
         self.cells = pack.cells
         self.pack = pack
-        cells, state = draw_cells(pack, seed)
-        apply_overrides(pack, overrides or {}, cells, state)
-        degc = np.full(pack.cells + 1, float(pack.initial_temperature_degc))
-        degc[:-1] += cells[OFFSET_K]
-        self._stack = Stack(
-            state,
-            degc,
-            np.empty((FAST_PER_A + 1, pack.cells)),
-            cells,
-            *tabulate(pack.cell),
-            float(pack.cell.tau1_s),
-            float(pack.cell.tau2_s),
-            float(pack.cell.hysteresis_span_ratio),
-        )
-        refresh_terminals(self._stack)
+        self._stack = make_stack(pack, tabulate(pack.cell), seed, overrides)
+        self.ageing = age_stack(pack, self._stack, seed)
+        self._unaged_s = 0.0
         self._terminals = self._stack.terminals
         self._bleed_a = np.zeros(pack.cells)
         self._current_a = 0.0
-        self._network = ThermalNetwork(pack)
+        self._network = ThermalNetwork.of_pack(pack)
         self._prepared_s = math.nan
-        self.soc = _read_only(state[SOC])
-        self.cell_degc = _read_only(degc[:-1])
-        self.capacity_ah = _read_only(cells[CAPACITY_AH])
+        self.soc = _read_only(self._stack.state[SOC])
+        self.cell_degc = _read_only(self._stack.degc[:-1])
+        self.capacity_ah = _read_only(self._stack.cells[CAPACITY_AH])
 
     def _prepare(self, dt_s: float) -> None:
         """Cut a step into equal parts of at most 10 s and fetch their thermal propagators."""
         if not 0.0 < dt_s < math.inf:
             raise ValueError(f"a step of {dt_s} s: it must be finite and above zero")
         self._substeps = math.ceil(dt_s / MAX_SUBSTEP_S)
-        self._substep_s = dt_s / self._substeps
-        self._decay, self._gain = self._network.propagators(self._substep_s)
+        self._pace = pace_of(self._stack.tables, self._network, dt_s / self._substeps)
         self._prepared_s = dt_s
 
     def step(
@@ -129,18 +123,27 @@ class Plant:
         # float(): an int would make numba compile everything once more for it.
         moved = advance(
             self._stack,
-            self._decay,
-            self._gain,
+            self._pace,
             self._bleed_a,
             float(current_a),
             float(ambient_degc),
-            self._substep_s,
+            self.pack.bleed_heat_ratio,
             self._substeps,
         )
         if not moved:
             self._bleed_a[:] = 0.0
             raise ValueError(f"not finite: {current_a} A, {ambient_degc} degC, bleed {bleed_a}")
         self._current_a = float(current_a)
+        if self.ageing is not None:
+            self._age(self.ageing, dt_s)
+
+    def _age(self, ageing: Ageing, dt_s: float) -> None:
+        """Count the cycles of every step; let the cells age at a slow cadence."""
+        count(ageing, self._current_a, dt_s)
+        self._unaged_s += dt_s
+        if self._unaged_s >= CADENCE_S:
+            age(ageing, self._unaged_s)
+            self._unaged_s = 0.0
 
     def set_current(self, current_a: float) -> None:
         """Let ``terminal_v`` show the pack at this current from now on; time does not move."""
@@ -201,21 +204,33 @@ class Plant:
     def truth(self) -> Truth:
         """Return a copy of everything; slow (tens of microseconds), not for every tick."""
         state, cells, degc = self._stack.state, self._stack.cells, self._stack.degc
+        ocv_v, rested_v = self._at_rest()
         return Truth(
             current_a=self._current_a,
             soc=state[SOC].copy(),
             capacity_ah=cells[CAPACITY_AH].copy(),
-            ocv_v=np.array([equilibrium(self._stack.by_soc, float(s))[0] for s in state[SOC]]),
+            ocv_v=ocv_v,
             terminal_v=self.terminal_v(),
             hysteresis=state[HYSTERESIS].copy(),
-            slow_v=state[V1] + state[V2],
+            slow_v=rested_v - self._terminals[EMF_V],
             cell_degc=degc[:-1].copy(),
             enclosure_degc=float(degc[-1]),
             resistance_ratio=cells[RESISTANCE_RATIO].copy(),
             leakage_a=cells[LEAKAGE_A].copy(),
             leaked_ah=state[LEAKED_AS] / 3600.0,
             heat_j=state[HEAT_J].copy(),
+            delivered_j=state[DELIVERED_J].copy(),
+            pending_j=state[PENDING_J].copy(),
+            gradient_j=state[GRADIENT_J].copy(),
         )
+
+    def _at_rest(self) -> tuple[Floats, Floats]:
+        """Return OCV at 25 degC and what the terminals would settle at here (cells,) each."""
+        state, degc = self._stack.state, self._stack.degc[:-1]
+        tables = self._stack.tables
+        ocv_v, entropic, loop_v = np.array([open_circuit(tables, float(s)) for s in state[SOC]]).T
+        rested_v = ocv_v + (degc - REFERENCE_DEGC) * entropic + state[HYSTERESIS] * loop_v
+        return ocv_v, rested_v
 
     def extrapolated(self) -> tuple[str, ...]:
         """Name what lies outside the range in which the cell's figures were fitted, now.

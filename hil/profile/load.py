@@ -14,8 +14,8 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from hil.core.errors import ConfigErrors
+from hil.physics.cell_types import CellParameters, CircuitCell, DiffusionCell
 from hil.physics.climate import Climate
-from hil.physics.parameters import CellParameters
 from hil.profile.check import profile_errors
 from hil.profile.conditions import nearest
 from hil.profile.entries import ProfileForm, numbered
@@ -67,8 +67,14 @@ def load_profile(
 
 def load_cell(name: str, root: Path | None = None) -> CellParameters:
     """Return a cell type of ``root/cells``. Raises ConfigErrors."""
-    path = find(name, "cells", root)
-    cell: CellParameters = read(adapter_of(CellParameters), load_table(path, str(path)))
+    return _cell_at(find(name, "cells", root))
+
+
+def _cell_at(path: Path) -> CellParameters:
+    """Read a cell file: one that tells of electrodes is a diffusion cell, every other a circuit."""
+    tree = load_table(path, str(path))
+    has_electrodes = any(key in tree for key in ("negative", "positive", "electrolyte"))
+    cell: CellParameters = read(adapter_of(DiffusionCell if has_electrodes else CircuitCell), tree)
     return cell
 
 
@@ -99,9 +105,7 @@ def _cell(tree: Table, root: Path | None) -> CellParameters | None:
     name = pack.get("cell") if isinstance(pack, Table) else None
     if not isinstance(name, Text):
         return None
-    path = find(name, "cells", root, name.mark, "pack.cell")
-    cell: CellParameters = read(adapter_of(CellParameters), load_table(path, str(path)))
-    return cell
+    return _cell_at(find(name, "cells", root, name.mark, "pack.cell"))
 
 
 def _included(name: Text, root: Path | None) -> Table:

@@ -218,7 +218,7 @@ def test_heat_spreads_as_a_fine_explicit_scheme_says() -> None:
         np.array([3.0, 0.0, -2.0, 8.0, 0.0, 1.0]),
         np.array([5.0, 0.0, 0.0, 1.0, 0.0, 0.0]),
     )
-    decay, gain = ThermalNetwork(pack).propagators(60.0)
+    decay, gain = ThermalNetwork.of_pack(pack).propagators(60.0)
     exact = above @ decay + heat @ gain
     assert exact == pytest.approx(explicitly(pack, above, heat, 60), abs=1e-5)
 
@@ -237,7 +237,7 @@ def test_an_insulated_stack_keeps_its_heat() -> None:
     pack = alike(5, enclosure_ambient_w_per_k=0.0)
     _, c = network(pack)
     above, heat = np.array([3.0, 0.0, -2.0, 8.0, 0.0, 1.0]), np.full(6, 2.0)
-    decay, gain = ThermalNetwork(pack).propagators(600.0)
+    decay, gain = ThermalNetwork.of_pack(pack).propagators(600.0)
     after = above @ decay + heat @ gain
     assert c @ after == pytest.approx(c @ above + 600.0 * heat.sum(), rel=1e-12)
 
