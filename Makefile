@@ -13,7 +13,7 @@ READY := .venv/.ready
 $(READY): pyproject.toml constraints.txt .ci/venv
 	@bash .ci/venv $@
 
-.PHONY: help demo test check bench nightly clean
+.PHONY: help demo test check bench validate nightly clean
 
 help:    ## this list
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
@@ -35,6 +35,10 @@ check: $(READY)  ## style, types, who may import whom, sizes: no test is run
 
 bench: $(READY)  ## what is measured: speed of the bench and its parts
 	@$(BIN)/python -m pytest -m bench -s
+
+validate: $(READY)  ## the cell model against its reference curves: the table of docs/physics.md
+	@$(BIN)/python tests/validation/write_table.py docs/physics.md
+	@sed -n '/table: make validate/,/end of table/p' docs/physics.md
 
 nightly: $(READY)  ## the tests that take too long for every commit
 	@HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest -m "nightly or not bench"

@@ -200,7 +200,7 @@ CASES = (
     top_charge(_FIT, 50.0, 0.5, 0.8),
     top_charge(_FIT, 15.0, 0.3, 0.65),
     top_charge(_FIT, -10.0, 0.1, 0.6),
-    pulses(_FIT, 0.0, 0.5, 0.8, 24),
+    pulses(_FIT, 0.0, 0.3, 0.75, 24),
     pulses(_FIT, 15.0, 1.0, 0.9, 25),
     pulses(_FIT, 5.0, 0.3, 0.15, 26),
     full_cycle(_FIT, 50.0, 0.5, 0.5),
