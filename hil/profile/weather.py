@@ -8,7 +8,7 @@ SHA-256, and a run its every value in the rows, so no climate file is needed to 
 import hashlib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeAlias
 
@@ -46,8 +46,8 @@ class Weather:
 
     ``start_h`` is that of the year, in standard time; ``start_degc`` the temperature then, which
     a pack begins with. ``values`` (8760,) begin at ``start_h`` and repeat after a year; they are
-    whole millikelvins, so that their ``sha256`` is the same on every host. A weather that was read
-    from a record has none.
+    whole millikelvins, so that their ``sha256``, which stands for them, is the same on every host.
+    A weather that was read from a record has none.
     """
 
     climate: str
@@ -56,7 +56,7 @@ class Weather:
     start_h: int
     start_degc: float
     sha256: str
-    values: tuple[float, ...] = ()
+    values: tuple[float, ...] = field(default=(), compare=False, repr=False)
 
     def at(self, elapsed: Duration) -> float:
         """Return the temperature so long after the start: linear between the hours."""

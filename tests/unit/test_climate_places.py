@@ -47,6 +47,13 @@ def test_the_direction_to_the_sun_is_one_and_goes_from_east_to_west(latitude_deg
     assert (sun.west[(of_day > 13.0) & (of_day < 17.5)] > 0.0).all()
 
 
+def test_a_sundial_goes_ahead_in_november_and_behind_in_february() -> None:
+    """The sun is due south at 11:43:36 on 3 November and at 12:14:12 on 11 February, at 0 degrees."""
+    for day, noon_h in ((306.0, 11.0 + 43.6 / 60.0), (41.0, 12.0 + 14.2 / 60.0)):
+        there = sun_at(np.array([24.0 * day + noon_h]), 50.0, 0.0, 0.0)
+        assert abs(there.west[0]) < 0.003  # 0.0044 are a minute
+
+
 def test_at_noon_on_both_halves_the_sun_is_over_the_equator() -> None:
     for latitude_deg in (-55.0, -40.0, 40.0, 55.0):
         noon = sun_at(np.array([24.0 * 80 + 12.1]), latitude_deg, 0.0, 0.0)

@@ -94,6 +94,8 @@ def layers_of(layout: Layout, started: RunStarted) -> Iterator[Layer]:
     yield from cells("bleeds", "board", "board.duty")
     yield from one("temperatures", "chamber set-point", "chamber.set_degc")
     yield from one("temperatures", "chamber air", "chamber.air_degc")
+    yield from one("temperatures", "seen by the pack's box", "pack.ambient_degc")
+    yield from one("temperatures", "in the pack's box (truth)", "plant.enclosure_degc")
     yield from one("temperatures", "hottest cell (truth)", "plant.cell_degc", _highest)
     yield from one("temperatures", "coolest cell (truth)", "plant.cell_degc", _lowest)
     yield from one("temperatures", "board PCB", "board.pcb_degc")
