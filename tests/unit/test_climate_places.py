@@ -48,7 +48,7 @@ def test_the_direction_to_the_sun_is_one_and_goes_from_east_to_west(latitude_deg
 
 
 def test_a_sundial_goes_ahead_in_november_and_behind_in_february() -> None:
-    """The sun is due south at 11:43:36 on 3 November and at 12:14:12 on 11 February, at 0 degrees."""
+    """At 0 degrees it is due south at 11:43:36 on 3 November, at 12:14:12 on 11 February."""
     for day, noon_h in ((306.0, 11.0 + 43.6 / 60.0), (41.0, 12.0 + 14.2 / 60.0)):
         there = sun_at(np.array([24.0 * day + noon_h]), 50.0, 0.0, 0.0)
         assert abs(there.west[0]) < 0.003  # 0.0044 are a minute
