@@ -22,6 +22,7 @@ from hil.bench.wall_time import monotonic_ns, run_wall
 from hil.core.errors import DeviceError
 from hil.ports import Clock
 from hil.profile import Bench
+from hil.profile.terminations import stated
 from hil.results import manifest
 from hil.results.link_faults import LinkFaults
 from hil.verdict.judgement import Verdict
@@ -113,6 +114,7 @@ def _about(request: Request, prepared: Prepared) -> dict[str, Any]:
             "profile": json.loads(profile.resolved_text()),
             "bench": json.loads(bench.resolved_text()),
         },
+        "termination": stated(profile, bench),
         "git": {
             "bench": _git_state(Path(__file__).parent),
             "profile": _git_state(profile.file.parent),

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from hil.core.instants import DAY, Instant, to_seconds
 from hil.core.signals import Layout
 from hil.core.wiring import Channel, units_of
-from hil.physics.parameters import CellParameters, PackParameters
+from hil.physics.cell_types import CellParameters
+from hil.physics.parameters import PackParameters
 from hil.physics.plant import Plant
 from hil.profile.model import PackConfig
 
@@ -37,6 +38,8 @@ def make_plant(cells: int, pack: PackConfig, cell: CellParameters, seed: int) ->
         soc_ratio=pack.soc_ratio,
         initial_temperature_degc=_start_degc(pack),
         gradient_k=pack.gradient_k,
+        age_years=pack.age_years,
+        life=pack.life,
     )
     return Plant(parameters, seed, {number: _given(asdict(o)) for number, o in pack.cells.items()})
 
@@ -115,7 +118,7 @@ class Driven:
         return np.where(np.isnan(span_s), 0.0, np.array(row[self._read_a]) * span_s)
 
     def _ambient_degc(self, row: Sequence[float]) -> float:
-        """Return what surrounds the pack: the profile's, else the air that the chamber last read."""
+        """Return what surrounds the pack: the profile's, else the air the chamber last read."""
         if self._weather is not None:
             return row[self._weather]
         if self._ambient is not None:

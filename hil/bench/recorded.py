@@ -14,7 +14,15 @@ from hil.core.instants import Duration
 from hil.core.records import RunStarted
 from hil.core.signals import Layout
 from hil.core.wiring import Channel
-from hil.physics.parameters import CellParameters, PackSpread
+from hil.physics.ageing import AgeingParameters, Life
+from hil.physics.cell_types import (
+    CellParameters,
+    CircuitCell,
+    DiffusionCell,
+    Electrode,
+    Electrolyte,
+)
+from hil.physics.parameters import PackSpread
 from hil.physics.plant import Plant
 from hil.profile import Bench, Profile
 from hil.profile.conditions import Criterion
@@ -75,7 +83,7 @@ class Recorded:
             recorded = cls(
                 cells=profile["needs"]["cells"],
                 pack=_pack(profile["pack"]),
-                cell=_filled(CellParameters, profile["cell_parameters"]),
+                cell=_cell(profile["cell_parameters"]),
                 steps=len(profile["steps"]),
                 expects=dict(_expects(profile["steps"])),
                 criteria=tuple(_filled(Criterion, one) for one in profile["verdict"]),
@@ -89,13 +97,28 @@ class Recorded:
         return recorded
 
 
+def _cell(body: Mapping[str, Any]) -> CellParameters:
+    kinds: dict[str, type] = {
+        "negative": Electrode,
+        "positive": Electrode,
+        "electrolyte": Electrolyte,
+        "ageing": AgeingParameters,
+    }
+    parts = {name: _filled(kind, body[name]) for name, kind in kinds.items() if name in body}
+    if "negative" in body:
+        return _filled(DiffusionCell, {**body, **parts})
+    return _filled(CircuitCell, {**body, **parts})
+
+
 def _pack(body: Mapping[str, Any]) -> PackConfig:
     spread = _filled(PackSpread, body["spread"])
     cells = {int(number): _filled(CellOverride, one) for number, one in body["cells"].items()}
     ambient = body["ambient_degc"]
     if isinstance(ambient, Mapping):
         ambient = _filled(Weather, ambient)
-    return _filled(PackConfig, {**body, "spread": spread, "cells": cells, "ambient_degc": ambient})
+    life = _filled(Life, body["life"]) if "life" in body else Life()
+    parts = {"spread": spread, "cells": cells, "ambient_degc": ambient, "life": life}
+    return _filled(PackConfig, {**body, **parts})
 
 
 def _expects(steps: Iterable[Mapping[str, Any]]) -> Iterable[tuple[str, Expect | ExpectFault]]:

@@ -18,10 +18,18 @@ from hil.bench.tick import Parts
 from hil.bench.wall_time import monotonic_ns
 from hil.core.errors import ConfigErrors
 from hil.core.instants import MILLISECOND, Duration, Instant, to_seconds
-from hil.core.records import BenchFailed, Deviation, ExpectationJudged, Record, RunEnded
+from hil.core.records import (
+    BenchFailed,
+    Deviation,
+    ExpectationJudged,
+    Record,
+    RunEnded,
+    StepEnded,
+)
 from hil.core.signals import Layout
 from hil.ports import Clock
 from hil.profile import Bench, Profile
+from hil.profile.terminations import stated, told
 from hil.results.journal import Journal
 from hil.results.wire_hash import WireHash
 from hil.verdict.judgement import Judge, Verdict
@@ -72,6 +80,7 @@ class Session:
         self._judge = Judge()
         self._expectations: list[ExpectationJudged] = []
         self._deviations: list[Deviation] = []
+        self._steps_ended: list[tuple[str, str]] = []
         self.wire = WireHash()
         self.tick: Duration = profile.tick_ns or bench.tick_ns
         try:
@@ -145,6 +154,8 @@ class Session:
             self._expectations.append(record)
         elif isinstance(record, Deviation):
             self._deviations.append(record)
+        elif isinstance(record, StepEnded):
+            self._steps_ended.append((record.path, record.reason))
 
     def _teller(self, layout: Layout) -> Callable[[Duration, str, Sequence[float]], None]:
         """Return what the run calls after every tick; people are told ten times a second."""
@@ -203,6 +214,7 @@ class Session:
             "traffic": self._traffic(simulated_s),
             "timing": self._timing(wall_s),
             "reasons": list(self.judgement.reasons),
+            "termination": told(stated(self._profile, self._bench), self._steps_ended),
             "ended": run.reason,
         }
 

@@ -34,6 +34,8 @@ def show(outcome: Outcome, request: Request) -> None:
         f"{body['simulated_s']:.0f} s simulated in {body['wall_s']:.1f} s "
         f"({body['speed']:.0f} times real time), after {body['startup_s']:.1f} s of set-up"
     )
+    if body["termination"]:
+        console.print(f"charge  {body['termination']}")
     if body["engine"] is not None:
         console.print(_engine(body["engine"]))
     if body["timing"]:

@@ -43,6 +43,7 @@ from hil.profile.model import (
 )
 from hil.profile.problems import in_order
 from hil.profile.scene import Known, Scene
+from hil.profile.terminations import unlimited_charges
 
 TYPICAL_CELL_V = 3.3
 TOLERANCE_SHARE = 0.25  # a bench should be four times better than what it judges
@@ -62,7 +63,8 @@ def check_profile(
     scene = Scene(profile, bench, specs, known)
     checks = (bench_errors, tick_errors, _needs, _pack, _limits, _strategy, _steps)
     errors = [error for check in checks for error in check(scene)]
-    return Findings(in_order(errors), in_order(list(_hints(scene))))
+    hints = [*_hints(scene), *unlimited_charges(scene)]
+    return Findings(in_order(errors), in_order(hints))
 
 
 def profile_errors(profile: Profile) -> Iterator[ConfigError]:
@@ -109,6 +111,10 @@ def _pack(scene: Scene) -> Iterator[ConfigError]:
     if scene.profile.pack.gradient_k and not scene.bench.wiring.ntcs:
         message = "a gradient needs emulated NTCs, and this bench has none (wiring.ntcs)"
         yield scene.profile.wrong("pack.gradient", message)
+    pack = scene.profile.pack
+    if pack.age_years and scene.profile.cell_parameters.ageing is None:
+        message = f"'{pack.cell}' does not say how it ages (ageing in its file)"
+        yield scene.profile.wrong("pack.age", message)
 
 
 def _limits(scene: Scene) -> Iterator[ConfigError]:

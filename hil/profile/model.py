@@ -17,7 +17,9 @@ from annotated_types import Ge, Gt, Interval
 
 from hil.core.errors import ConfigError
 from hil.core.instants import Duration
-from hil.physics.parameters import PackSpread
+from hil.core.recorded import UNLESS_DEFAULT
+from hil.physics.ageing import Life
+from hil.physics.parameters import OLDEST_YEARS, PackSpread
 from hil.profile.conditions import After, Compare, Condition, Criterion
 from hil.profile.forms import FRACTION
 from hil.profile.readers import ConditionText, SeriesFile
@@ -299,7 +301,8 @@ class PackConfig:
 
     ``cell`` names a file of profiles/cells, which the loader puts into ``cell_parameters``.
     ``gradient`` is the difference in ambient temperature between the two ends of the stack.
-    Without ``ambient`` the pack stands in the chamber's air; it may be weather in place of a number.
+    Without ``ambient`` the pack stands in the chamber's air; it may be weather, not a number.
+    The cells are new ones that have lived for ``age`` as ``life`` says.
     """
 
     cell: str
@@ -308,6 +311,10 @@ class PackConfig:
     gradient_k: Annotated[float, Interval(ge=0.0, le=40.0)] = 0.0
     cells: Mapping[Annotated[int, Gt(0)], CellOverride] = field(default_factory=dict)
     ambient_degc: Ambient | None = None
+    age_years: Annotated[float, Interval(ge=0.0, le=OLDEST_YEARS)] = field(
+        default=0.0, metadata=UNLESS_DEFAULT
+    )
+    life: Life = field(default=Life(), metadata=UNLESS_DEFAULT)
 
     @property
     def weather(self) -> Weather | None:
@@ -324,7 +331,7 @@ class PackConfig:
 class Profile:
     """A test, ready to be checked against a bench and run.
 
-    ``cell_parameters`` is the ``hil.physics.parameters.CellParameters`` that ``pack.cell`` names.
+    ``cell_parameters`` is the ``hil.physics.cell_types.CellParameters`` that ``pack.cell`` names.
     ``parameters`` have been filled in already and are kept for the report. ``marks`` say where each
     dotted key stands (``steps.2.charge.current``), for errors that only a check can find.
     """

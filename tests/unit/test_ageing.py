@@ -10,15 +10,11 @@ import numpy as np
 import pytest
 
 from hil.physics.ageing import AgeingParameters, Life
-from hil.physics.stack import (
-    CAPACITY_AH,
-    OFFSET_K,
-    RESISTANCE_RATIO,
-    SLOW,
-    STORED_V,
-    CellTables,
-    Stack,
-)
+from hil.physics.pack import age_stack, make_stack
+from hil.physics.parameters import PackParameters, PackSpread
+from hil.physics.plant import Plant
+from hil.physics.stack import CAPACITY_AH
+from hil.physics.tables import tabulate
 from hil.physics.wear import (
     CALENDAR_SQUARE,
     CYCLE_SQUARE,
@@ -37,6 +33,7 @@ from hil.physics.wear import (
     loss_of,
     wear,
 )
+from hil.profile.load import load_cell
 
 NAUMANN = AgeingParameters(
     about="Sony 3 Ah",
@@ -60,19 +57,19 @@ NAUMANN = AgeingParameters(
     fitted_to_degc=60.0,
     fitted_to_rate_per_h=1.0,
 )
+
 YEAR_S = SECONDS_PER_YEAR
-TABLES = CellTables(0, *(np.zeros((1, 1)) for _ in range(8)))
+CELL = load_cell("lfp-100ah")
+ALIKE = PackSpread(capacity_ratio=0.0, resistance_ratio=0.0, leakage_ratio=0.0)
 
 
 def new_cells(*capacity_ah: float, pace: Sequence[float] = (1.0,)) -> Ageing:
     """Return new cells of these capacities (one of 100 Ah), in a stack that does nothing else."""
-    capacities = capacity_ah or (100.0,)
-    cells = np.zeros((OFFSET_K + 1, len(capacities)))
-    cells[CAPACITY_AH], cells[RESISTANCE_RATIO] = capacities, 1.0
-    state = np.zeros((SLOW, len(capacities)))
-    terminals = np.zeros((STORED_V + 1, len(capacities)))
-    stack = Stack(state, np.full(len(capacities) + 1, 25.0), terminals, cells, TABLES)
-    return begin(NAUMANN, stack, np.array([*pace] * (len(capacities) // len(pace))))
+    ratios = [ah / CELL.capacity_ah for ah in capacity_ah] or [1.0]
+    pack = PackParameters(len(ratios), CELL, ALIKE)
+    by_hand = {number: {"capacity_ratio": ratio} for number, ratio in enumerate(ratios, 1)}
+    stack = make_stack(pack, tabulate(CELL), 0, by_hand)
+    return begin(NAUMANN, stack, np.array([*pace] * (len(ratios) // len(pace))))
 
 
 def stored(ageing: Ageing, soc: float, degc: float, years: float) -> Ageing:
@@ -289,3 +286,75 @@ def test_refuses_a_life_that_nobody_lived(change: dict[str, float]) -> None:
 def test_refuses_a_pace_that_is_not_above_zero() -> None:
     with pytest.raises(ValueError, match="pace: expected above zero"):
         new_cells(100.0, 100.0, pace=(1.0, 0.0))
+
+
+# --- a pack that has lived --------------------------------------------------------------------
+
+
+def test_the_cell_files_hold_the_laws_of_the_paper() -> None:
+    for name in ("lfp-100ah", "lfp-280ah"):
+        laws = load_cell(name).ageing
+        assert laws is not None
+        assert replace(laws, about=NAUMANN.about) == NAUMANN
+
+
+def test_a_pack_of_two_years_is_what_the_laws_make_of_new_cells() -> None:
+    new, old = (Plant(PackParameters(16, CELL, age_years=years), 7) for years in (0.0, 2.0))
+    lost = 1.0 - old.capacity_ah / new.capacity_ah
+    assert lost.mean() == pytest.approx(0.0914, abs=0.004)
+    assert np.all(old.truth().resistance_ratio > new.truth().resistance_ratio)
+    assert np.array_equal(old.soc, new.soc)
+    again = Plant(PackParameters(16, CELL, age_years=2.0), 7)
+    assert np.array_equal(again.capacity_ah, old.capacity_ah)
+
+
+def test_two_years_spread_the_capacity_by_a_percent() -> None:
+    """The design's 0.5 % a year, from 10 % of difference in pace."""
+    spread = replace(ALIKE, ageing_ratio=0.1)
+    pack = PackParameters(2000, CELL, spread, age_years=2.0)
+    stack = make_stack(pack, tabulate(CELL), 7)
+    age_stack(pack, stack, 7)
+    capacity_ah = stack.cells[CAPACITY_AH]
+    assert capacity_ah.std() / capacity_ah.mean() == pytest.approx(0.01, abs=0.001)
+
+
+def test_a_gradient_ages_the_warm_end_more() -> None:
+    alike = replace(ALIKE, ageing_ratio=0.0)
+    old = Plant(PackParameters(16, CELL, alike, gradient_k=10.0, age_years=5.0), 7)
+    assert np.all(np.diff(old.capacity_ah) < 0.0)
+
+
+def test_a_pack_that_ages_on_loses_what_the_laws_say_and_closes_its_charge() -> None:
+    """Thirty days of one cycle: every term of the balance, and the loss from the formulas."""
+    pack = PackParameters(
+        2, CELL, replace(ALIKE, ageing_ratio=0.0), soc_ratio=0.9, age_years=2.0, ages=True
+    )
+    plant = Plant(pack, 7)
+    ageing = plant.ageing
+    assert ageing is not None
+    before = ageing.aged.copy()
+    stored_as = 3600.0 * plant.soc * plant.capacity_ah
+    passed_as = 0.0
+    for _ in range(30):
+        for current_a, hours in ((20.0, 4), (0.0, 8), (-20.0, 4), (0.0, 8)):
+            for _ in range(6 * hours):
+                plant.step(600.0, current_a, np.zeros(2), 25.0)
+            passed_as += current_a * hours * 3600.0
+    left_as = 3600.0 * plant.soc * plant.capacity_ah
+    booked_as = left_as + passed_as + 3600.0 * plant.truth().leaked_ah + ageing.aged[LOST_AS]
+    assert booked_as == pytest.approx(stored_as, rel=1e-9)
+    assert np.all(ageing.aged[LOST_AS] > 0.0)
+
+    grown = ageing.aged - before
+    # 30 days between 90 and 10 %: half at either end, the rest on the way, all at about 25 degC
+    at_90, at_10 = (2.8575 * off**3 + 0.60225 for off in (0.4, -0.4))
+    mean_square = (at_90**2 + at_10**2) / 2.0
+    square = 1.2571e-5**2 * mean_square * 30 * 86400.0
+    assert grown[CALENDAR_SQUARE] == pytest.approx(square, rel=0.15)
+    # a cycle of 80 Ah a day; the last half of the last one is still open
+    assert grown[FULL_CYCLES] == pytest.approx(29.5 * 80.0 / plant.capacity_ah, rel=0.02)
+
+
+def test_a_cell_that_does_not_say_how_it_ages_has_no_age() -> None:
+    with pytest.raises(ValueError, match="age_years: the cell type does not say"):
+        PackParameters(16, replace(CELL, ageing=None), age_years=2.0)

@@ -298,6 +298,25 @@ def test_a_bench_too_coarse_for_a_tolerance_is_said_as_a_warning() -> None:
     assert warning.message.startswith("U = 28 mV is more than a quarter of 60 mV")
 
 
+def test_a_charge_that_the_board_would_have_to_end_is_said_as_a_warning() -> None:
+    endless = "{current: 20 A, until: [after: 9 h]}"
+    [warning] = check(f"steps.2.charge={endless}").warnings
+    assert warning.key == "steps.2.charge.until"
+    assert "the board would end it, first cell at 3.65 V" in warning.message
+    for ended in (
+        "{current: 20 A, until: [any cell.voltage >= 3.5 V, after: 9 h]}",
+        "{current: 20 A, limit: none, until: [after: 9 h]}",
+        "{current: 20 A, until: [after: 5 min]}",
+    ):
+        assert check(f"steps.2.charge={ended}").warnings == []
+
+
+def test_a_pack_has_an_age_only_if_its_cells_say_how_they_age() -> None:
+    assert lines(check("pack.age=2 years", "pack.life.temperature=35 degC")) == []
+    [line] = lines(check("pack.age=2 years", "pack.cell=bpx-2ah"))
+    assert line.startswith("pack.age: 'bpx-2ah' does not say how it ages")
+
+
 def test_a_board_is_held_against_a_strategy_that_says_what_it_could_decide() -> None:
     wired = ("bench.clock=wall", *(f"bench.devices.{name}.link.kind=tcp" for name in WIRED))
     wired = (*wired, "bench.devices.board.link.kind=slcan")

@@ -23,6 +23,9 @@ CELLS = (
     "pack.cells.16.leakage=0 %",
     "pack.ambient=31.7 degC",
     "pack.gradient=3 K",
+    "pack.age=2 years",
+    "pack.life.temperature=35 degC",
+    "pack.spread.ageing=12 %",
 )
 
 

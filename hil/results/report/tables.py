@@ -13,6 +13,8 @@ from hil.core.records import (
     StepEnded,
     StepStarted,
 )
+from hil.profile import terminations
+from hil.profile.terminations import ceiling_text
 from hil.results.account import Account, Weighed
 from hil.results.figures import compared, figure, lasting, plain, when
 from hil.results.report.events import FAMILIES, Event
@@ -35,7 +37,7 @@ def told(one: Weighed) -> str:
     return f"{record.name}: {measured}, expected {limit}{rest}"
 
 
-def expectation(one: Weighed, zero: Instant) -> dict[str, Any]:
+def expectation(one: Weighed, account: Account) -> dict[str, Any]:
     """Return a row of the table of expectations."""
     record = judged(one)
     measured = figure(record.value, record.uncertainty, record.unit)
@@ -51,9 +53,9 @@ def expectation(one: Weighed, zero: Instant) -> dict[str, Any]:
         "value": measured.value,
         "uncertainty": f"± {measured.uncertainty}" if measured.uncertainty else "exact",
         "limit": f"{compared(record.comparison)} {plain(record.limit, record.unit)}",
-        "at": when(record.read_at, zero),
-        "at_s": to_seconds(record.read_at - zero),
-        "where": record.where,
+        "at": when(record.read_at, account.zero),
+        "at_s": to_seconds(record.read_at - account.zero),
+        "where": _beside_a_gap(record.name, record.where, account.manifest),
         "reason": told(one) if one.reason else "",
         "precise": f"{record.value!r} {record.unit}",
     }
@@ -140,10 +142,27 @@ def metrics(account: Account) -> Iterator[dict[str, Any]]:
             "name": name,
             "value": measured.value,
             "uncertainty": f"± {measured.uncertainty}" if measured.uncertainty else "",
-            "where": one.where,
+            "where": _beside_a_gap(name, one.where, account.manifest),
             "about": METRICS[name].about if name in METRICS else "",
             "precise": f"{one.value!r} {one.unit}",
         }
+
+
+def _beside_a_gap(name: str, where: str, manifest: Mapping[str, Any]) -> str:
+    """Return where a figure was read, and beside a gap the ceiling that terminations set it."""
+    ceiling = ceiling_text(manifest.get("termination", {})) if _is_gap_at_the_top(name) else ""
+    return f"{where}; {ceiling}" if ceiling else where
+
+
+def _is_gap_at_the_top(name: str) -> bool:
+    """Say whether a metric or expectation is a gap that the end of a charge bounds."""
+    return name.startswith("gap") and "discharge" not in name
+
+
+def termination(account: Account) -> str:
+    """Return what ended the run's charges, in one line; empty for a run that did not charge."""
+    ended = [(one.path, one.reason) for one in account.of(StepEnded)]
+    return terminations.told(account.manifest.get("termination", {}), ended)
 
 
 def devices(account: Account) -> list[dict[str, Any]]:
