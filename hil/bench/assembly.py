@@ -101,7 +101,7 @@ def make_watch(
     board_v = design.offset_v + 1e-6 * ppm * TYPICAL_CELL_V + 3 * design.noise_v
     if not design.mute:
         # Own bleed and both neighbours': own reading falls by 2 I Rw, theirs rise by I Rw each.
-        board_v += 3 * TYPICAL_CELL_V / design.bleed_ohm * max(bench.wiring.lead_ohm)
+        board_v += 3 * TYPICAL_CELL_V / design.bleed_path_ohm * max(bench.wiring.lead_ohm)
     emulators_v = u.set_v.at(TYPICAL_CELL_V) + u.read_v.at(TYPICAL_CELL_V)
     latency = 2 * max(design.cycle_ns, tick_ns) + SECOND
     tolerances = Tolerances(
@@ -109,7 +109,10 @@ def make_watch(
         silent_after=SILENT_CYCLES * design.cycle_ns,
         obey_window=latency,
         leak_window=latency,
-        bleed_s=design.bleed_window_s / to_seconds(design.cycle_ns) / design.bleed_ohm,
+        bleed_s=design.bleed_is_steady
+        * design.bleed_window_s
+        / to_seconds(design.cycle_ns)
+        / design.bleed_path_ohm,
         read_a=u.read_a,
         idle_window=latency + design.open_wire_every * design.cycle_ns,
         lead=_lead(bench) if design.mute else None,
@@ -135,12 +138,12 @@ def _lead(bench: Bench) -> Lead:
     between the two; and by what a cell may move while it counts as steady.
     """
     design, leads = bench.board, bench.wiring.lead_ohm
-    steady_v = MOVED_SHARE * 2 * max(leads) * TYPICAL_CELL_V / design.bleed_ohm
+    steady_v = MOVED_SHARE * 2 * max(leads) * TYPICAL_CELL_V / design.bleed_path_ohm
     noise_v = 4 * math.sqrt(2 / SHIFT_SAMPLES) * design.noise_v + design.resolution_v
     drift_v = 1e-6 * (design.gain_ppm * 0.5 + design.drift_ppm_per_k * 10 * TYPICAL_CELL_V)
     return Lead(
         lead_ohm=tuple(leads),
-        bleed_ohm=design.bleed_ohm,
+        bleed_ohm=design.bleed_path_ohm,
         steady_v=steady_v,
         floor_v=noise_v + drift_v + steady_v,
         samples=SHIFT_SAMPLES,
