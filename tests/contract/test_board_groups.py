@@ -84,6 +84,11 @@ def test_an_unmuted_board_reads_its_own_bleed() -> None:
 
 def test_leads_of_their_own_see_no_bleed() -> None:
     assert shifts_mv(quiet("unmuted", sense="kelvin")) == [0, 0, 0]
+    # nor does a filter that is slower than the cycle remember any of it
+    slow = quiet(
+        "unmuted", sense="kelvin", filter_resistance_ohm=1e3, filter_capacitance_farad=1e-4
+    )
+    assert shifts_mv(slow) == pytest.approx([0, 0, 0], abs=0.11)
     kelvin, shared = (bled_as(quiet(sense=sense), 4, c8=1.0)[7] for sense in ("kelvin", "shared"))
     assert kelvin == pytest.approx(shared)  # the bleed is the same
 
@@ -159,6 +164,23 @@ def test_bleeds_in_a_zone_of_their_own_leave_the_front_end_cool() -> None:
     # 0.66 W in 85 K/W above its zone, and 0.70 W at 3.4 V stays below the line of a 1 W part
     assert max(one["hot_degc"]) - one["pcb_degc"] == pytest.approx(85 * 0.65, rel=0.03)
     assert one["overloaded"] == []
+
+
+def test_references_are_as_warm_as_the_front_end_zone() -> None:
+    zones = load_design("isolated-zone").zones
+    assert zones is not None
+    light = dataclasses.replace(zones, bleed_capacity_j_per_k=9.0, front_end_capacity_j_per_k=6.0)
+    design = quiet("isolated-zone", zones=light, drift_ppm_per_k=1000.0)
+
+    async def main(bench: BoardBench) -> tuple[float, BoardReport]:
+        report = await bench.bleed(200, **{f"c{k}": 1.0 for k in range(1, 17)})
+        return bench.twin.truth()["front_degc"], report
+
+    front_degc, report = on_bench(main, design)
+    drift = board.make_chain(design, 7, BOARD_DEVICE).drift_ppm_per_k
+    expected_v = 3.3 * (1 + 1e-6 * drift * (front_degc - 25))
+    assert report.cell_v == pytest.approx(expected_v, abs=2e-4)
+    assert abs(expected_v[0] - 3.3) > 2e-3  # something to be seen
 
 
 def test_a_resistor_above_its_derating_line_is_flagged() -> None:

@@ -44,7 +44,8 @@ def test_two_references_of_50_ppm_30_kelvin_warmer_stand_5_mv_apart() -> None:
 
 def test_a_trigger_on_its_own_reference_stands_5_mv_from_the_reading() -> None:
     out_v = np.zeros(2)
-    apart = np.array([0.0, 0.0]), np.array([50.0, 0.0])
+    # 50 ppm/K apart, and alike: what both drift by has been read already
+    apart = np.array([20.0, 30.0]), np.array([70.0, 30.0])
     board.trigger_voltages(np.full(2, 3.3), *apart, 55.0, out_v)
     assert out_v - 3.3 == pytest.approx([4.95e-3, 0.0])
     chain = board.make_chain(design("separate-trigger"), 7, 1)
