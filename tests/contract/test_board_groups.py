@@ -229,6 +229,18 @@ def test_a_drawn_ntc_reads_its_air_with_lag() -> None:
     assert seen[-1] == pytest.approx(65.1, abs=0.2)
 
 
+def test_the_boards_own_ntc_sits_beside_the_bleeds() -> None:
+    part = board.NtcPart(r25_tolerance_ratio=0.0, beta_tolerance_ratio=0.0, tau_s=2.0)
+
+    async def main(bench: BoardBench) -> tuple[float, BoardReport]:
+        report = await bench.bleed(100, **{f"c{k}": 1.0 for k in range(1, 17)})
+        return bench.twin.truth()["pcb_degc"], report
+
+    true_degc, report = on_bench(main, quiet("standard-200mA", ntc_part=part, pcb_tau_s=10.0))
+    assert true_degc > 40
+    assert report.pcb_degc == pytest.approx(true_degc + 0.1, abs=0.3)
+
+
 def test_an_old_reference_shifts_all_its_cells() -> None:
     reference = board.Reference(long_term_ppm=10_000.0, hysteresis_ppm=0.0)
 
