@@ -14,6 +14,7 @@ from hil.physics.climate import (
     Climate,
     Ground,
     Months,
+    _by_day,
     sun_of,
     year_of,
 )
@@ -107,6 +108,22 @@ def test_many_years_have_the_months_that_the_climate_gives(name: str) -> None:
             # the course of the season within a month is on top of the spread from day to day
             season_k = np.ptp([months.max_degc[(month + k) % 12] for k in (-1, 0, 1)])
             assert 0.8 * spread_k < found.std() < 1.15 * np.hypot(spread_k, season_k) + 0.1
+
+
+@given(monthly=twelve(-60.0, 60.0))
+def test_days_on_lines_through_the_months_keep_every_months_mean(
+    monthly: tuple[float, ...],
+) -> None:
+    days = _by_day(monthly)
+    means = [days[month == MONTH].mean() for month in range(12)]
+    assert means == pytest.approx(monthly, abs=1e-9)
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_beam_and_sky_make_up_what_falls_on_the_level(name: str) -> None:
+    hours, sun = year_of(CLIMATES[name], 0), sun_of(CLIMATES[name])
+    level = hours.direct_w_per_m2 * np.maximum(sun.up, 0.0) + hours.diffuse_w_per_m2
+    assert np.abs(level - hours.global_w_per_m2).max() < 1e-9
 
 
 @pytest.mark.parametrize("name", MADE)
