@@ -104,7 +104,9 @@ def _cell(body: Mapping[str, Any]) -> CellParameters:
         "electrolyte": Electrolyte,
         "ageing": AgeingParameters,
     }
-    parts = {name: _filled(kind, body[name]) for name, kind in kinds.items() if name in body}
+    parts: dict[str, Any] = {
+        name: _filled(kind, body[name]) for name, kind in kinds.items() if name in body
+    }
     if "negative" in body:
         return _filled(DiffusionCell, {**body, **parts})
     return _filled(CircuitCell, {**body, **parts})
