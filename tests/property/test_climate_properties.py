@@ -13,6 +13,7 @@ from hil.physics.climate import (
     MONTH_DAYS,
     Climate,
     Ground,
+    Hours,
     Months,
     _by_day,
     sun_of,
@@ -26,6 +27,7 @@ from hil.physics.enclosure import (
     Box,
     ambient,
     at,
+    ground_degc,
     heat_in_w_per_m2,
     indoors_degc,
     sol_air_degc,
@@ -249,6 +251,32 @@ def lag_h(first: Floats, second: Floats) -> int:
     """Return by how many hours the second series' days come after the first's."""
     a, b = (one - one.reshape(DAYS, 24).mean(axis=1).repeat(24) for one in (first, second))
     return int(np.argmax([np.dot(a, np.roll(b, -shift)) for shift in range(24)]))
+
+
+def test_the_ground_swings_and_lags_as_a_half_space_does() -> None:
+    """A sine of one day on dry ground in still air of 20 degC: Carslaw and Jaeger, section 2.6.
+
+    Without ground beneath, it would swing by 60 W/m2 over 9.7 W/m2K and not lag.
+    """
+    hours = np.arange(float(HOURS))
+    sun_w = 300.0 + 100.0 * np.sin(2.0 * np.pi * (hours - 0.5) / 24.0)  # means of the hours before
+    still = Hours(
+        air_degc=np.full(HOURS, 20.0),
+        global_w_per_m2=sun_w,
+        direct_w_per_m2=np.zeros(HOURS),
+        diffuse_w_per_m2=sun_w,
+        humidity_ratio=np.full(HOURS, 0.3),
+        wind_m_per_s=np.zeros(HOURS),
+    )
+    dry = replace(CLIMATES["constant"], latitude_deg=0.0, ground=Ground(0.4, 1.0))
+    swing = np.fft.rfft(ground_degc(dry, still))[365] / (HOURS / 2.0)
+    omega = 2.0 * np.pi / 86_400.0
+    film = 4.0 + 4.0 * STEFAN_W_PER_M2_K4 * 293.15**3
+    into = 700.0 * np.sqrt(omega) * (1.0 + 1.0j) / np.sqrt(2.0)
+    # an hour's mean of a sine is smaller by 0.3 %, and the mean of two hours again by 0.9 %
+    expected = 60.0 * np.cos(np.pi / 24.0) / (film + into)
+    assert abs(swing) == pytest.approx(abs(expected), rel=0.01)
+    assert np.angle(swing) + np.pi / 2.0 == pytest.approx(np.angle(expected), abs=0.02)
 
 
 def test_a_room_takes_a_step_outside_as_its_time_constant_says() -> None:
