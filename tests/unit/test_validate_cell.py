@@ -7,10 +7,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cyclopts import Token
 
 from hil.cli import BAD_INPUT, ENVIRONMENT, USAGE, main
+from hil.cli.validate import _soc
 from hil.physics.lone_cell import LoneCell
-from hil.physics.validation import Curve, Floats, errors, follow, horizontal_error, true_soc
+from hil.physics.validation import (
+    Curve,
+    Floats,
+    Trace,
+    errors,
+    follow,
+    horizontal_error,
+    true_soc,
+)
 from hil.profile.load import load_cell
 from hil.profile.measured import load_curve, parse_curve
 
@@ -87,6 +97,10 @@ def test_a_state_of_charge_is_a_ratio_or_a_percentage(
     assert float(found["rms_mv"]) < 0.1
 
 
+def test_one_is_full_and_one_percent_is_not() -> None:
+    assert [_soc(float, [Token(value=text)]) for text in ("1", "1 %", "1.5")] == [1.0, 0.01, 0.015]
+
+
 @pytest.mark.parametrize("text", ["101", "-1", "nan", "half", "1.2.3", "", "1_0"])
 def test_what_is_no_state_of_charge_is_refused(
     text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -96,6 +110,22 @@ def test_what_is_no_state_of_charge_is_refused(
     arguments = ["validate", "cell", "--parameters", "bpx-2ah", f"--soc={text}", str(path)]
     assert main(arguments) == USAGE
     assert "expected a state of charge such as 90 %" in capsys.readouterr().err
+
+
+def test_the_true_charge_falls_as_charge_is_taken() -> None:
+    text = "time_s,current_A,voltage_V,ambient_C\n0,1,3.2,25\n3600,1,3.2,25\n"
+    curve = parse_curve(text.encode(), "a.csv")
+    assert true_soc(curve, 0.9, 2.0) == pytest.approx([0.9, 0.4])
+
+
+def test_rows_outside_5_to_97_percent_do_not_count() -> None:
+    """Of ten rows from 99 to 2 % the first and the last are told apart by a volt, and left out."""
+    ends = np.array([1.0] + [0.0] * 8 + [1.0])
+    soc = np.array([0.99, 0.97, 0.9, 0.8, 0.6, 0.4, 0.2, 0.1, 0.05, 0.02])
+    none = np.zeros(10)
+    curve = Curve("ends", np.arange(10.0), none, none, none, none, none)
+    found = errors(curve, Trace(soc, ends, none, np.full(10, np.nan)), soc)
+    assert (found.rms_mv, found.max_mv, found.dsoc_pct) == (0.0, 0.0, None)
 
 
 def test_the_horizontal_error_is_the_charge_that_was_moved() -> None:
