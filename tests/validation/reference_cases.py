@@ -117,10 +117,19 @@ def pulses(half: str, degc: float, rate: float, soc: float, seed: int) -> Case:
     return Case(name, half, "pulses", soc, degc, rate, seed, corners=tuple(corners))
 
 
-def day(half: str, degc: float, soc: float, seed: int, peak_rate: float = 0.5) -> Case:
+def day(
+    half: str,
+    degc: float,
+    soc: float,
+    seed: int,
+    peak_rate: float = 0.5,
+    swing_k: float = 6.0,
+    sun_ratio: float = 1.0,
+) -> Case:
     """Return a home's day: base load, a sunny charge around noon, short peaks, a daily swing.
 
-    Starts at midnight; charge is scaled so that the day ends within a few percent of its start.
+    Starts at midnight; with ``sun_ratio`` 1 as much is charged as taken, before
+    both are held to ``peak_rate``.
     """
     rng = np.random.default_rng(seed)
     time_s = np.arange(0.0, 86400.0 + 1.0, 120.0)
@@ -136,10 +145,11 @@ def day(half: str, degc: float, soc: float, seed: int, peak_rate: float = 0.5) -
     clouds = np.repeat(rng.uniform(0.45, 1.0, time_s.size // 5 + 1), 5)[: time_s.size]
     sun = np.maximum(0.0, np.cos((hour - 12.7) / 4.6 * np.pi / 2.0)) * (abs(hour - 12.7) < 4.6)
     sun *= clouds
-    sun *= load.sum() / sun.sum()
+    sun *= sun_ratio * load.sum() / sun.sum()
     rate = np.clip(load - sun, -peak_rate, peak_rate)
     ambient = tuple(
-        (3600.0 * h, degc - 6.0 * float(np.cos((h - 3.0) / 24.0 * 2.0 * np.pi))) for h in range(25)
+        (3600.0 * h, degc - swing_k * float(np.cos((h - 3.0) / 24.0 * 2.0 * np.pi)))
+        for h in range(25)
     )
     name = f"day_{_degc(degc)}_soc{100 * soc:.0f}"
     corners = tuple((float(t), float(r) * NOMINAL_AH) for t, r in zip(time_s, rate, strict=True))
@@ -185,14 +195,14 @@ CASES = (
     ramps(_FIT, 0.9, 25.0, (-10.0, 25.0)),
     ramps(_FIT, 0.1, 0.0, (50.0,)),
     # unseen, one of each first
-    pulses(_UNSEEN, -10.0, 0.3, 0.75, 121),
+    pulses(_UNSEEN, -10.0, 0.3, 0.6, 121),
     pulses(_UNSEEN, 0.0, 0.75, 0.35, 122),
     top_charge(_UNSEEN, 5.0, 0.3, 0.65),
     top_charge(_UNSEEN, 25.0, 0.75, 0.75),
     full_cycle(_UNSEEN, 0.0, 0.5, 0.5),
     full_cycle(_UNSEEN, 25.0, 1.0, 0.5),
     ramps(_UNSEEN, 0.8, 35.0, (-5.0, 35.0)),
-    day(_UNSEEN, -10.0, 0.5, 111, peak_rate=0.25),
+    day(_UNSEEN, -8.0, 0.6, 111, peak_rate=0.1, swing_k=2.0, sun_ratio=0.5),
     day(_UNSEEN, 35.0, 0.42, 112),
     # the rest of both halves
     top_charge(_FIT, 5.0, 0.5, 0.6),
@@ -207,7 +217,7 @@ CASES = (
     full_cycle(_FIT, 15.0, 1.0, 0.5),
     full_cycle(_FIT, -10.0, 0.2, 0.1),
     ramps(_FIT, 0.5, 50.0, (0.0,)),
-    ramps(_FIT, 0.3, -10.0, (35.0,)),
+    ramps(_FIT, 0.55, -10.0, (35.0,)),
     top_charge(_UNSEEN, 5.0, 0.2, 0.8),
     top_charge(_UNSEEN, 25.0, 0.3, 0.6),
     top_charge(_UNSEEN, 50.0, 0.75, 0.65),
@@ -225,7 +235,7 @@ CASES = (
     ramps(_UNSEEN, 0.2, 15.0, (50.0,)),
     ramps(_UNSEEN, 0.6, 0.0, (35.0,)),
     ramps(_UNSEEN, 0.45, 50.0, (-10.0,)),
-    day(_FIT, -10.0, 0.55, 13, peak_rate=0.25),
+    day(_FIT, -7.0, 0.65, 13, peak_rate=0.12, swing_k=3.0, sun_ratio=0.55),
     day(_FIT, 50.0, 0.5, 14),
     day(_UNSEEN, 5.0, 0.4, 113),
     day(_UNSEEN, 25.0, 0.35, 114),

@@ -98,64 +98,85 @@ def drive() -> Drive:
     return Drive(time_s, np.array(currents), np.round(ambient, 3))
 
 
-def played_by_pybamm(cell: CircuitCell, asked: Drive) -> tuple[Floats, Floats]:
-    """Return voltage (V) and cell temperature (degC) of PyBaMM's Thevenin model at the rows."""
+def series_ohm(cell: CircuitCell) -> Any:
+    """Return PyBaMM's R0 (T, I, s): series resistance and the straight line of both asinh terms."""
     import pybamm  # noqa: PLC0415 - an extra: whoever has none still reads the drive
 
-    ah = cell.capacity_ah
+    knots, ratios = np.array(cell.kinetics_soc_ratio), np.array(cell.kinetics_ratio)
 
-    def arrhenius(energy: float, kelvin: Any) -> Any:
-        return pybamm.exp(energy / GAS_J_PER_MOL_K * (1.0 / 298.15 - 1.0 / kelvin))
+    def slower(energy: float, kelvin: Any) -> Any:
+        return pybamm.exp(-energy / GAS_J_PER_MOL_K * (1.0 / 298.15 - 1.0 / kelvin))
 
-    def series(degc: Any, _current: Any, soc: Any) -> Any:
+    def ohm(degc: Any, _current: Any, soc: Any) -> Any:
         kelvin = degc + 273.15
-        knots, ratios = np.array(cell.kinetics_soc_ratio), np.array(cell.kinetics_ratio)
         held = pybamm.maximum(pybamm.minimum(soc, knots[-1]), knots[0])
         kinetics = pybamm.Interpolant(knots, ratios, held, interpolator="linear")
-        rs = cell.rs_ohm_ah / ah * arrhenius(-cell.rs_ea_j_per_mol, kelvin)
-        rates = arrhenius(-cell.i0a_ea_j_per_mol, kelvin) / cell.i0a_per_h
-        rates += arrhenius(-cell.i0b_ea_j_per_mol, kelvin) / cell.i0b_per_h
-        return rs + GAS_OVER_FARADAY_V_PER_K * kelvin * kinetics * rates / ah
+        per_a = slower(cell.i0a_ea_j_per_mol, kelvin) / cell.i0a_per_h
+        per_a += slower(cell.i0b_ea_j_per_mol, kelvin) / cell.i0b_per_h
+        exchange = GAS_OVER_FARADAY_V_PER_K * kelvin * kinetics * per_a
+        return (cell.rs_ohm_ah * slower(cell.rs_ea_j_per_mol, kelvin) + exchange) / cell.capacity_ah
 
-    def pair(ohm_ah: tuple[float, ...], degc: Any) -> Any:
-        logs = np.log(np.array(ohm_ah) / ah)
-        return pybamm.exp(
-            pybamm.Interpolant(np.array(cell.rc_at_degc), logs, degc, interpolator="linear")
-        )
+    return ohm
 
-    r1, r2 = cell.r1_ohm_ah, cell.r2_ohm_ah
+
+def pair_values(cell: CircuitCell) -> dict[str, Any]:
+    """Return PyBaMM's parameters of the RC pairs: R(T) by logarithms between knots, C = tau / R."""
+    import pybamm  # noqa: PLC0415 - see above
+
+    degc_knots = np.array(cell.rc_at_degc)
+    found: dict[str, Any] = {}
+    for n, (ohm_ah, tau_s) in enumerate(
+        ((cell.r1_ohm_ah, cell.tau1_s), (cell.r2_ohm_ah, cell.tau2_s)), start=1
+    ):
+        logs = np.log(np.array(ohm_ah) / cell.capacity_ah)
+
+        def ohm(degc: Any, _current: Any, _soc: Any, logs: Floats = logs) -> Any:
+            return pybamm.exp(pybamm.Interpolant(degc_knots, logs, degc, interpolator="linear"))
+
+        found[f"R{n} [Ohm]"] = ohm
+        found[f"C{n} [F]"] = lambda t, i, s, ohm=ohm, tau_s=tau_s: tau_s / ohm(t, i, s)
+        found[f"Element-{n} initial overpotential [V]"] = 0.0
+    return found
+
+
+def values_of(cell: CircuitCell, asked: Drive) -> dict[str, Any]:
+    """Return what PyBaMM calls the parameters of the cell, its cooling and its drive."""
+    import pybamm  # noqa: PLC0415 - see above
+
     kelvin = asked.ambient_degc + 273.15
+    soc_knots, ocv_v = np.array(cell.soc_ratio), np.array(cell.ocv_v)
+    return {
+        "Cell capacity [A.h]": cell.capacity_ah,
+        "Nominal cell capacity [A.h]": cell.capacity_ah,
+        "Initial SoC": asked.start_ratio,
+        "Initial temperature [K]": float(kelvin[0]),
+        "Ambient temperature [K]": lambda t: pybamm.Interpolant(asked.time_s, kelvin, t),
+        "Current function [A]": pybamm.Interpolant(asked.time_s, asked.current_a, pybamm.t),
+        "Open-circuit voltage [V]": lambda soc: pybamm.Interpolant(
+            soc_knots, ocv_v, soc, interpolator="linear"
+        ),
+        "Entropic change [V/K]": 0.0,
+        "R0 [Ohm]": series_ohm(cell),
+        "Upper voltage cut-off [V]": 5.0,
+        "Lower voltage cut-off [V]": 1.0,
+        "Cell thermal mass [J/K]": cell.mass_kg * cell.heat_capacity_j_per_kg_k,
+        "Cell-jig heat transfer coefficient [W/K]": COOLING_W_PER_K,
+        # A jig that is the air: next to no heat in it, next to nothing between it and the air.
+        "Jig thermal mass [J/K]": 1.0,
+        "Jig-air heat transfer coefficient [W/K]": 1e5,
+    }
+
+
+def played_by_pybamm(cell: CircuitCell, asked: Drive) -> tuple[Floats, Floats]:
+    """Return voltage (V) and cell temperature (degC) of PyBaMM's Thevenin model at the rows.
+
+    Raises RuntimeError where it did not reach the end.
+    """
+    import pybamm  # noqa: PLC0415 - see above
+
     model = pybamm.equivalent_circuit.Thevenin(options={"number of rc elements": 2})
     values = model.default_parameter_values
-    values.update(
-        {
-            "Cell capacity [A.h]": ah,
-            "Nominal cell capacity [A.h]": ah,
-            "Initial SoC": asked.start_ratio,
-            "Initial temperature [K]": float(kelvin[0]),
-            "Ambient temperature [K]": lambda t: pybamm.Interpolant(asked.time_s, kelvin, t),
-            "Current function [A]": pybamm.Interpolant(asked.time_s, asked.current_a, pybamm.t),
-            "Open-circuit voltage [V]": lambda soc: pybamm.Interpolant(
-                np.array(cell.soc_ratio), np.array(cell.ocv_v), soc, interpolator="linear"
-            ),
-            "Entropic change [V/K]": 0.0,
-            "R0 [Ohm]": series,
-            "R1 [Ohm]": lambda degc, _i, _s: pair(r1, degc),
-            "C1 [F]": lambda degc, _i, _s: cell.tau1_s / pair(r1, degc),
-            "R2 [Ohm]": lambda degc, _i, _s: pair(r2, degc),
-            "C2 [F]": lambda degc, _i, _s: cell.tau2_s / pair(r2, degc),
-            "Element-1 initial overpotential [V]": 0.0,
-            "Element-2 initial overpotential [V]": 0.0,
-            "Upper voltage cut-off [V]": 5.0,
-            "Lower voltage cut-off [V]": 1.0,
-            "Cell thermal mass [J/K]": cell.mass_kg * cell.heat_capacity_j_per_kg_k,
-            "Cell-jig heat transfer coefficient [W/K]": COOLING_W_PER_K,
-            # A jig that is the air: its own time constant is a hundred-thousandth of the cell's.
-            "Jig thermal mass [J/K]": 1.0,
-            "Jig-air heat transfer coefficient [W/K]": 100.0,
-        },
-        check_already_exists=False,
-    )
+    values.update({**values_of(cell, asked), **pair_values(cell)}, check_already_exists=False)
     solver = pybamm.IDAKLUSolver(rtol=1e-8, atol=1e-8)
     simulation = pybamm.Simulation(model, parameter_values=values, solver=solver)
     solution = simulation.solve(t_eval=asked.time_s, t_interp=asked.time_s)
