@@ -7,40 +7,38 @@ with I > 0 in discharge, hysteresis h in [-1, 1] and two RC pairs v1, v2 with R(
 """
 
 from hil.physics.compiled import compiled
-from hil.physics.lookup import between, equilibrium, place_of_degc
+from hil.physics.lookup import between, place_of_soc, stored_at
 from hil.physics.stack import (
-    EMF_V,
-    FAST_PER_A,
+    ENTROPIC,
+    FAST_GRADE,
+    HALF_LOOP_V,
     HYSTERESIS,
-    INVERSE_A,
-    INVERSE_B,
-    LINK_OHM,
-    REFERENCE_DEGC,
-    RESISTANCE_RATIO,
-    RS_OHM,
-    SERIES_OHM,
-    SLOW_PER_A,
+    JUNCTION,
+    KINETICS,
+    OCV_V,
+    REST_V,
+    REST_V_PER_K,
+    SALT_OHM,
+    SLOW_GRADE,
     SOC,
+    STORED_V,
     V1,
     V2,
+    Floats,
     Stack,
 )
 
 
 @compiled
-def show_circuit(stack: Stack) -> None:
-    """Bring what the terminals see of every cell up to the present state."""
-    state, cells, terminals = stack.state, stack.cells, stack.terminals
-    by_soc, by_degc = stack.tables.by_soc, stack.tables.by_degc
+def find_circuit(stack: Stack, found: Floats) -> None:
+    """Fill ``found`` (6, cells) with what charge and slow terms say, whatever the temperature."""
+    state, slow, terminals, by_soc = stack.state, stack.slow, stack.terminals, stack.tables.by_soc
     for c in range(state.shape[1]):
-        ocv_v, entropic, loop_v, kinetics = equilibrium(by_soc, state[SOC, c])
-        degc, ratio = stack.degc[c], cells[RESISTANCE_RATIO, c]
-        k, part = place_of_degc(degc)
-        slow_v = stack.slow[c, V1] + stack.slow[c, V2]
-        loop_v *= state[HYSTERESIS, c]
-        terminals[EMF_V, c] = ocv_v + (degc - REFERENCE_DEGC) * entropic + loop_v - slow_v
-        terminals[SERIES_OHM, c] = ratio * between(by_degc, k, part, RS_OHM) + cells[LINK_OHM, c]
-        # A cell with more resistance has less active surface, hence less exchange current.
-        ratio *= kinetics
-        terminals[SLOW_PER_A, c] = ratio * between(by_degc, k, part, INVERSE_A)
-        terminals[FAST_PER_A, c] = ratio * between(by_degc, k, part, INVERSE_B)
+        k, part = place_of_soc(state[SOC, c])
+        held = min(max(part, 0.0), 1.0)
+        loop_v = state[HYSTERESIS, c] * between(by_soc, k, held, HALF_LOOP_V)
+        found[REST_V, c] = between(by_soc, k, part, OCV_V) + loop_v - (slow[c, V1] + slow[c, V2])
+        found[REST_V_PER_K, c] = between(by_soc, k, held, ENTROPIC)
+        found[JUNCTION, c] = found[SALT_OHM, c] = 0.0
+        found[SLOW_GRADE, c] = found[FAST_GRADE, c] = between(by_soc, k, held, KINETICS)
+        terminals[STORED_V, c] = stored_at(by_soc, k, part)

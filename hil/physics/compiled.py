@@ -65,3 +65,8 @@ if "NUMBA_CACHE_DIR" not in os.environ:
 def compiled(function: _F) -> _F:
     """Compile scalar physics with numba and cache it on disk; keep its type for the checker."""
     return cast("_F", njit(cache=True)(function))
+
+
+def compiled_without_lock(function: _F) -> _F:
+    """Do the same for a loop over many packs that threads may share: it lets go of Python's lock."""
+    return cast("_F", njit(cache=True, nogil=True)(function))

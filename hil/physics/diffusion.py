@@ -14,18 +14,15 @@ Particles and salt are first-order terms, moved by ``motion`` (``tables.PARTICLE
 import math
 
 from hil.physics.compiled import compiled
-from hil.physics.lookup import between, equilibrium, place_of_degc
+from hil.physics.lookup import between, place_of_degc, place_of_soc, stored_at
 from hil.physics.stack import (
-    ELECTROLYTE_RATIO,
+    CAPACITY_AH,
     EMF_V,
-    FARADAY_AS_PER_MOL,
-    FAST_PER_A,
-    GAS_J_PER_MOL_K,
+    FAST_GRADE,
+    HALF_LOOP_V,
     HYSTERESIS,
-    INVERSE_A,
-    INVERSE_B,
+    JUNCTION,
     JUNCTION_RATIO,
-    LINK_OHM,
     LOG_RATIO,
     NEGATIVE_EMPTY,
     NEGATIVE_OHM_PER,
@@ -36,26 +33,27 @@ from hil.physics.stack import (
     POSITIVE_SWING,
     POTENTIAL_V,
     POTENTIAL_V_PER_K,
-    REFERENCE_DEGC,
     REFERENCE_K,
-    RESISTANCE_RATIO,
     RESISTIVITY_OHM_M,
+    REST_V,
+    REST_V_PER_K,
     ROOT_RATIO,
-    RS_OHM,
     SALT_FIRST,
     SALT_LOWEST,
     SALT_MODES,
+    SALT_OHM,
     SALT_PER_STEP,
     SALT_STEPS,
     SEPARATOR_OHM,
     SERIES_OHM,
-    SLOW_PER_A,
+    SLOW_GRADE,
     SOC,
     STOICHIOMETRY_STEPS,
+    STORED_V,
     SURFACE_V,
-    ZERO_DEGC_K,
     CellTables,
     Floats,
+    Pace,
     Stack,
 )
 
@@ -114,49 +112,76 @@ def even_potential(tables: CellTables, soc: float) -> tuple[float, float]:
 
 
 @compiled
-def show_diffusion(stack: Stack) -> None:
-    """Bring what the terminals see of every cell up to the present state."""
-    state, cells, terminals, tables = stack.state, stack.cells, stack.terminals, stack.tables
-    figures, salt, by_degc = tables.figures, tables.salt, tables.by_degc
+def _slope_v(table: Floats, taken: float) -> float:
+    """Return how an electrode's potential changes with the share of taken sites, V."""
+    k = min(max(math.floor(taken * STOICHIOMETRY_STEPS), 0), STOICHIOMETRY_STEPS - 1)
+    return float((table[k + 1, POTENTIAL_V] - table[k, POTENTIAL_V]) * STOICHIOMETRY_STEPS)
+
+
+@compiled
+def look_ahead_diffusion(stack: Stack, pace: Pace, ahead: Floats) -> None:
+    """Turn ``ahead`` (5, cells), a copy of the terminals, into what they show after one step.
+
+    The surfaces of the particles are a line in the step's current, and the potential nearly one in
+    them: so EMF and resistance change, and a solve for a current finds the one whose voltage is
+    kept at the step's end. At the ends of charge a surface moves the voltage by more in a second
+    than the resistance does at once; a current that heeds only the latter swings between limits.
+    """
+    state, slow, tables = stack.state, stack.slow, stack.tables
+    figures, decay, gain = tables.figures, pace.slow_decay, pace.slow_gain
     for c in range(state.shape[1]):
-        degc, soc = stack.degc[c], state[SOC, c]
-        warm_k = degc - REFERENCE_DEGC
+        k, part = place_of_degc(stack.degc[c])
+        per_as = 1.0 / (3600.0 * stack.cells[CAPACITY_AH, c])
+        for electrode in range(2):
+            first = electrode * PARTICLE_MODES
+            empty = figures[POSITIVE_EMPTY if electrode else NEGATIVE_EMPTY]
+            swing = figures[POSITIVE_SWING if electrode else NEGATIVE_SWING]
+            at = empty + swing * state[SOC, c]
+            back, driven = 0.0, -swing * pace.dt_s
+            for term in range(first, first + PARTICLE_MODES):
+                at += slow[c, term]
+                back += slow[c, term] * (between(decay, k, part, term) - 1.0)
+                driven += between(gain, k, part, term)
+            # the cell's voltage is the positive's potential less the negative's
+            slope_v = _slope_v(tables.positive, at) if electrode else -_slope_v(tables.negative, at)
+            ahead[EMF_V, c] += slope_v * back
+            ahead[SERIES_OHM, c] -= slope_v * driven * per_as
+
+
+@compiled
+def find_diffusion(stack: Stack, found: Floats) -> None:
+    """Fill ``found`` (6, cells) with what charge and slow terms say, whatever the temperature."""
+    state, slow, terminals, tables = stack.state, stack.slow, stack.terminals, stack.tables
+    figures, salt, shape, by_soc = tables.figures, tables.salt, tables.salt_shape, tables.by_soc
+    for c in range(state.shape[1]):
+        soc = state[SOC, c]
         negative = figures[NEGATIVE_EMPTY] + soc * figures[NEGATIVE_SWING]
         positive = figures[POSITIVE_EMPTY] + soc * figures[POSITIVE_SWING]
-        negative += _sum_of_eight(stack.slow, c, 0)
-        positive += _sum_of_eight(stack.slow, c, PARTICLE_MODES)
-        at_negative, at_positive = 0.0, 0.0
-        for mode in range(SALT_MODES):
-            at_negative += tables.salt_shape[0, mode] * stack.slow[c, SALT_FIRST + mode]
-            at_positive += tables.salt_shape[1, mode] * stack.slow[c, SALT_FIRST + mode]
-        kn, partn = _salt_place(figures, at_negative)
-        kp, partp = _salt_place(figures, at_positive)
-        kt, partt = place_of_degc(degc)
-        thermal_v = 2.0 * GAS_J_PER_MOL_K * (degc + ZERO_DEGC_K) / FARADAY_AS_PER_MOL
-
+        negative += _sum_of_eight(slow, c, 0)
+        positive += _sum_of_eight(slow, c, PARTICLE_MODES)
         negative_v, negative_per_k = potential(tables.negative, negative)
         positive_v, positive_per_k = potential(tables.positive, positive)
-        reaction_per_k = positive_per_k - negative_per_k
-        terminals[SURFACE_V, c] = positive_v - negative_v - REFERENCE_K * reaction_per_k
+        per_k, surface_v = positive_per_k - negative_per_k, positive_v - negative_v
+        terminals[SURFACE_V, c] = surface_v - REFERENCE_K * per_k
+
+        k, part = place_of_soc(soc)
+        held = min(max(part, 0.0), 1.0)
+        terminals[STORED_V, c] = stored_at(by_soc, k, part)
+        loop_v = state[HYSTERESIS, c] * between(by_soc, k, held, HALF_LOOP_V)
+        found[REST_V, c], found[REST_V_PER_K, c] = surface_v + loop_v, per_k
+
+        at_negative, at_positive = 0.0, 0.0
+        for mode in range(SALT_MODES):
+            at_negative += shape[0, mode] * slow[c, SALT_FIRST + mode]
+            at_positive += shape[1, mode] * slow[c, SALT_FIRST + mode]
+        kn, partn = _salt_place(figures, at_negative)
+        kp, partp = _salt_place(figures, at_positive)
         log_ratio = between(salt, kp, partp, LOG_RATIO) - between(salt, kn, partn, LOG_RATIO)
-        _, _, loop_v, _ = equilibrium(tables.by_soc, soc)
-        terminals[EMF_V, c] = (
-            positive_v
-            - negative_v
-            + warm_k * reaction_per_k
-            + state[HYSTERESIS, c] * loop_v
-            + thermal_v * figures[JUNCTION_RATIO] * log_ratio
-        )
-        ratio = cells[RESISTANCE_RATIO, c]
-        electrolyte_ohm = (
+        found[JUNCTION, c] = figures[JUNCTION_RATIO] * log_ratio
+        found[SALT_OHM, c] = (
             between(salt, kn, partn, RESISTIVITY_OHM_M) * figures[NEGATIVE_OHM_PER]
             + between(salt, kp, partp, RESISTIVITY_OHM_M) * figures[POSITIVE_OHM_PER]
             + figures[SEPARATOR_OHM]
-        ) * between(by_degc, kt, partt, ELECTROLYTE_RATIO)
-        own_ohm = between(by_degc, kt, partt, RS_OHM) + electrolyte_ohm
-        terminals[SERIES_OHM, c] = ratio * own_ohm + cells[LINK_OHM, c]
-        # A cell with more resistance has less active surface, hence less exchange current.
-        slow = between(by_degc, kt, partt, INVERSE_A) / _room(negative)
-        fast = between(by_degc, kt, partt, INVERSE_B) / _room(positive)
-        terminals[SLOW_PER_A, c] = ratio * slow / between(salt, kn, partn, ROOT_RATIO)
-        terminals[FAST_PER_A, c] = ratio * fast / between(salt, kp, partp, ROOT_RATIO)
+        )
+        found[SLOW_GRADE, c] = 1.0 / (_room(negative) * between(salt, kn, partn, ROOT_RATIO))
+        found[FAST_GRADE, c] = 1.0 / (_room(positive) * between(salt, kp, partp, ROOT_RATIO))

@@ -3,7 +3,7 @@
 import numpy as np
 
 from hil.physics.cell_types import CellParameters
-from hil.physics.motion import advance, refresh_terminals, restore_energy
+from hil.physics.motion import advance, refresh_terminals
 from hil.physics.pack import ThermalNetwork, make_stack, pace_of
 from hil.physics.parameters import PackParameters, PackSpread
 from hil.physics.stack import EMF_V, SOC, Pace
@@ -70,7 +70,6 @@ class LoneCell:
 
     def _move_charge(self, soc_ratio: float) -> None:
         self._stack.state[SOC, 0] = soc_ratio
-        restore_energy(self._stack)
         refresh_terminals(self._stack)
 
     def force_degc(self, degc: float) -> None:

@@ -17,6 +17,9 @@ from hil.physics.stack import (
     Floats,
 )
 
+_SHORT = 0.01
+"""Up to here the series of exp(-x) that ``turn_hysteresis`` uses is within 2e-15."""
+
 
 @compiled
 def place_of_soc(soc: float) -> tuple[int, float]:
@@ -24,6 +27,13 @@ def place_of_soc(soc: float) -> tuple[int, float]:
     place = soc * SOC_STEPS
     k = min(max(math.floor(place), 0), SOC_STEPS - 1)
     return k, place - k
+
+
+@compiled
+def between(table: Floats, k: int, part: float, column: int) -> float:
+    """Return one column of a table between two of its rows."""
+    low = table[k, column]
+    return float(low + part * (table[k + 1, column] - low))
 
 
 @compiled
@@ -35,12 +45,11 @@ def equilibrium(by_soc: Floats, soc: float) -> tuple[float, float, float, float]
     """
     k, part = place_of_soc(soc)
     held = min(max(part, 0.0), 1.0)
-    low, high = by_soc[k], by_soc[k + 1]
     return (
-        low[OCV_V] + part * (high[OCV_V] - low[OCV_V]),
-        low[ENTROPIC] + held * (high[ENTROPIC] - low[ENTROPIC]),
-        low[HALF_LOOP_V] + held * (high[HALF_LOOP_V] - low[HALF_LOOP_V]),
-        low[KINETICS] + held * (high[KINETICS] - low[KINETICS]),
+        between(by_soc, k, part, OCV_V),
+        between(by_soc, k, held, ENTROPIC),
+        between(by_soc, k, held, HALF_LOOP_V),
+        between(by_soc, k, held, KINETICS),
     )
 
 
@@ -52,14 +61,29 @@ def stored_v(by_soc: Floats, soc: float) -> float:
     energy balance closes to rounding whatever the step.
     """
     k, part = place_of_soc(soc)
-    low, high = by_soc[k], by_soc[k + 1]
+    return stored_at(by_soc, k, part)
+
+
+@compiled
+def stored_at(by_soc: Floats, k: int, part: float) -> float:
+    """Return ``stored_v`` at a row and part of a row."""
     held = min(max(part, 0.0), 1.0)
-    rise_v = high[OCV_V] - low[OCV_V]
-    turn = high[ENTROPIC] - low[ENTROPIC]
+    rise_v = by_soc[k + 1, OCV_V] - by_soc[k, OCV_V]
+    turn = by_soc[k + 1, ENTROPIC] - by_soc[k, ENTROPIC]
     # The entropic part stops changing where the OCV goes on: its integral is a line from there.
-    entropic = part * low[ENTROPIC] + turn * (held * part - 0.5 * held * held)
-    stored = part * low[OCV_V] + 0.5 * part * part * rise_v - REFERENCE_K * entropic
-    return float(low[ENERGY_V] + stored / SOC_STEPS)
+    entropic = part * by_soc[k, ENTROPIC] + turn * (held * part - 0.5 * held * held)
+    stored = part * by_soc[k, OCV_V] + 0.5 * part * part * rise_v - REFERENCE_K * entropic
+    return float(by_soc[k, ENERGY_V] + stored / SOC_STEPS)
+
+
+@compiled
+def held_degc(degc: float) -> float:
+    """Return a temperature that the tables have: beyond -60 and 120 degC the nearer end.
+
+    What a cell shows is held there as well. A hotter one would show more voltage, hence make more
+    heat, hence be hotter: without end, and within a few steps of a short circuit no number.
+    """
+    return min(max(degc, COLDEST_DEGC), COLDEST_DEGC + DEGC_STEPS / STEPS_PER_K)
 
 
 @compiled
@@ -68,13 +92,6 @@ def place_of_degc(degc: float) -> tuple[int, float]:
     place = min(max((degc - COLDEST_DEGC) * STEPS_PER_K, 0.0), float(DEGC_STEPS))
     k = min(int(place), DEGC_STEPS - 1)
     return k, place - k
-
-
-@compiled
-def between(table: Floats, k: int, part: float, column: int) -> float:
-    """Return one column of a table between two of its rows."""
-    low = table[k, column]
-    return float(low + part * (table[k + 1, column] - low))
 
 
 @compiled
@@ -99,4 +116,10 @@ def turn_hysteresis(h: float, moved: float, span: float) -> float:
     """
     if moved == 0.0:
         return h
-    return relax(h, math.copysign(1.0, moved), math.exp(-abs(moved) / span))
+    x = abs(moved) / span
+    if x > _SHORT:
+        left = math.exp(-x)
+    else:
+        # Most steps move little: five terms of the series are then as good as the exponential.
+        left = 1.0 - x * (1.0 - x / 2.0 * (1.0 - x / 3.0 * (1.0 - x / 4.0 * (1.0 - x / 5.0))))
+    return relax(h, math.copysign(1.0, moved), left)

@@ -8,19 +8,19 @@ from typing import TypeAlias
 
 import numpy as np
 
-from hil.physics.motion import refresh_terminals, restore_energy
+from hil.physics.motion import refresh_terminals
 from hil.physics.noise import noise_row
 from hil.physics.parameters import PackParameters
 from hil.physics.stack import (
     CAPACITY_AH,
     GRADIENT_J,
+    LEAK_A,
     LEAKAGE_A,
     LINK_OHM,
     OFFSET_K,
     RESISTANCE_RATIO,
     SLOW_TERMS,
     SOC,
-    SURFACE_V,
     CellTables,
     Floats,
     Pace,
@@ -109,8 +109,7 @@ def make_stack(
     apply_overrides(pack, overrides or {}, cells, state)
     degc = np.full(pack.cells + 1, float(pack.initial_temperature_degc))
     degc[:-1] += cells[OFFSET_K]
-    stack = Stack(state, slow, degc, np.zeros((SURFACE_V + 1, pack.cells)), cells, tables)
-    restore_energy(stack)
+    stack = Stack(state, slow, degc, np.zeros((LEAK_A + 1, pack.cells)), cells, tables)
     refresh_terminals(stack)
     return stack
 

@@ -10,30 +10,35 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hil.physics.motion import advance, open_circuit
+from hil.physics.motion import BEYOND_ALL, advance, look_ahead, open_circuit
 from hil.physics.pack import Overrides, ThermalNetwork, age_stack, make_stack, pace_of
 from hil.physics.parameters import PackParameters
 from hil.physics.stack import (
     CAPACITY_AH,
+    CIRCUIT,
+    COLDEST_DEGC,
+    DEGC_STEPS,
     DELIVERED_J,
     EMF_V,
+    FAST_PER_A,
     GRADIENT_J,
     HEAT_J,
     HYSTERESIS,
     LEAKAGE_A,
     LEAKED_AS,
+    MAX_SUBSTEP_S,
     PENDING_J,
     REFERENCE_DEGC,
     RESISTANCE_RATIO,
     SOC,
+    STEPS_PER_K,
     Floats,
 )
 from hil.physics.tables import tabulate
 from hil.physics.terminals import cell_voltages, limited_current, power_current
 from hil.physics.wear import CADENCE_S, Ageing, age, count
 
-MAX_SUBSTEP_S = 10.0
-"""A longer step is cut: what is not linear is taken at a step's start."""
+LONGEST_STEP_S = 366 * 86400.0
 
 
 class Truth(NamedTuple):
@@ -103,8 +108,10 @@ class Plant:
 
     def _prepare(self, dt_s: float) -> None:
         """Cut a step into equal parts of at most 10 s and fetch their thermal propagators."""
-        if not 0.0 < dt_s < math.inf:
-            raise ValueError(f"a step of {dt_s} s: it must be finite and above zero")
+        if not 0.0 < dt_s <= LONGEST_STEP_S:
+            raise ValueError(
+                f"a step of {dt_s} s: it must be finite and above zero, at most a year"
+            )
         self._substeps = math.ceil(dt_s / MAX_SUBSTEP_S)
         self._pace = pace_of(self._stack.tables, self._network, dt_s / self._substeps)
         self._prepared_s = dt_s
@@ -115,7 +122,8 @@ class Plant:
         """Move on by ``dt_s`` at constant stack current, bleed currents and ambient temperature.
 
         ``bleed_a`` (cells,) is averaged over the step and discharges the cell. Raises ValueError,
-        with the pack's state unchanged, for a step, current or temperature that is not finite.
+        with the pack's state unchanged, for a step, current or temperature that is not finite or
+        beyond all that is real.
         """
         if dt_s != self._prepared_s:
             self._prepare(dt_s)
@@ -132,7 +140,8 @@ class Plant:
         )
         if not moved:
             self._bleed_a[:] = 0.0
-            raise ValueError(f"not finite: {current_a} A, {ambient_degc} degC, bleed {bleed_a}")
+            found = f"{current_a} A, {ambient_degc} degC, bleed {bleed_a}"
+            raise ValueError(f"not finite, or beyond {BEYOND_ALL:g}: {found}")
         self._current_a = float(current_a)
         if self.ageing is not None:
             self._age(self.ageing, dt_s)
@@ -196,8 +205,12 @@ class Plant:
     def _limited(self, wanted_a: float, *, mean_v: float, max_v: float, min_v: float) -> float:
         """Return the current nearest to ``wanted_a`` that keeps the limits."""
         limits = (float(mean_v), float(max_v), float(min_v))
+        terminals = self._terminals
+        if self._stack.tables.kind != CIRCUIT and self._prepared_s > 0.0:
+            terminals = np.empty((FAST_PER_A + 1, self.cells))
+            look_ahead(self._stack, self._pace, terminals)
         # + 0.0 turns the -0.0 of "no charge" into 0.0, so that records show one zero.
-        return float(limited_current(self._terminals, self._bleed_a, wanted_a, *limits)) + 0.0
+        return float(limited_current(terminals, self._bleed_a, wanted_a, *limits)) + 0.0
 
     # --- what only the plant knows -----------------------------------------------------------
 
@@ -226,8 +239,9 @@ class Plant:
 
     def _at_rest(self) -> tuple[Floats, Floats]:
         """Return OCV at 25 degC and what the terminals would settle at here (cells,) each."""
-        state, degc = self._stack.state, self._stack.degc[:-1]
-        tables = self._stack.tables
+        state, tables = self._stack.state, self._stack.tables
+        hottest_degc = COLDEST_DEGC + DEGC_STEPS / STEPS_PER_K
+        degc = np.clip(self._stack.degc[:-1], COLDEST_DEGC, hottest_degc)
         ocv_v, entropic, loop_v = np.array([open_circuit(tables, float(s)) for s in state[SOC]]).T
         rested_v = ocv_v + (degc - REFERENCE_DEGC) * entropic + state[HYSTERESIS] * loop_v
         return ocv_v, rested_v

@@ -29,11 +29,17 @@ SOC, HYSTERESIS, LEAKED_AS, HEAT_J, DELIVERED_J, PENDING_J, GRADIENT_J = range(7
 # cell sits above the pack's own temperature without load (the imposed gradient).
 CAPACITY_AH, RESISTANCE_RATIO, LEAKAGE_A, LINK_OHM, OFFSET_K = range(5)
 
-# Rows of a stack seen from its terminals at one instant, (7, cells): V = EMF - drop(I). Solves
-# for a current need the first five only, so tables and exponentials stay out of their loops.
-# STORED_V is the chemical energy per charge of the whole cell, a function of charge alone; SURFACE_V
-# is U - T dU/dT at the surface of the particles, where the reaction takes place.
-EMF_V, SERIES_OHM, THERMAL_V, SLOW_PER_A, FAST_PER_A, STORED_V, SURFACE_V = range(7)
+# Rows of a stack seen from its terminals at one instant, (8, cells): V = EMF - drop(I). Solves
+# for a current need the first five only: tables and exponentials stay out of their loops.
+# STORED_V is the chemical energy per charge of the whole cell, a function of charge; SURFACE_V
+# is U - T dU/dT at the surface of the particles, where the reaction takes place; LEAK_A what a cell
+# loses by itself.
+EMF_V, SERIES_OHM, THERMAL_V, SLOW_PER_A, FAST_PER_A, STORED_V, SURFACE_V, LEAK_A = range(8)
+
+# Rows of what charge and slow terms alone say of a cell, (6, cells): ``motion.show`` makes
+# terminals of it at a temperature. Voltage at 25 degC and its change with temperature, what salt adds per
+# thermal voltage, its resistance at 25 degC, and the factors on both inverse exchange currents.
+REST_V, REST_V_PER_K, JUNCTION, SALT_OHM, SLOW_GRADE, FAST_GRADE = range(6)
 
 # Columns of the table over state of charge, (401, 5).
 OCV_V, ENTROPIC, HALF_LOOP_V, KINETICS, ENERGY_V = range(5)
@@ -76,6 +82,10 @@ PARTICLE_MODES, SALT_MODES = 8, 4
 SALT_FIRST = 2 * PARTICLE_MODES
 SLOW_TERMS = (2, SALT_FIRST + SALT_MODES)
 """How many slow terms a circuit and a diffusion cell have."""
+
+
+MAX_SUBSTEP_S = 10.0
+"""A step of the bench that is longer is cut: what is not linear is taken at a step's start."""
 
 
 class CellTables(NamedTuple):

@@ -54,10 +54,26 @@ def cell_drop_ohm(terminals: Floats, c: int, current_a: float) -> float:
 
 
 @compiled
+def own_voltages(terminals: Floats, cell_a: Floats, out_v: Floats) -> None:
+    """Write the voltage at every cell's sense point for its own current into ``out_v`` (cells,).
+
+    Two loops: roots and products of the first can be taken side by side, logarithms cannot.
+    """
+    n = cell_a.shape[0]
+    for c in range(n):
+        x = abs(terminals[SLOW_PER_A, c] * cell_a[c])
+        y = abs(terminals[FAST_PER_A, c] * cell_a[c])
+        out_v[c] = (x + math.sqrt(1.0 + x * x)) * (y + math.sqrt(1.0 + y * y))
+    for c in range(n):
+        transfer_v = math.copysign(terminals[THERMAL_V, c] * math.log(out_v[c]), cell_a[c])
+        drop_v = cell_a[c] * terminals[SERIES_OHM, c] + transfer_v
+        out_v[c] = terminals[EMF_V, c] - drop_v
+
+
+@compiled
 def cell_voltages(terminals: Floats, bleed_a: Floats, current_a: float, out_v: Floats) -> None:
     """Write the voltage at every cell's sense point for a stack current into ``out_v``."""
-    for c in range(out_v.shape[0]):
-        out_v[c] = terminals[EMF_V, c] - cell_drop_v(terminals, c, current_a + bleed_a[c])
+    own_voltages(terminals, bleed_a + current_a, out_v)
 
 
 # --- the current that does what is asked -----------------------------------------------------

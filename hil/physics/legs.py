@@ -1,0 +1,434 @@
+"""Many packs moved on from one decision to the next: the compiled loops of ``batch``.
+
+A leg is the time between two decisions. In it the demand (a current or a power), the ambient and
+the bleeds' duty stand still; currents, voltages and temperatures do not. The packs are moved by the
+same ``motion.move`` as the bench's plant; here stands only what the bench leaves to its tick: which
+current answers the demand within the termination, and how long a step may be.
+
+An error-controlled leg is cut into halves of halves. A step takes the current that the last two say
+it will have in its middle; where the end shows another one, the step was too long by the charge of
+the difference, and is taken back and halved.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from hil.physics.compiled import compiled, compiled_without_lock
+from hil.physics.motion import SCRATCH, bleed_heat, look_ahead, move
+from hil.physics.protection import Rules, permitted
+from hil.physics.stack import (
+    CAPACITY_AH,
+    EMF_V,
+    FAST_PER_A,
+    SERIES_OHM,
+    SLOW_PER_A,
+    THERMAL_V,
+    CellTables,
+    Floats,
+    Pace,
+    Stack,
+)
+from hil.physics.terminals import limited_current, own_voltages
+from hil.physics.wear import Ageing, Laws, adds_up, age, turn_or_close
+
+CURRENT, POWER = range(2)
+"""What a demand is: A or W, + in discharge."""
+
+# What a leg adds up for every pack, (packs, 7).
+DISCHARGED_AS, CHARGED_AS, HIGHEST_V, LOWEST_V, REFUSED_S, STEPS, TAKEN_BACK = range(7)
+SUMS = 7
+
+# What flows in a pack, (packs, 3): the current of now, how fast it changes (A/s), and the demand
+# that it answered.
+FLOWS_A, CHANGES_A_PER_S, ANSWERED = range(3)
+
+FULL, HELD = 4, 5
+"""Places of the latches behind the protections' four: whether a charge was ended by its taper, and
+whether a limit holds the current of now."""
+
+_NEVER_BACK, _EASY = 0.0, 0.2
+"""A tolerance that takes no step back; which part of the tolerance lets the next step be longer."""
+
+
+class Fleet(NamedTuple):
+    """Packs of one kind: the arrays of ``Stack`` with an axis of packs before the others.
+
+    ``latches`` (packs, 6), ``sums`` (packs, 7) and ``flow`` (packs, 3) as named above; ``bled_as``
+    (packs, cells) is what bleeds took, ``seen_v`` (packs, cells) the voltages of the last step,
+    ``level`` (packs,) how finely the last leg had to be cut. ``aged`` (packs, 11, cells) and
+    ``counter`` (packs, 50) are ``wear``'s, with no row where nothing ages.
+    """
+
+    state: Floats
+    slow: Floats
+    degc: Floats
+    terminals: Floats
+    cells: Floats
+    tables: CellTables
+    latches: Floats
+    sums: Floats
+    flow: Floats
+    bled_as: Floats
+    seen_v: Floats
+    level: Floats
+    laws: Laws
+    aged: Floats
+    counter: Floats
+
+
+class Paces(NamedTuple):
+    """``Pace`` of every level, stacked: level 0 is the whole leg, every next one half of it."""
+
+    dt_s: Floats
+    decay: Floats
+    gain: Floats
+    slow_decay: Floats
+    slow_gain: Floats
+
+
+class Leg(NamedTuple):
+    """What stands still in a leg: one value a pack (packs,), bleeds (packs, cells).
+
+    ``bleed_s`` is the bleeds' mean conductance, duty and leads included. ``mean_v``, ``max_v`` and
+    ``min_v`` are what a charger holds and where a discharge ends; a charge whose current falls
+    below ``taper_per_h`` of the capacity at its limits has ended.
+    """
+
+    mode: int
+    demand: Floats
+    ambient_degc: Floats
+    bleed_s: Floats
+    bleed_heat_ratio: float
+    mean_v: float
+    max_v: float
+    min_v: float
+    taper_per_h: float
+    rules: Rules
+
+
+@compiled
+def stack_of(fleet: Fleet, p: int) -> Stack:
+    """Return pack ``p`` as a stack; a view."""
+    state, slow, degc = fleet.state[p], fleet.slow[p], fleet.degc[p]
+    return Stack(state, slow, degc, fleet.terminals[p], fleet.cells[p], fleet.tables)
+
+
+@compiled
+def pace_of_level(paces: Paces, level: int) -> Pace:
+    """Return the pace of one level; a view."""
+    slow_decay, slow_gain = paces.slow_decay[level], paces.slow_gain[level]
+    return Pace(paces.dt_s[level], paces.decay[level], paces.gain[level], slow_decay, slow_gain)
+
+
+@compiled
+def ageing_of(fleet: Fleet, p: int) -> Ageing:
+    """Return the ageing of pack ``p``; a view."""
+    soc, stored_v = fleet.state[p, 0], fleet.terminals[p, 5]
+    capacity_ah, resistance_ratio = fleet.cells[p, 0], fleet.cells[p, 1]
+    aged, counter = fleet.aged[p], fleet.counter[p]
+    degc = fleet.degc[p]
+    return Ageing(fleet.laws, aged, counter, soc, degc, stored_v, capacity_ah, resistance_ratio)
+
+
+@compiled
+def current_near(terminals: Floats, bleed_a: Floats, power_w: float, near_a: float) -> float:
+    """Return the current at which the stack gives ``power_w``, from one that is near; NaN for none.
+
+    Newton, as ``terminals.power_current``; from the last step's current it takes one or two rounds.
+    """
+    current_a = near_a
+    for _ in range(40):
+        total_v, total_ohm = 0.0, 0.0
+        for c in range(bleed_a.shape[0]):
+            a = current_a + bleed_a[c]
+            ohm, thermal_v = terminals[SERIES_OHM, c], terminals[THERMAL_V, c]
+            x, y = terminals[SLOW_PER_A, c] * a, terminals[FAST_PER_A, c] * a
+            rx, ry = math.sqrt(1.0 + x * x), math.sqrt(1.0 + y * y)
+            transfer = math.copysign(math.log((abs(x) + rx) * (abs(y) + ry)), a)
+            total_v += terminals[EMF_V, c] - a * ohm - thermal_v * transfer
+            per_a = terminals[SLOW_PER_A, c] / rx + terminals[FAST_PER_A, c] / ry
+            total_ohm += ohm + thermal_v * per_a
+        slope_v = total_v - current_a * total_ohm
+        if not slope_v > 0.0:
+            return math.nan
+        change_a = (power_w - current_a * total_v) / slope_v
+        current_a += change_a
+        if abs(change_a) <= 1e-9 * abs(current_a):
+            break
+    return current_a
+
+
+@compiled
+def _voltages(
+    terminals: Floats, bleed_a: Floats, current_a: float, own_a: Floats, at_v: Floats
+) -> None:
+    """Fill ``own_a`` and ``at_v`` (cells,) with the cells' own currents and voltages."""
+    for c in range(own_a.shape[0]):
+        own_a[c] = bleed_a[c] + current_a
+    own_voltages(terminals, own_a, at_v)
+
+
+@compiled
+def _spread(at_v: Floats) -> tuple[float, float, float]:
+    """Return lowest, highest and mean of voltages."""
+    lowest_v, highest_v, total_v = at_v[0], at_v[0], 0.0
+    for v in at_v:
+        lowest_v, highest_v = min(lowest_v, v), max(highest_v, v)
+        total_v += v
+    return lowest_v, highest_v, total_v / at_v.shape[0]
+
+
+@compiled
+def _smallest(row: Floats, n: int) -> float:
+    """Return the smallest of the first ``n`` values."""
+    smallest = row[0]
+    for c in range(n):
+        smallest = min(smallest, row[c])
+    return float(smallest)
+
+
+@compiled
+def _answer(
+    leg: Leg,
+    p: int,
+    stack: Stack,
+    latches: Floats,
+    pace: Pace,
+    bleed_a: Floats,
+    own_a: Floats,
+    at_v: Floats,
+    near_a: float,
+    dt_s: float,
+) -> float:
+    """Return the current that answers a pack's demand within all its limits; moves the latches.
+
+    ``at_v`` (cells,) holds the voltages that the protections have seen, and on return those at the
+    answer, with ``own_a`` (cells,) the cells' currents. The charge that its taper has ended begins
+    again after the next discharge.
+    """
+    lowest_v, highest_v, _ = _spread(at_v)
+    terminals, wanted_a, n = stack.terminals, leg.demand[p], at_v.shape[0]
+    if leg.mode == POWER and wanted_a != 0.0:
+        wanted_a = current_near(terminals, bleed_a, wanted_a, near_a)
+        if not math.isfinite(wanted_a):
+            wanted_a = 0.0  # no current gives that much: the inverter lets go
+    capacity_ah = _smallest(stack.cells[CAPACITY_AH], n)
+    coldest_degc = _smallest(stack.degc, n)
+    current_a = permitted(
+        leg.rules, latches, highest_v, lowest_v, coldest_degc, capacity_ah, wanted_a, dt_s
+    )
+    if current_a > 0.0:
+        latches[FULL] = 0.0
+    elif latches[FULL] > 0.0:
+        current_a = 0.0
+    latches[HELD] = 0.0
+    _voltages(terminals, bleed_a, current_a, own_a, at_v)
+    lowest_v, highest_v, mean_v = _spread(at_v)
+    too_full = current_a < 0.0 and (highest_v > leg.max_v or mean_v > leg.mean_v)
+    if not too_full and not (current_a > 0.0 and lowest_v < leg.min_v):
+        return current_a
+    ahead = np.empty((FAST_PER_A + 1, n))
+    look_ahead(stack, pace, ahead)
+    latches[HELD] = 1.0
+    held_a = limited_current(ahead, bleed_a, current_a, leg.mean_v, leg.max_v, leg.min_v)
+    if current_a < 0.0 and abs(held_a) < leg.taper_per_h * capacity_ah:
+        latches[FULL], held_a = 1.0, 0.0
+    _voltages(terminals, bleed_a, held_a, own_a, at_v)
+    return held_a
+
+
+@compiled
+def _middle_a(current_a: float, change_a: float, held: bool) -> float:  # noqa: FBT001 - compiled
+    """Return the current half a step on, if it goes on as it did; never past zero.
+
+    One that a limit holds may fall on the way, never rise: that would pass the limit.
+    """
+    middle_a = current_a + 0.5 * change_a
+    if middle_a * current_a <= 0.0 or (held and abs(middle_a) > abs(current_a)):
+        return current_a
+    return middle_a
+
+
+@compiled
+def _book(
+    sums: Floats, current_a: float, wanted: float, at_v: tuple[float, float, float], dt_s: float
+) -> None:
+    """Add a step to what a leg adds up; ``at_v`` are its lowest, highest and mean voltage."""
+    sums[DISCHARGED_AS] += max(current_a, 0.0) * dt_s
+    sums[CHARGED_AS] += max(-current_a, 0.0) * dt_s
+    sums[LOWEST_V] = min(sums[LOWEST_V], at_v[0])
+    sums[HIGHEST_V] = max(sums[HIGHEST_V], at_v[1])
+    sums[STEPS] += 1.0
+    if current_a == 0.0 and wanted != 0.0:
+        sums[REFUSED_S] += dt_s
+
+
+@compiled
+def _bleed(conductance: Floats, at_v: Floats, out_a: Floats) -> None:
+    """Fill ``out_a`` (cells,) with the mean currents of the bleeds."""
+    for c in range(out_a.shape[0]):
+        out_a[c] = conductance[c] * at_v[c]
+
+
+@compiled
+def _kept_size(stack: Stack) -> int:
+    """Return how many numbers a step changes in a stack."""
+    return int(stack.state.size + stack.slow.size + stack.terminals.size + stack.degc.size)
+
+
+@compiled
+def _keep(stack: Stack, kept: Floats) -> None:
+    """Write all that a step changes in a stack to ``kept``."""
+    at = 0
+    for rows in (stack.state, stack.slow, stack.terminals):
+        flat = rows.reshape(rows.size)
+        kept[at : at + flat.size] = flat
+        at += flat.size
+    kept[at : at + stack.degc.size] = stack.degc
+
+
+@compiled
+def _take_back(stack: Stack, kept: Floats) -> None:
+    """Undo a step."""
+    at = 0
+    for rows in (stack.state, stack.slow, stack.terminals):
+        rows.reshape(rows.size)[:] = kept[at : at + rows.size]
+        at += rows.size
+    stack.degc[:] = kept[at : at + stack.degc.size]
+
+
+@compiled
+def _accept(
+    fleet: Fleet,
+    p: int,
+    leg: Leg,
+    through_a: float,
+    spread_v: tuple[float, float, float],
+    dt_s: float,
+) -> None:
+    """Book a step that stands: sums, bleeds' charge, cycles."""
+    _book(fleet.sums[p], through_a, leg.demand[p], spread_v, dt_s)
+    if fleet.counter.shape[0] and not adds_up(fleet.counter[p], through_a, dt_s):
+        turn_or_close(ageing_of(fleet, p), through_a, dt_s)
+
+
+@compiled
+def _run_pack(fleet: Fleet, p: int, leg: Leg, paces: Paces, steps: int, tolerance: float) -> None:
+    """Move pack ``p`` through a leg of ``steps`` shortest steps; ``tolerance`` 0: only those."""
+    stack = stack_of(fleet, p)
+    n = stack.state.shape[1]
+    scratch, kept = np.empty((SCRATCH, n + 1)), np.empty(_kept_size(stack))
+    extra_w, bleed_a, own_a, at_v = np.empty(n + 1), np.empty(n), np.empty(n), np.empty(n)
+    controlled, finest = tolerance > _NEVER_BACK, paces.dt_s.shape[0] - 1
+    level = int(fleet.level[p]) if controlled else finest
+    flow, conductance, latches = fleet.flow[p], leg.bleed_s[p], fleet.latches[p].copy()
+    change = flow[CHANGES_A_PER_S] if flow[ANSWERED] == leg.demand[p] else 0.0
+    capacity_as = 3600.0 * _smallest(stack.cells[CAPACITY_AH], n)
+    at_v[:] = fleet.seen_v[p]
+    _bleed(conductance, at_v, bleed_a)
+    pace = pace_of_level(paces, level)
+    current_a = _answer(leg, p, stack, latches, pace, bleed_a, own_a, at_v, flow[FLOWS_A], 0.0)
+    fleet.latches[p] = latches
+    done = 0
+    while done < steps:
+        pace = pace_of_level(paces, level)
+        part, dt_s, through_a = 1 << (finest - level), pace.dt_s, current_a
+        if controlled:
+            _keep(stack, kept)
+            through_a = _middle_a(current_a, change * dt_s, latches[HELD] > 0.0)
+            if through_a != current_a:
+                _voltages(stack.terminals, bleed_a, through_a, own_a, at_v)
+        bleed_heat(bleed_a, at_v, leg.bleed_heat_ratio, extra_w)
+        move(stack, pace, own_a, at_v, extra_w, leg.ambient_degc[p], scratch)
+        spread_v = _spread(at_v)
+        end_a = _answer(leg, p, stack, latches, pace, bleed_a, own_a, at_v, through_a, dt_s)
+        error = abs(through_a - 0.5 * (current_a + end_a)) * dt_s / capacity_as
+        if controlled and error > tolerance and level < finest:
+            _take_back(stack, kept)
+            latches[:] = fleet.latches[p]
+            _voltages(stack.terminals, bleed_a, current_a, own_a, at_v)
+            level += 1
+            fleet.sums[p, TAKEN_BACK] += 1.0
+            continue
+        fleet.latches[p] = latches
+        _accept(fleet, p, leg, through_a, spread_v, dt_s)
+        for c in range(n):
+            fleet.bled_as[p, c] += bleed_a[c] * dt_s
+        change = (end_a - current_a) / dt_s
+        current_a, done = end_a, done + part
+        _bleed(conductance, at_v, bleed_a)
+        for c in range(n):
+            own_a[c] = bleed_a[c] + current_a
+        if controlled and error < _EASY * tolerance and level > 0 and done % (2 * part) == 0:
+            level -= 1
+    flow[FLOWS_A], flow[CHANGES_A_PER_S], flow[ANSWERED] = current_a, change, leg.demand[p]
+    fleet.seen_v[p], fleet.level[p] = at_v, level
+
+
+@compiled_without_lock
+def run_packs(
+    fleet: Fleet, leg: Leg, paces: Paces, steps: int, tolerance: float, first: int, last: int
+) -> None:
+    """Move packs ``first`` to ``last`` - 1 through a leg of ``steps`` of the shortest pace.
+
+    ``tolerance`` 0 takes all of them; any other is the state of charge that a longer step may be
+    off by for having taken its current as constant.
+
+    Packs do not touch each other, and the interpreter's lock is not held: any number of threads may
+    each take their own.
+    """
+    for p in range(first, last):
+        _run_pack(fleet, p, leg, paces, steps, tolerance)
+
+
+@compiled_without_lock
+def impose_packs(
+    fleet: Fleet,
+    pace: Pace,
+    current_a: Floats,
+    bleed_a: Floats,
+    ambient_degc: Floats,
+    bleed_heat_ratio: float,
+    steps: int,
+) -> None:
+    """Move all packs on at given currents (packs,), bleeds (packs, cells) and air (packs,).
+
+    No demand is answered and nothing protects: what a bench recorded is done once more.
+    """
+    n = bleed_a.shape[1]
+    scratch, extra_w, own_a, at_v = (
+        np.empty((SCRATCH, n + 1)),
+        np.empty(n + 1),
+        np.empty(n),
+        np.empty(n),
+    )
+    for p in range(bleed_a.shape[0]):
+        stack = stack_of(fleet, p)
+        for _ in range(steps):
+            _voltages(stack.terminals, bleed_a[p], current_a[p], own_a, at_v)
+            bleed_heat(bleed_a[p], at_v, bleed_heat_ratio, extra_w)
+            move(stack, pace, own_a, at_v, extra_w, ambient_degc[p], scratch)
+        _voltages(stack.terminals, bleed_a[p], current_a[p], own_a, at_v)
+        if fleet.counter.shape[0] and not adds_up(
+            fleet.counter[p], current_a[p], steps * pace.dt_s
+        ):
+            turn_or_close(ageing_of(fleet, p), current_a[p], steps * pace.dt_s)
+        fleet.seen_v[p] = at_v
+        fleet.flow[p, FLOWS_A] = current_a[p]
+
+
+@compiled_without_lock
+def show_packs(fleet: Fleet, current_a: Floats, bleed_a: Floats, out_v: Floats) -> None:
+    """Fill ``out_v`` (packs, cells) with what cells would show at these currents now."""
+    own_a = np.empty(bleed_a.shape[1])
+    for p in range(bleed_a.shape[0]):
+        _voltages(fleet.terminals[p], bleed_a[p], current_a[p], own_a, out_v[p])
+
+
+@compiled_without_lock
+def age_packs(fleet: Fleet, dt_s: float, first: int, last: int) -> None:
+    """Let packs age by ``dt_s`` at their present state."""
+    for p in range(first, last):
+        age(ageing_of(fleet, p), dt_s)
