@@ -34,7 +34,7 @@ from hil.physics.protection import QUIET, rules_of
 from hil.physics.stack import CAPACITY_AH, MAX_SUBSTEP_S, SOC, Floats, Stack
 from hil.physics.tables import tabulate
 from hil.physics.termination import Termination
-from hil.physics.wear import AGED_ROWS, Ageing, CADENCE_S, COUNTER_LENGTH, Laws
+from hil.physics.wear import AGED_ROWS, CADENCE_S, COUNTER_LENGTH, Ageing, Laws
 
 FINEST = 7
 """Error control cuts a leg into at most 2^7 steps: under a second of a leg of two minutes."""
@@ -122,9 +122,9 @@ class Batch:
         """Move the packs of ``part`` on by ``duration_s``.
 
         ``demand`` (A or W, + in discharge) and ``ambient_degc`` are one for all or (packs,);
-        ``bleed_s`` (packs, cells) is the mean conductance of the bleeds, in siemens. Different
-        parts may be moved by different threads; then call ``finish_leg`` once they are all done. Raises
-        ValueError for inputs that are not finite or do not fit.
+        ``bleed_s`` (packs, cells) is the mean conductance of the bleeds, in siemens. Threads may
+        each move another part; call ``finish_leg`` once all are done. Raises ValueError for inputs
+        that are not finite or do not fit.
         """
         leg = self._leg(demand, ambient_degc, bleed_s, kind)
         if not 0.0 < duration_s < math.inf:

@@ -68,5 +68,5 @@ def compiled(function: _F) -> _F:
 
 
 def compiled_without_lock(function: _F) -> _F:
-    """Do the same for a loop over many packs that threads may share: it lets go of Python's lock."""
+    """Do the same for a loop over many packs: it lets go of the lock, so that threads may share."""
     return cast("_F", njit(cache=True, nogil=True)(function))

@@ -36,9 +36,9 @@ CAPACITY_AH, RESISTANCE_RATIO, LEAKAGE_A, LINK_OHM, OFFSET_K = range(5)
 # loses by itself.
 EMF_V, SERIES_OHM, THERMAL_V, SLOW_PER_A, FAST_PER_A, STORED_V, SURFACE_V, LEAK_A = range(8)
 
-# Rows of what charge and slow terms alone say of a cell, (6, cells): ``motion.show`` makes
-# terminals of it at a temperature. Voltage at 25 degC and its change with temperature, what salt adds per
-# thermal voltage, its resistance at 25 degC, and the factors on both inverse exchange currents.
+# Rows of what charge and slow terms alone say of a cell, (6, cells), of which ``motion.show`` makes
+# terminals at a temperature: voltage at 25 degC and its change with temperature, what the salt adds
+# per thermal voltage, its resistance at 25 degC, the factors on both inverse exchange currents.
 REST_V, REST_V_PER_K, JUNCTION, SALT_OHM, SLOW_GRADE, FAST_GRADE = range(6)
 
 # Columns of the table over state of charge, (401, 5).
