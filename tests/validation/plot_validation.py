@@ -59,7 +59,7 @@ def plot_case(one: Held, path: Path) -> None:
 
 def plot_by_temperature(path: Path) -> None:
     """Draw every case of both halves: voltage error over temperature, kinds by colour."""
-    figure, axes = plt.subplots(figsize=(7, 4))
+    figure, axes = plt.subplots(figsize=(8, 4))
     for half, marker in (("fit", "o"), ("unseen", "^")):
         for kind in KINDS:
             cases = [one for one in held(half) if one.kind == kind]
@@ -72,7 +72,7 @@ def plot_by_temperature(path: Path) -> None:
     axes.set_xlabel("degC; validated against a model, not against measured cells")
     axes.set_ylabel("mV RMS over 5 to 97 %")
     axes.grid(which="both", alpha=0.3)
-    axes.legend(fontsize=7, ncols=2)
+    axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
     save(figure, path)
 
 

@@ -51,9 +51,9 @@ def test_no_case_stands_in_both_halves() -> None:
     assert sorted(halves[0] | halves[1]) == sorted(f"{c['name']}.csv" for c in index()["cases"])
 
 
-BEYOND_A_SINGLE_PARTICLE_PER_H = 0.75
-"""Full cycles above this rate: PyBaMM's own SPMe, unreduced and on the same mesh, is 5.5 mV from
-the DFN where a warm cell is emptied at 1C (docs/physics.md), so a reduced one cannot be at 4."""
+FAST_PER_H = 0.75
+"""Full cycles above this rate are held apart. The promise names no rate: this line was drawn when
+1C was seen to miss it. On ``cycle_25degc_1c_0p5c`` PyBaMM's own SPMe misses it too, by as much."""
 
 
 def over(cases: Iterable[Held]) -> dict[str, float | None]:
@@ -68,7 +68,7 @@ def over(cases: Iterable[Held]) -> dict[str, float | None]:
 
 
 def is_fast_cycle(one: Held) -> bool:
-    return one.kind == "cycle" and one.rate_per_h > BEYOND_A_SINGLE_PARTICLE_PER_H
+    return one.kind == "cycle" and one.rate_per_h > FAST_PER_H
 
 
 @pytest.mark.parametrize("kind", ["day", "pulses", "rest", "cycle", "top"])
@@ -78,24 +78,24 @@ def test_voltage_between_5_and_97_percent(kind: str) -> None:
     assert not over(cases)
 
 
-def over_above_97(cases: Iterable[Held]) -> dict[str, float]:
-    """Return the cases whose charge is further off at the top than promised, in percent."""
-    shifts = {one.name: one.errors.dsoc_pct or 0.0 for one in cases}
-    return {name: shift for name, shift in shifts.items() if shift > 0.5}
-
-
-def test_charge_above_97_percent() -> None:
-    assert not over_above_97(one for one in held("unseen") if not is_fast_cycle(one))
-
-
-@pytest.mark.xfail(reason="falls short: a single particle is 5.5 mV from the DFN at 1C")
+@pytest.mark.xfail(reason="falls short: 1C cycles are 5.7 mV off; PyBaMM's own SPMe is 5.5 there")
 def test_voltage_of_full_cycles_at_1c() -> None:
     assert not over(one for one in held("unseen") if is_fast_cycle(one))
 
 
-@pytest.mark.xfail(reason="falls short: 0.53 % where a charge at 1C and 50 degC reaches 97 %")
-def test_charge_above_97_percent_in_full_cycles_at_1c() -> None:
-    assert not over_above_97(one for one in held("unseen") if is_fast_cycle(one))
+def furthest_above_97(half: str) -> float:
+    """Return the largest error of charge above 97 % in a half, in percent."""
+    return max(one.errors.dsoc_pct or 0.0 for one in held(half))
+
+
+@pytest.mark.xfail(reason="falls short: up to 0.53 % (0.61 in the other half), at the knee's foot")
+def test_charge_above_97_percent() -> None:
+    assert furthest_above_97("unseen") <= 0.5
+
+
+def test_charge_above_97_percent_gets_no_worse_than_it_is() -> None:
+    """Not what is promised, but what stands: so that the shortfall cannot grow unseen."""
+    assert max(furthest_above_97("unseen"), furthest_above_97("fit")) < 0.65
 
 
 def test_temperature() -> None:
