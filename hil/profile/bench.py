@@ -32,8 +32,8 @@ from hil.core.recorded import UNLESS_DEFAULT
 from hil.core.wiring import Channel, NtcWire, ShuntWire, WiringPlan
 from hil.physics.board import BoardDesign
 from hil.ports import Firmware
+from hil.profile.bases import BOARD, on_top, whole_tree
 from hil.profile.conditions import nearest
-from hil.profile.designs import design_tree, on_top
 from hil.profile.entries import LIMITS
 from hil.profile.files import find
 from hil.profile.forms import (
@@ -426,7 +426,7 @@ def _put_design_in(tree: Table, root: Path | None) -> str:
     if not isinstance(board, Table) or not isinstance(board.get("design"), Text):
         return ""
     name: Text = board.pop("design")
-    design = on_top(design_tree(name, root, name.mark, "board"), board)
+    design = on_top(whole_tree(name, BOARD, root, name.mark, "board"), board)
     tree.put("board", design, tree.keys_at["board"])
     return str(name)
 

@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 from hil.core.errors import ConfigErrors
 from hil.physics.cell_types import CellParameters, CircuitCell, DiffusionCell
 from hil.physics.climate import Climate
+from hil.profile.bases import CELL, whole_tree
 from hil.profile.check import profile_errors
 from hil.profile.conditions import nearest
 from hil.profile.entries import ProfileForm, numbered
@@ -67,12 +68,11 @@ def load_profile(
 
 def load_cell(name: str, root: Path | None = None) -> CellParameters:
     """Return a cell type of ``root/cells``. Raises ConfigErrors."""
-    return _cell_at(find(name, "cells", root))
+    return _read_cell(whole_tree(name, CELL, root))
 
 
-def _cell_at(path: Path) -> CellParameters:
+def _read_cell(tree: Table) -> CellParameters:
     """Read a cell file: one that tells of electrodes is a diffusion cell, every other a circuit."""
-    tree = load_table(path, str(path))
     has_electrodes = any(key in tree for key in ("negative", "positive", "electrolyte"))
     cell: CellParameters = read(adapter_of(DiffusionCell if has_electrodes else CircuitCell), tree)
     return cell
@@ -105,7 +105,7 @@ def _cell(tree: Table, root: Path | None) -> CellParameters | None:
     name = pack.get("cell") if isinstance(pack, Table) else None
     if not isinstance(name, Text):
         return None
-    return _cell_at(find(name, "cells", root, name.mark, "pack.cell"))
+    return _read_cell(whole_tree(name, CELL, root, name.mark, "pack.cell"))
 
 
 def _included(name: Text, root: Path | None) -> Table:

@@ -100,11 +100,11 @@ def test_a_circle_of_bases_is_refused(tmp_path: Path) -> None:
         board_file(tmp_path, f"based_on: {base}\nmodel: {name}\n", f"{name}.yaml")
     [error] = refused(tmp_path / "one.yaml")
     assert error == (
-        f"{tmp_path}/three.yaml:1:11: based_on: a design cannot be its own base: "
+        f"{tmp_path}/three.yaml:1:11: based_on: a board design cannot be its own base: "
         "one -> two -> three -> one"
     )
     itself = board_file(tmp_path, "model: own\nbased_on: own\n")
-    assert refused(itself) == ["2:11: based_on: a design cannot be its own base: own -> own"]
+    assert refused(itself) == ["2:11: based_on: a board design cannot be its own base: own -> own"]
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_a_circle_of_bases_is_refused(tmp_path: Path) -> None:
     [
         ("model: own\nbased_on: standard-50ma\n", "2:11: based_on: no board 'standard-50ma' in "),
         ("model: own\nbased_on: [a, b]\n", "2:1: based_on: expected the name of a board design"),
-        ("based_on: standard-50mA\n", "1:1: missing key 'model': a design that differs from its"),
+        ("based_on: standard-50mA\n", "1:1: missing key 'model': a board design that differs"),
         ("based_on: standard-50mA\nmodel: own\nbleeds: 3 ohm\n", "3:1: bleeds: unknown key"),
         (
             "based_on: standard-50mA\nmodel: own\nzones: {bleed_air: 1 W/K}\n",
