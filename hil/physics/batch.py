@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from hil.physics.legs import (
     ANSWERED,
     CURRENT,
+    FLOWS_A,
     HELD,
     HIGHEST_V,
     LOWEST_V,
@@ -31,7 +32,7 @@ from hil.physics.legs import (
 from hil.physics.pack import Overrides, ThermalNetwork, age_stack, make_stack, pace_of
 from hil.physics.parameters import PackParameters
 from hil.physics.protection import QUIET, rules_of
-from hil.physics.stack import CAPACITY_AH, MAX_SUBSTEP_S, SOC, Floats, Stack
+from hil.physics.stack import CAPACITY_AH, LEAKED_AS, MAX_SUBSTEP_S, SOC, Floats, Stack
 from hil.physics.tables import tabulate
 from hil.physics.termination import Termination
 from hil.physics.wear import AGED_ROWS, CADENCE_S, COUNTER_LENGTH, Ageing, Laws
@@ -239,13 +240,33 @@ class Batch:
             fleet.seen_v.copy(),
             fleet.degc[:, :-1].copy(),
             fleet.bled_as / 3600.0,
-            fleet.flow[:, 0].copy(),
+            fleet.flow[:, FLOWS_A].copy(),
         )
 
     @property
     def seen_v(self) -> NDArray[np.float64]:
         """Voltages of all cells (packs, cells) now: a view that must not change."""
         return self._fleet.seen_v
+
+    @property
+    def current_a(self) -> NDArray[np.float64]:
+        """What flows in every pack (packs,) now: a view that must not change."""
+        return self._fleet.flow[:, FLOWS_A]
+
+    @property
+    def bled_as(self) -> NDArray[np.float64]:
+        """What every cell (packs, cells) has given to its board so far: not to be changed."""
+        return self._fleet.bled_as
+
+    @property
+    def leaked_as(self) -> NDArray[np.float64]:
+        """What every cell (packs, cells) has lost by itself so far: not to be changed."""
+        return self._fleet.state[:, LEAKED_AS]
+
+    @property
+    def cell_degc(self) -> NDArray[np.float64]:
+        """Temperatures of all cells (packs, cells) now: a view that must not change."""
+        return self._fleet.degc[:, :-1]
 
     @property
     def enclosure_degc(self) -> NDArray[np.float64]:

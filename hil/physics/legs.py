@@ -415,6 +415,8 @@ def impose_packs(
             fleet.counter[p], current_a[p], steps * pace.dt_s
         ):
             turn_or_close(ageing_of(fleet, p), current_a[p], steps * pace.dt_s)
+        for c in range(n):
+            fleet.bled_as[p, c] += bleed_a[p, c] * steps * pace.dt_s
         fleet.seen_v[p] = at_v
         fleet.flow[p, FLOWS_A] = current_a[p]
 

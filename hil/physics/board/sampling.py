@@ -61,16 +61,17 @@ def sample_cells(  # noqa: PLR0917 - keywords cost compiled code more than its w
 class ReferenceState(NamedTuple):
     """What the board's references remember: how long they ran, and which way their heat went.
 
-    ``bent`` is -1 after cooling and 1 after warming by more than the span of the hysteresis.
+    ``bent`` is -1 after cooling and 1 after warming by more than the span of the hysteresis. Both
+    it and ``degc`` are of one board, or (packs,) of many.
     """
 
     running_s: float = 0.0
-    bent: float = 0.0
-    degc: float | None = None
+    bent: float | Row = 0.0
+    degc: float | Row | None = None
 
 
 def move_reference(
-    design: BoardDesign, state: ReferenceState, degc: float, elapsed_s: float
+    design: BoardDesign, state: ReferenceState, degc: float | Row, elapsed_s: float
 ) -> ReferenceState:
     """Return the state after ``elapsed_s`` that ended at ``degc``.
 
@@ -78,7 +79,7 @@ def move_reference(
     """
     span_k = design.reference.span_k if design.reference is not None else math.inf
     last_degc = degc if state.degc is None else state.degc
-    bent = min(max(state.bent + 2.0 * (degc - last_degc) / span_k, -1.0), 1.0)
+    bent = np.clip(state.bent + 2.0 * (degc - last_degc) / span_k, -1.0, 1.0)
     return ReferenceState(state.running_s + elapsed_s, bent, degc)
 
 
