@@ -17,23 +17,32 @@ from hil.physics.compiled import compiled
 from hil.physics.lookup import between, place_of_degc, place_of_soc, stored_at
 from hil.physics.stack import (
     CAPACITY_AH,
+    DEEP,
+    ELECTROLYTE_RATIO,
     EMF_V,
     FAST_GRADE,
+    FAST_PER_A,
     HALF_LOOP_V,
     HYSTERESIS,
     JUNCTION,
     JUNCTION_RATIO,
     LOG_RATIO,
     NEGATIVE_EMPTY,
+    NEGATIVE_EVENING_OHM,
     NEGATIVE_OHM_PER,
     NEGATIVE_SWING,
+    NEGATIVE_UNEVEN_OHM,
+    NOTHING,
     PARTICLE_MODES,
     POSITIVE_EMPTY,
+    POSITIVE_EVENING_OHM,
     POSITIVE_OHM_PER,
     POSITIVE_SWING,
+    POSITIVE_UNEVEN_OHM,
     POTENTIAL_V,
     POTENTIAL_V_PER_K,
     REFERENCE_K,
+    RESISTANCE_RATIO,
     RESISTIVITY_OHM_M,
     REST_V,
     REST_V_PER_K,
@@ -47,15 +56,26 @@ from hil.physics.stack import (
     SEPARATOR_OHM,
     SERIES_OHM,
     SLOW_GRADE,
+    SLOW_PER_A,
     SOC,
     STOICHIOMETRY_STEPS,
     STORED_V,
     SURFACE_V,
+    THERMAL_V,
+    UNEVEN_FIRST,
+    UNEVEN_TERMS,
     CellTables,
     Floats,
     Pace,
     Stack,
 )
+
+_REACH = (math.sqrt(2.0) * math.cos(0.1 * math.pi), math.sqrt(2.0) * math.cos(0.3 * math.pi))
+"""Where a cosine over the depth is looked at, either side of its middle: with that, five places of
+equal weight (Gauss-Chebyshev)."""
+
+_APART = 1e-6
+"""Sides nearer to each other than this have one slope."""
 
 _BARE = 1e-4
 """No surface is quite full or empty of sites: keeps the exchange current above zero."""
@@ -149,6 +169,83 @@ def look_ahead_diffusion(stack: Stack, pace: Pace, ahead: Floats) -> None:
 
 
 @compiled
+def _side(slow: Floats, c: int, electrode: int) -> float:
+    """Return how far the surfaces of an electrode's two sides are from the middle, as a share."""
+    first = UNEVEN_FIRST + electrode * UNEVEN_TERMS
+    return float(slow[c, first] + _sum_of_eight(slow, c, first + 1))
+
+
+@compiled
+def spread_reaction(stack: Stack, cell_a: Floats, pace: Pace) -> None:
+    """Move on by one step how the two sides of every electrode differ.
+
+    J, the part of the reaction that goes as a cosine over the depth, follows from the balance of
+    what drives it, what the surfaces' potential difference W says and what evens it out:
+
+        J = -(G I + W) / (Rct + Re)
+
+    with Rct = d(overpotential)/dI (``tables`` has G and Re). Where the potential is steep it would
+    swing in one step from side to side; so W is that of the step's end, linear in J.
+    """
+    state, slow, terminals, tables = stack.state, stack.slow, stack.terminals, stack.tables
+    figures, decay, gain, by_degc = tables.figures, pace.slow_decay, pace.slow_gain, tables.by_degc
+    for c in range(state.shape[1]):
+        k, part = place_of_degc(stack.degc[c])
+        per_as = 1.0 / (3600.0 * stack.cells[CAPACITY_AH, c])
+        slower = stack.cells[RESISTANCE_RATIO, c] * between(by_degc, k, part, ELECTROLYTE_RATIO)
+        for electrode in range(2):
+            first = UNEVEN_FIRST + electrode * UNEVEN_TERMS
+            empty = figures[POSITIVE_EMPTY if electrode else NEGATIVE_EMPTY]
+            swing = figures[POSITIVE_SWING if electrode else NEGATIVE_SWING]
+            table = tables.positive if electrode else tables.negative
+            middle = empty + swing * state[SOC, c]
+            middle += _sum_of_eight(slow, c, electrode * PARTICLE_MODES)
+            side = _side(slow, c, electrode)
+            # W rises in discharge: the negative's potential, and the positive's turned round
+            sign = -1.0 if electrode else 1.0
+            slope_v = sign * _slope_v(table, middle)
+            uneven_v = slope_v * side
+            if abs(side) > _APART:
+                uneven_v = 0.0
+                for at in range(2):
+                    reach = _REACH[at]
+                    high_v, _ = potential(table, middle + reach * side)
+                    low_v, _ = potential(table, middle - reach * side)
+                    uneven_v += 0.2 * reach * sign * (high_v - low_v)
+                slope_v = uneven_v / side
+            back, driven = 0.0, 0.0
+            for term in range(first, first + UNEVEN_TERMS):
+                back += slow[c, term] * (between(decay, k, part, term) - 1.0)
+                driven += between(gain, k, part, term)
+            per_a = terminals[FAST_PER_A if electrode else SLOW_PER_A, c]
+            bent = per_a * cell_a[c]
+            transfer_ohm = terminals[THERMAL_V, c] * per_a / math.sqrt(1.0 + bent * bent)
+            evening = figures[POSITIVE_EVENING_OHM if electrode else NEGATIVE_EVENING_OHM]
+            uneven = figures[POSITIVE_UNEVEN_OHM if electrode else NEGATIVE_UNEVEN_OHM]
+            push_v = slower * uneven * cell_a[c] + uneven_v + slope_v * back
+            against_ohm = transfer_ohm + slower * evening + slope_v * driven * per_as
+            drive = -push_v / against_ohm * per_as
+            for term in range(first, first + UNEVEN_TERMS):
+                moved = slow[c, term] * between(decay, k, part, term)
+                moved += between(gain, k, part, term) * drive
+                slow[c, term] = moved if abs(moved) > NOTHING else 0.0
+
+
+@compiled
+def _over_depth(table: Floats, middle: float, side: float) -> tuple[float, float]:
+    """Return the mean potential (V) over the depth of an electrode, and its dU/dT (V/K)."""
+    middle_v, middle_per_k = potential(table, middle)
+    if side == 0.0:
+        return middle_v, middle_per_k
+    for at in range(2):
+        high_v, high_per_k = potential(table, middle + _REACH[at] * side)
+        low_v, low_per_k = potential(table, middle - _REACH[at] * side)
+        middle_v += high_v + low_v
+        middle_per_k += high_per_k + low_per_k
+    return 0.2 * middle_v, 0.2 * middle_per_k
+
+
+@compiled
 def find_diffusion(stack: Stack, found: Floats) -> None:
     """Fill ``found`` (6, cells) with what charge and slow terms say, whatever the temperature."""
     state, slow, terminals, tables = stack.state, stack.slow, stack.terminals, stack.tables
@@ -159,8 +256,11 @@ def find_diffusion(stack: Stack, found: Floats) -> None:
         positive = figures[POSITIVE_EMPTY] + soc * figures[POSITIVE_SWING]
         negative += _sum_of_eight(slow, c, 0)
         positive += _sum_of_eight(slow, c, PARTICLE_MODES)
-        negative_v, negative_per_k = potential(tables.negative, negative)
-        positive_v, positive_per_k = potential(tables.positive, positive)
+        deep = tables.kind == DEEP
+        negative_side = _side(slow, c, 0) if deep else 0.0
+        positive_side = _side(slow, c, 1) if deep else 0.0
+        negative_v, negative_per_k = _over_depth(tables.negative, negative, negative_side)
+        positive_v, positive_per_k = _over_depth(tables.positive, positive, positive_side)
         per_k, surface_v = positive_per_k - negative_per_k, positive_v - negative_v
         terminals[SURFACE_V, c] = surface_v - REFERENCE_K * per_k
 

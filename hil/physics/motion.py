@@ -8,11 +8,17 @@ import numpy as np
 
 from hil.physics.circuit import find_circuit
 from hil.physics.compiled import compiled
-from hil.physics.diffusion import even_potential, find_diffusion, look_ahead_diffusion
+from hil.physics.diffusion import (
+    even_potential,
+    find_diffusion,
+    look_ahead_diffusion,
+    spread_reaction,
+)
 from hil.physics.lookup import between, equilibrium, held_degc, place_of_degc, turn_hysteresis
 from hil.physics.stack import (
     CAPACITY_AH,
     CIRCUIT,
+    DEEP,
     DELIVERED_J,
     ELECTROLYTE_RATIO,
     EMF_V,
@@ -31,6 +37,7 @@ from hil.physics.stack import (
     LEAKAGE_A,
     LEAKED_AS,
     LINK_OHM,
+    NOTHING,
     OFFSET_K,
     PENDING_J,
     REFERENCE_DEGC,
@@ -47,6 +54,7 @@ from hil.physics.stack import (
     STORED_V,
     SURFACE_V,
     THERMAL_V,
+    UNEVEN_FIRST,
     UNMIXED,
     ZERO_DEGC_K,
     CellTables,
@@ -61,9 +69,6 @@ BEYOND_ALL = 1e6
 
 SCRATCH = 12
 """Rows of room that a step needs: two of temperatures and heat, four of what was, six to find."""
-
-_NOTHING = 1e-30
-"""A slow term below this is over: numbers that small would slow every sum down a hundredfold."""
 
 
 @compiled
@@ -158,11 +163,11 @@ def _polarise(stack: Stack, cell_a: Floats, pace: Pace) -> None:
         else:
             drive = cell_a[c] / (3600.0 * cells[CAPACITY_AH, c])
         k, part = place_of_degc(stack.degc[c])
-        for term in range(slow.shape[1]):
+        for term in range(min(slow.shape[1], UNEVEN_FIRST)):
             left = decay[k, term] + part * (decay[k + 1, term] - decay[k, term])
             pull = gain[k, term] + part * (gain[k + 1, term] - gain[k, term])
             moved = slow[c, term] * left + pull * drive
-            slow[c, term] = moved if abs(moved) > _NOTHING else 0.0
+            slow[c, term] = moved if abs(moved) > NOTHING else 0.0
 
 
 @compiled
@@ -252,6 +257,8 @@ def move(
         above_k[c] = stack.degc[c] - stack.cells[OFFSET_K, c] - ambient_degc
     above_k[n] = stack.degc[n] - ambient_degc
     _pass_charge(stack, cell_a, dt_s)
+    if stack.tables.kind == DEEP:
+        spread_reaction(stack, cell_a, pace)
     _polarise(stack, cell_a, pace)
     find(stack, found)
     _give_off(stack, cell_a, at_v, before, dt_s, heat_w)

@@ -16,8 +16,9 @@ ZERO_DEGC_K = 273.15
 REFERENCE_DEGC = 25.0
 REFERENCE_K = ZERO_DEGC_K + REFERENCE_DEGC
 
-CIRCUIT, DIFFUSION = range(2)
-"""How the cells of a stack react: ``CellTables.kind``."""
+CIRCUIT, DIFFUSION, DEEP = range(3)
+"""How the cells of a stack react: ``CellTables.kind``. A deep cell is a diffusion cell
+whose reaction may be faster on one side of an electrode than on the other."""
 
 # Rows of the state, (7, cells). LEAKED_AS, HEAT_J, DELIVERED_J and GRADIENT_J only add up: they are
 # truth for the metrics and close the balances. PENDING_J is heat of the last step that its voltage
@@ -72,17 +73,28 @@ SALT_STEPS = 512
     POSITIVE_OHM_PER,
     NOMINAL_AH,
     UNMIXED,
-) = range(13)
-FIGURES = 13
+    NEGATIVE_UNEVEN_OHM,
+    POSITIVE_UNEVEN_OHM,
+    NEGATIVE_EVENING_OHM,
+    POSITIVE_EVENING_OHM,
+) = range(17)
+FIGURES = 17
 
 # Slow terms of a cell, in this order: the two RC pairs of a circuit; or the modes of the lithium in
 # both electrodes' particles and those of the salt between them.
 V1, V2 = range(2)
 PARTICLE_MODES, SALT_MODES = 8, 4
 SALT_FIRST = 2 * PARTICLE_MODES
-SLOW_TERMS = (2, SALT_FIRST + SALT_MODES)
-"""How many slow terms a circuit and a diffusion cell have."""
+# Behind them, in a deep cell, how the lithium of an electrode differs between its two sides: the
+# difference of the means, then that of the modes; first of the negative, then of the positive.
+UNEVEN_FIRST = SALT_FIRST + SALT_MODES
+UNEVEN_TERMS = 1 + PARTICLE_MODES
+SLOW_TERMS = (2, UNEVEN_FIRST, UNEVEN_FIRST + 2 * UNEVEN_TERMS)
+"""How many slow terms a circuit, a diffusion cell and a deep cell have."""
 
+
+NOTHING = 1e-30
+"""A slow term below this is over: numbers that small would slow every sum down a hundredfold."""
 
 MAX_SUBSTEP_S = 10.0
 """A step of the bench that is longer is cut: what is not linear is taken at a step's start."""

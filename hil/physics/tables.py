@@ -8,10 +8,12 @@ from functools import singledispatch
 import numpy as np
 
 from hil.physics.cell_types import CellParameters, CircuitCell, DiffusionCell, Electrode
+from hil.physics.particles import particle_modes
 from hil.physics.salt import SaltModes, salt_modes, salt_table
 from hil.physics.stack import (
     CIRCUIT,
     COLDEST_DEGC,
+    DEEP,
     DEGC_STEPS,
     DIFFUSION,
     ELECTROLYTE_RATIO,
@@ -27,14 +29,18 @@ from hil.physics.stack import (
     KINETICS,
     LEAK_RATIO,
     NEGATIVE_EMPTY,
+    NEGATIVE_EVENING_OHM,
     NEGATIVE_OHM_PER,
     NEGATIVE_SWING,
+    NEGATIVE_UNEVEN_OHM,
     NOMINAL_AH,
     OCV_V,
     PARTICLE_MODES,
     POSITIVE_EMPTY,
+    POSITIVE_EVENING_OHM,
     POSITIVE_OHM_PER,
     POSITIVE_SWING,
+    POSITIVE_UNEVEN_OHM,
     POTENTIAL_V,
     POTENTIAL_V_PER_K,
     REFERENCE_K,
@@ -49,26 +55,14 @@ from hil.physics.stack import (
     SPAN,
     STEPS_PER_K,
     STOICHIOMETRY_STEPS,
+    UNEVEN_FIRST,
+    UNEVEN_TERMS,
     UNMIXED,
     V1,
     V2,
     ZERO_DEGC_K,
     CellTables,
     Floats,
-)
-
-# How far a sphere's surface is from its mean follows the flux by a transfer function, the same for
-# every sphere in the time R^2 / D: tanh q / (q - tanh q) - 3 / q^2, q^2 = s R^2 / D. Rates, in
-# D / R^2, and steady shifts, per R^2 / D times the rate of the mean, of the eight first-order terms
-# that come nearest to it (least squares of the relative error, s from 0.03 to 3e4): a step is
-# within 1.4e-4 of the exact one after 3e-4 R^2 / D. The shifts sum to 1/15, the exact steady state.
-PARTICLE_RATE = (
-    *(20.353675, 69.011877, 210.0413, 656.46342),
-    *(2074.626, 6639.8688, 23156.46, 193670.99),
-)
-PARTICLE_GAIN = (
-    *(0.033663825, 0.013905536, 0.0082272529, 0.004741424),
-    *(0.002688324, 0.0015356073, 0.00097088521, 0.00093381242),
 )
 
 NOTHING = np.zeros((1, 1))
@@ -161,6 +155,7 @@ def _(cell: CircuitCell) -> CellTables:
 
 @tabulate.register
 def _(cell: DiffusionCell) -> CellTables:
+    kind = DEEP if cell.depth else DIFFUSION
     salt = salt_modes(cell)
     table, lowest, per_step = salt_table(cell.electrolyte)
     negative, positive = _by_stoichiometry(cell.negative), _by_stoichiometry(cell.positive)
@@ -171,7 +166,7 @@ def _(cell: DiffusionCell) -> CellTables:
     by_soc = _full_cell(cell, figures, negative, positive)
     shape = _salt_shape(cell, salt)
     return CellTables(
-        *(DIFFUSION, by_soc, by_degc, negative, positive, table, shape, figures),
+        *(kind, by_soc, by_degc, negative, positive, table, shape, figures),
         *(rates_per_s, steady),
     )
 
@@ -183,20 +178,38 @@ def _slow_terms(cell: DiffusionCell, salt: SaltModes) -> tuple[Floats, Floats]:
     electrode's mean down by its swing in that unit, and a mode with it by swing x R^2/D x gain.
     """
     kelvin = grid_degc() + ZERO_DEGC_K
-    rates_per_s = np.empty((DEGC_STEPS + 1, SLOW_TERMS[DIFFUSION]))
+    rates_per_s = np.empty((DEGC_STEPS + 1, SLOW_TERMS[DEEP if cell.depth else DIFFUSION]))
     steady = np.empty_like(rates_per_s)
+    modes = particle_modes(cell.particle_shells)
     for first, electrode in ((0, cell.negative), (PARTICLE_MODES, cell.positive)):
         faster = arrhenius(electrode.diffusivity_ea_j_per_mol, kelvin)
         tau_s = electrode.particle_radius_m**2 / (electrode.diffusivity_m2_per_s * faster)
         swing = electrode.at_full_ratio - electrode.at_empty_ratio
         for mode in range(PARTICLE_MODES):
-            rates_per_s[:, first + mode] = PARTICLE_RATE[mode] / tau_s
-            steady[:, first + mode] = -swing * tau_s * PARTICLE_GAIN[mode]
+            rates_per_s[:, first + mode] = modes.rates[mode] / tau_s
+            steady[:, first + mode] = -swing * tau_s * modes.gains[mode]
     slower = arrhenius(-cell.electrolyte.diffusivity_ea_j_per_mol, kelvin)
     for mode in range(SALT_MODES):
         rates_per_s[:, SALT_FIRST + mode] = salt.rates_per_s[mode] / slower
         steady[:, SALT_FIRST + mode] = slower
+    if cell.depth:
+        _uneven_terms(cell, rates_per_s, steady)
     return rates_per_s, steady
+
+
+_NEVER_PER_S = 1e-12
+"""The rate of a term that only adds up: its gain is then the length of the step, to rounding."""
+
+
+def _uneven_terms(cell: DiffusionCell, rates_per_s: Floats, steady: Floats) -> None:
+    """Fill in the terms of a deep cell: those of the particles again, and the means before them."""
+    for electrode, first in ((cell.negative, 0), (cell.positive, PARTICLE_MODES)):
+        at = UNEVEN_FIRST + (UNEVEN_TERMS if first else 0)
+        rates_per_s[:, at] = _NEVER_PER_S
+        steady[:, at] = -(electrode.at_full_ratio - electrode.at_empty_ratio) / _NEVER_PER_S
+        modes = slice(first, first + PARTICLE_MODES)
+        rates_per_s[:, at + 1 : at + UNEVEN_TERMS] = rates_per_s[:, modes]
+        steady[:, at + 1 : at + UNEVEN_TERMS] = steady[:, modes]
 
 
 def _salt_shape(cell: DiffusionCell, salt: SaltModes) -> Floats:
@@ -224,12 +237,42 @@ def _figures(cell: DiffusionCell) -> Floats:
     # With the reaction spread evenly over the electrode a third of its depth counts.
     for place, electrode in ((NEGATIVE_OHM_PER, negative), (POSITIVE_OHM_PER, positive)):
         figures[place] = electrode.thickness_m / (3.0 * electrode.transport_ratio * cell.area_m2)
+    _uneven_figures(cell, figures)
     knots = electrolyte.knots_mol_per_m3
     there = np.interp(electrolyte.concentration_mol_per_m3, knots, electrolyte.conductivity_s_per_m)
     figures[SEPARATOR_OHM] = electrolyte.separator_thickness_m / (
         float(there) * electrolyte.separator_transport_ratio * cell.area_m2
     )
     return figures
+
+
+def _uneven_figures(cell: DiffusionCell, figures: Floats) -> None:
+    """Fill in what drives the reaction to one side of an electrode, and what evens it out.
+
+    With the depth y from foil (0) to separator (1) the reaction is I + J sqrt(2) cos(pi y). Ohm's
+    law in solid and salt, projected on the cosine: the drop along the salt less that along the
+    solid pushes the reaction to the separator with sqrt(2) / pi^2 (Rk - Rs) I, the salt's own
+    gradient with the same shape adds to it; (Rk + Rs) / pi^2 J works against it.
+    """
+    electrolyte = cell.electrolyte
+    c0, knots = electrolyte.concentration_mol_per_m3, electrolyte.knots_mol_per_m3
+    conductivity = float(np.interp(c0, knots, electrolyte.conductivity_s_per_m))
+    diffusivity = float(np.interp(c0, knots, electrolyte.diffusivity_m2_per_s))
+    places = (
+        (cell.negative, NEGATIVE_UNEVEN_OHM, NEGATIVE_EVENING_OHM),
+        (cell.positive, POSITIVE_UNEVEN_OHM, POSITIVE_EVENING_OHM),
+    )
+    share = 1.0 - electrolyte.transference_ratio
+    for electrode, uneven, evening in places:
+        per_area = electrode.thickness_m / (electrode.transport_ratio * cell.area_m2)
+        salt_ohm = per_area / conductivity
+        solid_ohm = electrode.thickness_m / (electrode.conductivity_s_per_m * cell.area_m2)
+        # across an electrode of even reaction the salt falls by share I L / (2 F D), as a parabola
+        fall_per_a = share * per_area / (2.0 * FARADAY_AS_PER_MOL * diffusivity * c0)
+        junction_v = 2.0 * GAS_J_PER_MOL_K * REFERENCE_K / FARADAY_AS_PER_MOL * share
+        gradient_ohm = 2.0 * junction_v * fall_per_a
+        figures[uneven] = np.sqrt(2.0) / np.pi**2 * (salt_ohm - solid_ohm + gradient_ohm)
+        figures[evening] = (salt_ohm + solid_ohm) / np.pi**2
 
 
 def _by_stoichiometry(electrode: Electrode) -> Floats:
