@@ -269,6 +269,7 @@ def cell_file(bpx: Given, given: argparse.Namespace) -> str:
         f"leakage_ea: {given.leakage_ea}",
         *(["heat_of_mixing: no"] if given.without_heat_of_mixing else []),
         *(["depth: yes"] if given.depth else []),
+        *([f"particle_shells: {given.shells}"] if given.shells else []),
         "fitted_from_soc: 0 %",
         "fitted_to_soc: 100 %",
         f"fitted_from: {coldest:g} degC",
@@ -306,6 +307,7 @@ def main() -> None:
     parser.add_argument(
         "--depth", action="store_true", help="let the reaction differ over an electrode's depth"
     )
+    parser.add_argument("--shells", type=int, default=0, help="of a particle; 0 is a smooth one")
     given = parser.parse_args()
     try:
         text = cell_file(json.loads(given.bpx.read_text(encoding="utf-8")), given)

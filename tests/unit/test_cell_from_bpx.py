@@ -230,11 +230,11 @@ def test_the_large_cell_has_the_electrodes_of_the_small_one() -> None:
 
 def test_more_area_is_more_of_the_same() -> None:
     """At one rate and temperature both sizes show one voltage, but for the loop and the leak."""
-    small, large = load_cell("bpx-2ah"), load_cell("lfp-100ah-electrodes")
+    small, large = load_cell("bpx-2ah-smooth"), load_cell("lfp-100ah-electrodes")
     assert isinstance(small, DiffusionCell)
     assert isinstance(large, DiffusionCell)
     flat = tuple(0.0 for _ in large.hysteresis_v)
-    large = replace(large, hysteresis_v=flat, leakage_a=0.0)
+    large = replace(large, hysteresis_v=flat, leakage_a=0.0, depth=small.depth)
     models = [LoneCell(cell, 0.4, 10.0) for cell in (small, large)]
     for minute in range(60):
         shown = []
