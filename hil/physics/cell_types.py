@@ -68,7 +68,8 @@ class CircuitCell(CellType):
     ``ocv_v``, ``hysteresis_v`` (half the width of the loop) and ``entropic_v_per_k`` (dU/dT) stand
     on the knots ``soc_ratio``, which run from 0 to 1 on multiples of 0.25 %; ``kinetics_ratio``
     (the g(s) of the charge-transfer terms, 1 in the middle) has its own knots and is held outside
-    them. ``r1_ohm_ah`` and ``r2_ohm_ah`` stand on the temperatures ``rc_at_degc``.
+    them. ``r1_ohm_ah`` and ``r2_ohm_ah`` stand on the temperatures ``rc_at_degc``; what charge
+    makes of them, ``r1_grade_ratio`` and ``r2_grade_ratio``, on ``rc_soc_ratio``, held outside.
     """
 
     soc_ratio: tuple[float, ...]
@@ -91,6 +92,9 @@ class CircuitCell(CellType):
     r2_ohm_ah: tuple[float, ...]
     tau1_s: float
     tau2_s: float
+    rc_soc_ratio: tuple[float, ...] = field(default=(0.0, 1.0), metadata=UNLESS_DEFAULT)
+    r1_grade_ratio: tuple[float, ...] = field(default=(1.0, 1.0), metadata=UNLESS_DEFAULT)
+    r2_grade_ratio: tuple[float, ...] = field(default=(1.0, 1.0), metadata=UNLESS_DEFAULT)
 
     def __post_init__(self) -> None:
         """Refuse tables that do not fit each other and numbers without a physical meaning."""
@@ -104,6 +108,9 @@ class CircuitCell(CellType):
         require_length("kinetics_ratio", self.kinetics_ratio, self.kinetics_soc_ratio)
         require_length("r1_ohm_ah", self.r1_ohm_ah, self.rc_at_degc)
         require_length("r2_ohm_ah", self.r2_ohm_ah, self.rc_at_degc)
+        require_increasing("rc_soc_ratio", self.rc_soc_ratio)
+        require_length("r1_grade_ratio", self.r1_grade_ratio, self.rc_soc_ratio)
+        require_length("r2_grade_ratio", self.r2_grade_ratio, self.rc_soc_ratio)
         require_positive(self, _POSITIVE_OF_A_CIRCUIT)
         require_not_negative(self, ("rs_ea_j_per_mol",))
         _check_loop(self.hysteresis_v)
@@ -118,6 +125,8 @@ _POSITIVE_OF_A_CIRCUIT = (
     "kinetics_ratio",
     "r1_ohm_ah",
     "r2_ohm_ah",
+    "r1_grade_ratio",
+    "r2_grade_ratio",
     "tau1_s",
     "tau2_s",
 )

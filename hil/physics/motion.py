@@ -14,7 +14,14 @@ from hil.physics.diffusion import (
     look_ahead_diffusion,
     spread_reaction,
 )
-from hil.physics.lookup import between, equilibrium, held_degc, place_of_degc, turn_hysteresis
+from hil.physics.lookup import (
+    between,
+    equilibrium,
+    held_degc,
+    place_of_degc,
+    place_of_soc,
+    turn_hysteresis,
+)
 from hil.physics.stack import (
     CAPACITY_AH,
     CIRCUIT,
@@ -40,6 +47,7 @@ from hil.physics.stack import (
     NOTHING,
     OFFSET_K,
     PENDING_J,
+    R1_GRADE,
     REFERENCE_DEGC,
     RESISTANCE_RATIO,
     REST_V,
@@ -56,6 +64,7 @@ from hil.physics.stack import (
     THERMAL_V,
     UNEVEN_FIRST,
     UNMIXED,
+    V2,
     ZERO_DEGC_K,
     CellTables,
     Floats,
@@ -148,20 +157,37 @@ def _pass_charge(stack: Stack, cell_a: Floats, dt_s: float) -> None:
 
 
 @compiled
-def _polarise(stack: Stack, cell_a: Floats, pace: Pace) -> None:
-    """Move the slow terms of every cell on; exact for constant current and temperature.
+def _polarise_circuit(stack: Stack, cell_a: Floats, pace: Pace) -> None:
+    """Move the RC pairs of every cell on; exact for constant current, charge and temperature.
 
-    RC pairs are driven by amperes (more of them where a cell has more resistance), particles and
-    salt by full charges per second.
+    They are driven by amperes, more of them where a cell or its charge has more resistance.
+    """
+    slow, cells, by_soc = stack.slow, stack.cells, stack.tables.by_soc
+    decay, gain = pace.slow_decay, pace.slow_gain
+    for c in range(slow.shape[0]):
+        # charge has moved on already: half a step back it stands for the whole of it
+        half = 0.5 * cell_a[c] * pace.dt_s / (3600.0 * cells[CAPACITY_AH, c])
+        at, within = place_of_soc(stack.state[SOC, c] + half)
+        within = min(max(within, 0.0), 1.0)
+        k, part = place_of_degc(stack.degc[c])
+        drive = cell_a[c] * cells[RESISTANCE_RATIO, c]
+        for term in range(V2 + 1):
+            target = drive * between(by_soc, at, within, R1_GRADE + term)
+            left = between(decay, k, part, term)
+            moved = slow[c, term] * left + between(gain, k, part, term) * target
+            slow[c, term] = moved if abs(moved) > NOTHING else 0.0
+
+
+@compiled
+def _polarise(stack: Stack, cell_a: Floats, pace: Pace) -> None:
+    """Move particles and salt of every cell on; exact for constant current and temperature.
+
+    They are driven by full charges per second.
     """
     slow, cells = stack.slow, stack.cells
     decay, gain = pace.slow_decay, pace.slow_gain
-    circuit = stack.tables.kind == CIRCUIT
     for c in range(slow.shape[0]):
-        if circuit:
-            drive = cell_a[c] * cells[RESISTANCE_RATIO, c]
-        else:
-            drive = cell_a[c] / (3600.0 * cells[CAPACITY_AH, c])
+        drive = cell_a[c] / (3600.0 * cells[CAPACITY_AH, c])
         k, part = place_of_degc(stack.degc[c])
         for term in range(min(slow.shape[1], UNEVEN_FIRST)):
             left = decay[k, term] + part * (decay[k + 1, term] - decay[k, term])
@@ -259,7 +285,10 @@ def move(
     _pass_charge(stack, cell_a, dt_s)
     if stack.tables.kind == DEEP:
         spread_reaction(stack, cell_a, pace)
-    _polarise(stack, cell_a, pace)
+    if stack.tables.kind == CIRCUIT:
+        _polarise_circuit(stack, cell_a, pace)
+    else:
+        _polarise(stack, cell_a, pace)
     find(stack, found)
     _give_off(stack, cell_a, at_v, before, dt_s, heat_w)
     heat_w[n] = 0.0

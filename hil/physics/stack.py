@@ -42,8 +42,8 @@ EMF_V, SERIES_OHM, THERMAL_V, SLOW_PER_A, FAST_PER_A, STORED_V, SURFACE_V, LEAK_
 # per thermal voltage, its resistance at 25 degC, the factors on both inverse exchange currents.
 REST_V, REST_V_PER_K, JUNCTION, SALT_OHM, SLOW_GRADE, FAST_GRADE = range(6)
 
-# Columns of the table over state of charge, (401, 5).
-OCV_V, ENTROPIC, HALF_LOOP_V, KINETICS, ENERGY_V = range(5)
+# Columns of the table over state of charge, (401, 7).
+OCV_V, ENTROPIC, HALF_LOOP_V, KINETICS, ENERGY_V, R1_GRADE, R2_GRADE = range(7)
 SOC_STEPS = 400
 
 # Columns of the table over temperature, (1441, 5). The last one is for electrolytes only.

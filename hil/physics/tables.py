@@ -43,6 +43,8 @@ from hil.physics.stack import (
     POSITIVE_UNEVEN_OHM,
     POTENTIAL_V,
     POTENTIAL_V_PER_K,
+    R1_GRADE,
+    R2_GRADE,
     REFERENCE_K,
     RS_OHM,
     SALT_FIRST,
@@ -101,7 +103,7 @@ def _by_soc(ocv_v: Floats, entropic: Floats, loop_v: Floats, kinetics: Floats) -
     U - T dU/dT is what a charge gives off whatever the temperature, for U is linear in T. Between
     knots it is a straight line, so trapezoids are exact.
     """
-    by_soc = np.empty((SOC_STEPS + 1, ENERGY_V + 1))
+    by_soc = np.ones((SOC_STEPS + 1, R2_GRADE + 1))
     for column, values in ((OCV_V, ocv_v), (ENTROPIC, entropic), (HALF_LOOP_V, loop_v)):
         by_soc[:, column] = values
     by_soc[:, KINETICS] = kinetics
@@ -130,6 +132,8 @@ def _(cell: CircuitCell) -> CellTables:
         np.interp(soc, cell.soc_ratio, cell.hysteresis_v),
         np.interp(soc, cell.kinetics_soc_ratio, cell.kinetics_ratio),
     )
+    by_soc[:, R1_GRADE] = np.interp(soc, cell.rc_soc_ratio, cell.r1_grade_ratio)
+    by_soc[:, R2_GRADE] = np.interp(soc, cell.rc_soc_ratio, cell.r2_grade_ratio)
     degc = grid_degc()
     kelvin = degc + ZERO_DEGC_K
     ah = cell.capacity_ah
