@@ -41,4 +41,5 @@ def test_one_table_stands_for_all_circuits_and_one_for_both_sizes_of_electrodes(
         if name.startswith(kinetic):
             assert len({getattr(cell, name) for cell in circuits}) == 1, name
     electrodes = [cell for cell in cells().values() if isinstance(cell, DiffusionCell)]
-    assert len({(cell.negative, cell.positive, cell.electrolyte) for cell in electrodes}) == 1
+    parts = {(cell.negative, cell.positive, cell.electrolyte) for cell in electrodes}
+    assert len(parts) == 1

@@ -98,6 +98,8 @@ def circuit_table() -> str:
         ["g(s)", ", ".join(f"{v:g} at {100 * s:g} %" for s, v in g), "held outside"],
         ["R1 Q, τ1", _over_degc(cell, cell.r1_ohm_ah), f"{cell.tau1_s:g} s"],
         ["R2 Q, τ2", _over_degc(cell, cell.r2_ohm_ah), f"{cell.tau2_s:g} s"],
+        ["g1(s)", _over_soc(cell, cell.r1_grade_ratio), "held outside"],
+        ["g2(s)", _over_soc(cell, cell.r2_grade_ratio), "held outside"],
     ]
     return markdown(["", "at 25 °C", "activation energy or time constant"], rows)
 
@@ -105,6 +107,11 @@ def circuit_table() -> str:
 def _over_degc(cell: CircuitCell, ohm_ah: Sequence[float]) -> str:
     pairs = zip(cell.rc_at_degc, ohm_ah, strict=True)
     return ", ".join(f"{1e3 * ohm:g} at {degc:g} °C" for degc, ohm in pairs) + " mΩ Ah"
+
+
+def _over_soc(cell: CircuitCell, grade: Sequence[float]) -> str:
+    pairs = zip(cell.rc_soc_ratio, grade, strict=True)
+    return ", ".join(f"{ratio:g} at {100 * soc:g} %" for soc, ratio in pairs)
 
 
 def electrode_table() -> str:
