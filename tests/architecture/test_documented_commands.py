@@ -1,8 +1,9 @@
 """Every command that README or docs show is real: `hil` ones are run, `make` ones are targets.
 
 Commands are the lines of fenced blocks marked ``console`` (after ``$``) or ``sh``. A document is a
-walk: its commands run one after the other in one empty folder, so that a later one may use what an
-earlier one left. Text in angle brackets or capitals is no command and belongs in an unmarked block.
+walk: its commands run one after the other in one folder, so that a later one may use what an
+earlier one left; it is empty but for the checkout's ``tests``, whose curves a document may name.
+Text in angle brackets or capitals is no command and belongs in an unmarked block.
 """
 
 import os
@@ -65,6 +66,7 @@ def run(command: str, folder: Path) -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=relative)
 def test_the_commands_of_a_document(document: Path, tmp_path: Path) -> None:
+    (tmp_path / "tests").symlink_to(ROOT / "tests")
     for command in commands(document.read_text(encoding="utf-8")):
         name, *arguments = shlex.split(command)
         if name == "make":
