@@ -64,9 +64,9 @@ if "NUMBA_CACHE_DIR" not in os.environ:
 
 def compiled(function: _F) -> _F:
     """Compile scalar physics with numba and cache it on disk; keep its type for the checker."""
-    return cast("_F", njit(cache=True)(function))
+    return cast("_F", njit(cache=True, error_model="numpy")(function))
 
 
 def compiled_without_lock(function: _F) -> _F:
     """Do the same for a loop over many packs: it lets go of the lock, so that threads may share."""
-    return cast("_F", njit(cache=True, nogil=True)(function))
+    return cast("_F", njit(cache=True, error_model="numpy", nogil=True)(function))
