@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
+from stored_energy import stored_j
 
 from hil.physics.cell_types import CircuitCell
-from hil.physics.lookup import equilibrium
 from hil.physics.parameters import PackParameters, PackSpread
 from hil.physics.plant import Plant
-from hil.physics.tables import tabulate
+from hil.physics.stack import Floats
 from hil.profile.load import load_cell
 
 CELLS = 3
@@ -97,29 +96,12 @@ def test_two_halves_of_a_step_move_the_same_charge(
     assert halved.soc == pytest.approx(whole.soc, abs=1e-15)
 
 
-def chemical_j(plant: Plant) -> NDArray[np.float64]:
-    """Return the energy stored between empty and now, from what equilibrium says of every charge.
-
-    U - T dU/dT, integrated over charge by fine trapezoids from 0: no sum that the plant keeps.
-    """
-    tables = tabulate(plant.pack.cell)
-
-    def reaction_v(soc: float) -> float:
-        ocv_v, entropic, _, _ = equilibrium(tables.by_soc, soc)
-        return ocv_v - 298.15 * entropic
-
-    stored_v = []
-    for soc in plant.soc:
-        knots = np.arange(np.floor(min(0.0, soc) * 400.0), np.ceil(max(0.0, soc) * 400.0)) / 400.0
-        at = np.array(sorted({0.0, soc, *knots[(knots > min(0, soc)) & (knots < max(0, soc))]}))
-        area = float(np.trapezoid([reaction_v(float(s)) for s in at], at))
-        stored_v.append(area if soc > 0.0 else -area)
-    return np.array(stored_v) * 3600.0 * plant.capacity_ah
+def chemical_j(plant: Plant) -> Floats:
+    """Return the energy stored between empty and now: no sum that the plant keeps."""
+    return stored_j(plant.pack.cell, plant.soc, plant.capacity_ah)
 
 
-def drive_insulated(
-    plant: Plant, currents: list[float], bleed_a: list[float]
-) -> NDArray[np.float64]:
+def drive_insulated(plant: Plant, currents: list[float], bleed_a: list[float]) -> Floats:
     """Drive for 100 s at each current; return the energy (J) that left at each cell's terminals."""
     out_j = np.zeros(plant.cells)
     for step_a in currents:
@@ -187,7 +169,7 @@ def test_voltage_falls_with_current(plant: Plant, one_a: float, other_a: float) 
     assert np.all(fall_v >= (high_a - low_a) * ohm * 0.5 - 1e-12)
 
 
-def made_j(plant: Plant) -> NDArray[np.float64]:
+def made_j(plant: Plant) -> Floats:
     """Return the heat made so far: given off, or about to be."""
     truth = plant.truth()
     return truth.heat_j + truth.pending_j
