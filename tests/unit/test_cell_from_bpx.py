@@ -168,6 +168,15 @@ def test_figures_keep_their_size(made: tuple[str, DiffusionCell]) -> None:
     negative, positive, electrolyte = cell.negative, cell.positive, cell.electrolyte
     assert (negative.thickness_m, negative.particle_radius_m) == pytest.approx((5e-5, 4e-6))
     assert (negative.diffusivity_m2_per_s, negative.rate_mol_per_m2_s) == (1e-14, 7e-6)
+    porous = (negative.porosity_ratio, negative.transport_ratio, negative.conductivity_s_per_m)
+    assert porous == (0.25, 0.125, 7.5)
+    assert (negative.surface_per_m, positive.concentration_mol_per_m3) == (5e5, 21000.0)
+    assert (negative.diffusivity_ea_j_per_mol, electrolyte.transference_ratio) == (30000.0, 0.26)
+    assert (electrolyte.separator_porosity_ratio, electrolyte.separator_transport_ratio) == (
+        0.47,
+        0.32,
+    )
+    assert electrolyte.conductivity_ea_j_per_mol == 17100.0
     assert (negative.rate_ea_j_per_mol, positive.rate_ea_j_per_mol) == (0.0, 45000.0)
     assert cell.area_m2 == pytest.approx(0.1)  # both pairs
     assert cell.mass_kg == pytest.approx(0.03)
