@@ -82,7 +82,7 @@ def charge_as(batch: Batch) -> Floats:
     truth, sums = batch.truth(), batch.sums
     through_as = (sums[:, DISCHARGED_AS] - sums[:, CHARGED_AS])[:, None]
     held_as = 3600.0 * truth.soc * truth.capacity_ah
-    leaked_as = batch._fleet.state[:, LEAKED_AS]
+    leaked_as: Floats = batch._fleet.state[:, LEAKED_AS]
     return held_as + through_as + 3600.0 * truth.bled_ah + leaked_as + booked(batch, LOST_AS)
 
 
@@ -90,8 +90,8 @@ def energy_j(batch: Batch) -> Floats:
     """Return what the cells store and all that left them (packs, cells), J: it must not change."""
     truth, state = batch.truth(), batch._fleet.state
     rows = zip(truth.soc, truth.capacity_ah, strict=True)
-    stored = np.array([stored_j(batch.pack.cell, soc, ah) for soc, ah in rows])
-    left = state[:, [DELIVERED_J, HEAT_J, PENDING_J, GRADIENT_J]].sum(axis=1)
+    stored: Floats = np.array([stored_j(batch.pack.cell, soc, ah) for soc, ah in rows])
+    left: Floats = state[:, [DELIVERED_J, HEAT_J, PENDING_J, GRADIENT_J]].sum(axis=1)
     return stored + left + booked(batch, LOST_J)
 
 

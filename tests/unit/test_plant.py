@@ -114,7 +114,9 @@ def test_truth_views_cannot_be_written() -> None:
 def test_the_sense_point_includes_the_link_above_a_cell() -> None:
     pack = alike(6, link_ohm=0.0002, seam_ohm=0.001, seam_every=2)
     assert link_resistances(pack).tolist() == [0.0002, 0.001, 0.0002, 0.001, 0.0002, 0.0]
-    bare, linked = Plant(alike(6), 0), Plant(pack, 0)
+    # what a link adds is the same above a cell of twice the resistance
+    worn = {2: {"resistance_ratio": 2.0}}
+    bare, linked = Plant(alike(6), 0, worn), Plant(pack, 0, worn)
     shown = bare.voltage_at(50.0) - linked.voltage_at(50.0)
     assert shown == pytest.approx(50.0 * link_resistances(pack), abs=1e-12)
 
