@@ -17,6 +17,7 @@ from hil.core.errors import ConfigError, ConfigErrors, EnvironmentProblem
 
 # Listing runs does not wait for the compiler: physics is imported when a file is validated.
 if TYPE_CHECKING:
+    from hil.physics.cell_types import CellParameters
     from hil.physics.validation import Curve, Errors, Trace
 
 validate = App(
@@ -82,13 +83,14 @@ def cell(
     files = (file, *more)
     cell_type = load_cell(parameters)
     curves = _curves(files)
+    _check_cooling(parameters, cell_type, curves)
     if trace is not None:
         _check_targets(files, trace)
     found: list[tuple[Path, Errors]] = []
     for path, curve in zip(files, curves, strict=True):
         try:
             shown = follow(cell_type, soc, curve)
-        except ValueError as error:  # the curve contradicts itself, or the cell type lacks a figure
+        except ValueError as error:  # the curve contradicts itself
             raise ConfigErrors([ConfigError(str(path), 0, 0, "", str(error))]) from error
         found.append((path, errors(curve, shown, true_soc(curve, soc, cell_type.capacity_ah))))
         if trace is not None:
@@ -113,6 +115,14 @@ def _curves(files: Sequence[Path]) -> "list[Curve]":
     if problems:
         raise ConfigErrors(problems)
     return curves
+
+
+def _check_cooling(shown: str, cell_type: "CellParameters", curves: "Sequence[Curve]") -> None:
+    """Refuse a cell that says nothing of a bare cell in air where a file's ambient asks for it."""
+    if cell_type.cooling_w_per_k is None and any(one.ambient_degc is not None for one in curves):
+        found = "missing, expected what the bare cell gives to the air, such as 0.5 W/K; or leave"
+        message = f"{found} ambient_C out of the file: the cell is then held at cell_temp_C"
+        raise ConfigErrors([ConfigError(shown, 0, 0, "cooling", message)])
 
 
 def _check_targets(files: Sequence[Path], folder: Path) -> None:

@@ -252,6 +252,20 @@ def test_an_unknown_cell_and_no_file_are_refused(capsys: pytest.CaptureFixture[s
     assert main(["validate", "cell", "--parameters", "bpx-2ah", "--soc", "1"]) == USAGE
 
 
+def test_a_cell_that_nobody_cooled_bare_is_told_what_it_lacks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(GOOD, encoding="utf-8")
+    asking = ["validate", "cell", "--parameters", "lfp-100ah", "--soc", "60", str(path)]
+    assert main(asking) == BAD_INPUT
+    told = capsys.readouterr().err
+    assert told.startswith("lfp-100ah: cooling: missing, expected what the bare cell gives")
+    assert told.count("\n") == 1
+    path.write_text(GOOD.replace("ambient_C", "somewhere_C"), encoding="utf-8")
+    assert main(asking) == 0
+
+
 def read(path: Path) -> dict[str, Floats]:
     with path.open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))

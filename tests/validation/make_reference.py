@@ -1,9 +1,14 @@
 """Make the reference set: PyBaMM's DFN of the public BPX LFP cell, driven by the cases beside.
 
-    python tests/validation/make_reference.py lfp_18650_2Ah_bpx.json tests/validation/reference
+    python tests/validation/make_reference.py --mesh default CELL.json tests/validation/reference
 
-Needs the extra ``validation`` and about half an hour; names of cases after the folder make only
-those. The cell's JSON is public and stays outside of the project.
+Needs the extra ``validation``; about three minutes on the default mesh and half an hour on the fine
+one. Names of cases after the folder make only those. The cell's JSON is public and stays outside of
+the project.
+
+Two sets, because a mesh is a part of a simulated cell: what PyBaMM makes when nobody asks it for
+more, as most published simulations of this cell are made, and what it comes to when shells are
+many. In the cold they are two cells (docs/physics.md).
 
 What the voltage ends (a charge at 3.65 V) is played twice: first PyBaMM finds when each phase ends,
 then the current it drew, as straight lines between rows, is played again. So a row holds exactly
@@ -13,7 +18,7 @@ what the straight lines give, and a model that is driven with the file sees the 
 import argparse
 import sys
 import warnings
-from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -25,10 +30,30 @@ from reference_cases import CAPACITY_AH, CASES, EDGE_S, NOMINAL_AH, Case, Floats
 COOLING_W_PER_M2K = 10.0
 """Moving air. With the cell's 4.31e-3 m2 it is 0.0431 W/K; PyBaMM's lumped cell has 32.95 J/K."""
 
-MESH = {"x_n": 30, "x_s": 15, "x_p": 30, "r_n": 30, "r_p": 160}
-STRETCH = 3.0
-"""Shells crowded at the surface (the outermost is exp(-3) of the innermost): docs/physics.md says
-how far this mesh is from a finer one, and how much further PyBaMM's default of 20 equal shells."""
+
+@dataclass(frozen=True)
+class Mesh:
+    """Points across the electrodes and the separator, shells in the particles of both electrodes.
+
+    With ``stretch`` the shells are crowded at the surface: the outermost is exp(-stretch) of the
+    innermost; without they are equal.
+    """
+
+    x_n: int = 20
+    x_s: int = 20
+    x_p: int = 20
+    r_n: int = 20
+    r_p: int = 20
+    stretch: float | None = None
+
+    def points(self) -> dict[str, int]:
+        """Return the points of every domain by PyBaMM's names."""
+        return {name: getattr(self, name) for name in ("x_n", "x_s", "x_p", "r_n", "r_p")}
+
+
+MESHES = {"default": Mesh(), "fine": Mesh(30, 15, 30, 30, 160, stretch=3.0)}
+"""PyBaMM's own, and one that more shells hardly move: ``mesh_study.py`` says how far they are from
+a still finer one."""
 
 TOLERANCE = 1e-6
 """Relative and absolute; 1e-7 moves no voltage by 1 uV, at 1e-8 the solver finds no first step."""
@@ -75,22 +100,22 @@ def started(cell: Any, soc_ratio: float, degc: float) -> Any:
 
 def simulation(
     values: Any,
-    mesh: Mapping[str, int],
-    stretch: float | None = STRETCH,
+    mesh: Mesh,
     tolerance: float = TOLERANCE,
     experiment: Any = None,
+    kind: str = "DFN",
 ) -> Any:
-    """Return a DFN with lumped heat on a mesh; ``stretch`` None makes equal shells."""
-    model = pybamm.lithium_ion.DFN({"thermal": "lumped"})
+    """Return a model of PyBaMM (``DFN`` or ``SPMe``) with lumped heat, on a mesh."""
+    model = getattr(pybamm.lithium_ion, kind)({"thermal": "lumped"})
     shells = model.default_submesh_types.copy()
-    for name in ("negative", "positive") if stretch else ():
+    for name in ("negative", "positive") if mesh.stretch else ():
         shells[f"{name} particle"] = pybamm.MeshGenerator(
-            pybamm.Exponential1DSubMesh, {"side": "right", "stretch": stretch}
+            pybamm.Exponential1DSubMesh, {"side": "right", "stretch": mesh.stretch}
         )
     return pybamm.Simulation(
         model,
         parameter_values=values,
-        var_pts=dict(mesh),
+        var_pts=mesh.points(),
         submesh_types=shells,
         solver=pybamm.IDAKLUSolver(rtol=tolerance, atol=tolerance),
         experiment=experiment,
@@ -110,12 +135,12 @@ def step_text(phase: Phase) -> str:
     return f"{text} {ends}"
 
 
-def played_protocol(case: Case, cell: Any) -> tuple[Floats, Floats]:
+def played_protocol(case: Case, cell: Any, mesh: Mesh) -> tuple[Floats, Floats]:
     """Let PyBaMM find when phases end; return times (s) and currents (A) of the rows to play."""
     steps = [(step_text(phase),) for phase in case.phases]
     experiment = pybamm.Experiment(steps, period=f"{PERIOD_S:g} seconds")
     start = started(cell, case.soc_ratio, case.degc)
-    solution = simulation(start, MESH, experiment=experiment).solve()
+    solution = simulation(start, mesh, experiment=experiment).solve()
     times: list[float] = []
     currents: list[float] = []
     shift_s = 0.0
@@ -162,16 +187,16 @@ def drive_rows(case: Case) -> tuple[Floats, Floats]:
     return rows, np.interp(rows, at_s, current_a)
 
 
-def driven(case: Case, cell: Any) -> tuple[Floats, Floats, Floats]:
+def driven(case: Case, cell: Any, mesh: Mesh) -> tuple[Floats, Floats, Floats]:
     """Return times (s), currents (A) and ambients (degC) of a case's rows, as they are written."""
-    time_s, current_a = drive_rows(case) if case.corners else played_protocol(case, cell)
+    time_s, current_a = drive_rows(case) if case.corners else played_protocol(case, cell, mesh)
     time_s, current_a = np.round(time_s, 1), np.round(current_a, 6)
     corners = np.array(case.ambient or ((0.0, case.degc),))
     return time_s, current_a, np.round(np.interp(time_s, *corners.T), 3)
 
 
 def replayed(
-    start: Any, rows: tuple[Floats, Floats, Floats], mesh: Mapping[str, int], **options: Any
+    start: Any, rows: tuple[Floats, Floats, Floats], mesh: Mesh, **options: Any
 ) -> tuple[Floats, Floats]:
     """Return voltage (V) and cell temperature (degC) at the rows of a drive.
 
@@ -200,11 +225,11 @@ def discharged_ah(time_s: Floats, current_a: Floats) -> Floats:
     return np.concatenate(([0.0], np.cumsum(mean_a * np.diff(time_s)))) / 3600.0
 
 
-def write_case(case: Case, cell: Any, folder: Path) -> str:
-    """Play one case and write its file; return a line that says what it holds."""
-    rows = driven(case, cell)
+def write_case(case: Case, cell: Any, mesh: Mesh, folder: Path) -> str:
+    """Play one case on a mesh, write its file into ``folder``; return a line on what it holds."""
+    rows = driven(case, cell, mesh)
     start = started(cell, case.soc_ratio, float(rows[2][0]))
-    voltage_v, cell_degc = replayed(start, rows, MESH)
+    voltage_v, cell_degc = replayed(start, rows, mesh)
     charge_ah = discharged_ah(*rows[:2])
     table = np.column_stack((*rows[:2], voltage_v, cell_degc, rows[2], charge_ah))
     table[np.abs(table) < 5e-7] = 0.0  # no -0.000000 in a file
@@ -219,20 +244,23 @@ def write_case(case: Case, cell: Any, folder: Path) -> str:
 
 
 def write_index(folder: Path) -> None:
-    """Write what every file that is there holds, and what made it."""
-    mesh = ", ".join(f"{name}: {points}" for name, points in MESH.items())
+    """Write what made the sets, and what every case holds."""
+    made = f"pybamm: {pybamm.__version__}, model: DFN, tolerance: {TOLERANCE:g}"
     lines = [
-        "# Written by tests/validation/make_reference.py; soc is that of the first row.",
-        f"made_with: {{pybamm: {pybamm.__version__}, model: DFN, tolerance: {TOLERANCE:g}}}",
-        f"mesh: {{{mesh}, stretch: {STRETCH:g}}}",
-        f"capacity_ah: {CAPACITY_AH}",
-        "cases:",
+        "# Written by tests/validation/make_reference.py; soc is that of the first row. Every case",
+        "# stands in the folder of each mesh.",
+        f"made_with: {{{made}}}",
+        "meshes:",
     ]
+    for name, mesh in MESHES.items():
+        figures = {key: value for key, value in asdict(mesh).items() if value is not None}
+        shown = ", ".join(f"{key}: {value:g}" for key, value in figures.items())
+        lines.append(f"  {name}: {{{shown}}}")
+    lines += [f"capacity_ah: {CAPACITY_AH}", "cases:"]
     for case in sorted(CASES, key=lambda one: (one.half, one.kind, one.degc, one.name)):
-        if (folder / case.half / f"{case.name}.csv").is_file():
-            figures = f"soc: {case.soc_ratio:g}, degc: {case.degc:g}, rate: {case.rate_per_h:g}"
-            about = f"half: {case.half}, kind: {case.kind}, {figures}, seed: {case.seed}"
-            lines.append(f"  - {{name: {case.name}, {about}}}")
+        figures_of = f"soc: {case.soc_ratio:g}, degc: {case.degc:g}, rate: {case.rate_per_h:g}"
+        about = f"half: {case.half}, kind: {case.kind}, {figures_of}, seed: {case.seed}"
+        lines.append(f"  - {{name: {case.name}, {about}}}")
     (folder / "index.yaml").write_text("\n".join([*lines, ""]), encoding="utf-8")
 
 
@@ -240,7 +268,8 @@ def main() -> int:
     """Make the cases that are named, or all; a case that fails is told and fails the program."""
     parser = argparse.ArgumentParser(description="Make the reference set of the cell model.")
     parser.add_argument("bpx", type=Path, help="the cell's BPX JSON")
-    parser.add_argument("folder", type=Path, help="where the set stands")
+    parser.add_argument("folder", type=Path, help="where the sets stand")
+    parser.add_argument("--mesh", choices=MESHES, default="default", help="which set to make")
     parser.add_argument("names", nargs="*", help="cases to make; all without")
     asked = parser.parse_args()
     pybamm.set_logging_level("ERROR")
@@ -250,7 +279,7 @@ def main() -> int:
         if asked.names and case.name not in asked.names:
             continue
         try:
-            line = write_case(case, cell, asked.folder)
+            line = write_case(case, cell, MESHES[asked.mesh], asked.folder / asked.mesh)
         except (RuntimeError, pybamm.SolverError) as error:
             failed += 1
             line = f"{case.name}: FAILED: {error}"

@@ -11,7 +11,7 @@ from pathlib import Path
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
-from held_against import CELL, REFERENCE, Held, held
+from held_against import CELLS, Held, held
 
 from hil.physics.validation import follow, true_soc
 from hil.profile.load import load_cell
@@ -24,17 +24,17 @@ COLOURS = dict(
 
 
 def worst(kind: str) -> Held:
-    """Return the case of a kind in the unseen half that is furthest off."""
+    """Return the case of a kind in the unseen halves, on either mesh, that is furthest off."""
     return max(
-        (one for one in held("unseen") if one.kind == kind),
+        (one for mesh in CELLS for one in held(mesh, "unseen") if one.kind == kind),
         key=lambda one: one.errors.rms_mv or 0.0,
     )
 
 
 def plot_case(one: Held, path: Path) -> None:
     """Draw voltage of reference and model, their difference, and both temperatures."""
-    cell = load_cell(CELL)
-    curve = load_curve(REFERENCE / one.half / f"{one.name}.csv")
+    cell = load_cell(CELLS[one.mesh])
+    curve = load_curve(one.path)
     shown = follow(cell, one.soc_ratio, curve)
     soc = true_soc(curve, one.soc_ratio, cell.capacity_ah)
     hours = curve.time_s / 3600.0
@@ -42,8 +42,8 @@ def plot_case(one: Held, path: Path) -> None:
         (soc >= 0.05) & (soc <= 0.97), 1e3 * (shown.voltage_v - curve.voltage_v), np.nan
     )
     figure, (volts, apart, warm) = plt.subplots(3, 1, sharex=True, figsize=(7, 6))
-    volts.plot(hours, curve.voltage_v, "k", lw=1.6, label="DFN (PyBaMM)")
-    volts.plot(hours, shown.voltage_v, "tab:orange", lw=0.9, label="model")
+    volts.plot(hours, curve.voltage_v, "k", lw=1.6, label=f"DFN (PyBaMM), {one.mesh} mesh")
+    volts.plot(hours, shown.voltage_v, "tab:orange", lw=0.9, label=CELLS[one.mesh])
     volts.set_ylabel("V")
     volts.legend(fontsize=8)
     volts.set_title(f"{one.name}: {one.errors.rms_mv:.2f} mV RMS over 5 to 97 %", fontsize=10)
@@ -59,20 +59,22 @@ def plot_case(one: Held, path: Path) -> None:
 
 def plot_by_temperature(path: Path) -> None:
     """Draw every case of both halves: voltage error over temperature, kinds by colour."""
-    figure, axes = plt.subplots(figsize=(8, 4))
-    for half, marker in (("fit", "o"), ("unseen", "^")):
-        for kind in KINDS:
-            cases = [one for one in held(half) if one.kind == kind]
-            if cases:
+    figure, both = plt.subplots(1, 2, sharey=True, figsize=(9, 4))
+    for axes, mesh in zip(both, CELLS, strict=True):
+        for half, marker in (("fit", "o"), ("unseen", "^")):
+            for kind in KINDS:
+                cases = [one for one in held(mesh, half) if one.kind == kind]
                 degc = [one.degc for one in cases]
                 rms_mv = [one.errors.rms_mv or np.nan for one in cases]
                 label = f"{kind}, {half}"
-                axes.scatter(degc, rms_mv, marker=marker, color=COLOURS[kind], s=26, label=label)
-    axes.set_yscale("log")
-    axes.set_xlabel("degC; validated against a model, not against measured cells")
-    axes.set_ylabel("mV RMS over 5 to 97 %")
-    axes.grid(which="both", alpha=0.3)
-    axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
+                axes.scatter(degc, rms_mv, marker=marker, color=COLOURS[kind], s=22, label=label)
+        axes.set_yscale("log")
+        axes.set_title(f"{CELLS[mesh]}, {mesh} mesh", fontsize=9)
+        axes.set_xlabel("degC")
+        axes.grid(which="both", alpha=0.3)
+    both[0].set_ylabel("mV RMS over 5 to 97 %")
+    both[1].legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    figure.suptitle("validated against a model, not against measured cells", fontsize=8, y=0.02)
     save(figure, path)
 
 
