@@ -120,6 +120,91 @@ def test_threads_may_share_a_leg() -> None:
     assert alone.time_s == shared.time_s
 
 
+@pytest.mark.parametrize("cut", [EVERY_SECOND, Cut()])
+def test_a_pack_among_others_is_a_pack_alone(cut: Cut) -> None:
+    """Packs of other demands, air and bleeds, to the last bit: no pack is moved by its neighbour's.
+
+    Thirty minutes of power: one pack is charged to its end, the others turn round on the way, so
+    that latches close, cycles open and cells age.
+    """
+    pack = pack_of("lfp-100ah", ages=True, soc_ratio=0.97, initial_temperature_degc=30.0)
+    seeds, unit_w = (3, 11, 12), 100.0 * 3.3 * CELLS
+    demand, degc = unit_w * floats([-0.5, 0.2, -0.1]), floats([10.0, 25.0, 45.0])
+    bleed_s = 0.03 * np.random.default_rng(1).random((3, CELLS))
+    together, alone = Batch(pack, seeds), [Batch(pack, [seed]) for seed in seeds]
+    for k in range(16):
+        wanted = demand if k < 8 else demand * floats([1.0, -1.0, -1.0])
+        together.run_leg(120.0, wanted, degc, bleed_s, kind="power", cut=cut)
+        for p, one in enumerate(alone):
+            mine = (wanted[p : p + 1], degc[p : p + 1], bleed_s[p : p + 1])
+            one.run_leg(120.0, *mine, kind="power", cut=cut)
+    assert together._fleet.counter[:, 0].max() > 1.0
+    assert np.any(together._fleet.latches > 0.0)
+    for name in together._fleet._fields:
+        shared = getattr(together._fleet, name)
+        if name not in ("tables", "laws"):
+            for p, one in enumerate(alone):
+                assert np.array_equal(shared[p], getattr(one._fleet, name)[0]), name
+
+
+def test_a_long_leg_is_cut_into_legs_of_two_minutes() -> None:
+    pack = pack_of("lfp-100ah")
+    whole, parts = Batch(pack, [4]), Batch(pack, [4])
+    whole.run_leg(600.0, 900.0, 5.0, kind="power", cut=Cut())
+    for _ in range(5):
+        parts.run_leg(120.0, 900.0, 5.0, kind="power", cut=Cut())
+    assert np.array_equal(whole._fleet.state, parts._fleet.state)
+    assert np.array_equal(whole.sums, parts.sums)
+
+
+def test_a_power_that_no_current_gives_lets_go() -> None:
+    batch = Batch(pack_of("lfp-100ah"), [4])
+    batch.run_leg(10.0, 900.0, 25.0, kind="power")
+    assert batch.truth().current_a[0] > 40.0
+    batch.run_leg(10.0, 1e9, 25.0, kind="power")
+    assert batch.truth().current_a[0] == 0.0
+    assert batch.sums[0, REFUSED_S] == 10.0
+
+
+def test_bleeds_are_the_board_s_and_the_power_the_pack_s() -> None:
+    """What a pack gives is its own current times its voltage; bleeds take theirs beside it."""
+    batch = Batch(pack_of("lfp-100ah"), [4])
+    bleed_s = np.full((1, CELLS), 3.0)  # 10 A: as large as the pack's own
+    batch.run_leg(60.0, 200.0, 25.0, bleed_s, kind="power")
+    batch.run_leg(1.0, 200.0, 25.0, bleed_s, kind="power")
+    current_a = batch.truth().current_a
+    shown_v = batch.voltage_at(current_a, bleed_s * batch.seen_v)
+    assert current_a[0] * shown_v[0].sum() == pytest.approx(200.0, rel=1e-3)
+
+
+def test_a_charge_holds_the_mean_of_cells_that_are_alike() -> None:
+    pack = pack_of("lfp-100ah", soc_ratio=0.97, gradient_k=0.0)
+    pack = replace(pack, spread=PackSpread(0.0, 0.0, 0.0), link_ohm=0.0)
+    batch, ends = Batch(pack, [2]), Termination()
+    for _ in range(60):
+        batch.run_leg(120.0, -30.0, 25.0, cut=Cut())
+    assert ends.hold_v - 2e-3 < batch.sums[0, HIGHEST_V] < ends.hold_v + 1e-3
+
+
+def test_a_discharge_to_the_end_does_not_forbid_the_next_charge() -> None:
+    batch = Batch(pack_of("lfp-100ah", soc_ratio=0.06), [2])
+    for _ in range(60):
+        batch.run_leg(120.0, 20.0, 25.0, cut=Cut())
+    assert abs(batch.truth().current_a[0]) < 5.0  # it has met its end
+    batch.run_leg(600.0, -20.0, 25.0, cut=Cut())
+    assert batch.sums[0, CHARGED_AS] == pytest.approx(600.0 * 20.0)
+
+
+def test_it_is_the_coldest_cell_that_forbids_a_charge_not_the_box() -> None:
+    pack = pack_of("lfp-100ah", initial_temperature_degc=9.0, gradient_k=2.0)
+    batch = Batch(pack, [2])
+    batch.run_leg(300.0, 0.0, -40.0)
+    assert batch.enclosure_degc[0] < 0.0
+    assert batch.truth().cell_degc.min() > 5.0
+    batch.run_leg(10.0, -20.0, -40.0)
+    assert batch.truth().current_a[0] == -20.0
+
+
 def test_a_charge_ends_at_its_limits_and_begins_again_after_a_discharge() -> None:
     pack = pack_of("lfp-100ah", soc_ratio=0.95)
     batch = Batch(pack, [2, 9])

@@ -10,7 +10,7 @@ from hil.physics.cell_types import CircuitCell
 from hil.physics.lookup import at_degc, equilibrium, turn_hysteresis
 from hil.physics.parameters import PackParameters, PackSpread
 from hil.physics.plant import Plant
-from hil.physics.stack import CAPACITY_AH, INVERSE_A, LEAK_RATIO, RS_OHM, V1
+from hil.physics.stack import CAPACITY_AH, INVERSE_A, INVERSE_B, LEAK_RATIO, RS_OHM, V1
 from hil.physics.tables import tabulate
 from hil.physics.terminals import drop_ohm, drop_v
 from hil.profile.load import load_cell
@@ -94,7 +94,9 @@ def test_temperature_table_is_the_law_it_samples(degc: float) -> None:
     rs_ohm = cell.rs_ohm_ah / cell.capacity_ah * math.exp(cell.rs_ea_j_per_mol * per_k)
     i0a_a = cell.i0a_per_h * cell.capacity_ah * math.exp(-cell.i0a_ea_j_per_mol * per_k)
     assert at_degc(by_degc, RS_OHM, degc) == pytest.approx(rs_ohm, rel=4e-5)
+    i0b_a = cell.i0b_per_h * cell.capacity_ah * math.exp(-cell.i0b_ea_j_per_mol * per_k)
     assert at_degc(by_degc, INVERSE_A, degc) == pytest.approx(0.5 / i0a_a, rel=4e-5)
+    assert at_degc(by_degc, INVERSE_B, degc) == pytest.approx(0.5 / i0b_a, rel=4e-5)
 
 
 def test_slow_resistances_pass_through_their_knots_and_fall_with_temperature() -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from hil.physics.motion import bleed_heat
 from hil.physics.pack import ThermalNetwork, draw_cells, link_resistances
 from hil.physics.parameters import PackParameters, PackSpread
 from hil.physics.plant import Plant
@@ -187,7 +188,24 @@ def test_leaving_the_fitted_range_is_named() -> None:
     assert cold.extrapolated() == ("soc", "temperature")
 
 
+@pytest.mark.parametrize("soc", [0.01, 0.99])
+def test_one_cell_outside_is_named(soc: float) -> None:
+    assert Plant(alike(), 0, {2: {"soc_ratio": soc}}).extrapolated() == ("soc",)
+    for degc in (CELL.fitted_from_degc + 1.0, CELL.fitted_to_degc - 1.0):
+        warped = Plant(alike(gradient_k=6.0, initial_temperature_degc=degc), 0)
+        assert warped.extrapolated() == ("temperature",)
+    plant = Plant(alike(), 0)
+    plant.step(1.0, 0.0, [0.0, 0.0, 95.0, 0.0], 25.0)  # what a cell carries, not what the pack does
+    assert plant.extrapolated() == ("rate",)
+
+
 # --- heat -------------------------------------------------------------------------------------
+
+
+def test_every_watt_of_a_bleed_warms_its_own_cell_or_the_box() -> None:
+    bleed_a, at_v, out_w = np.array([0.2, 0.0, 0.1]), np.array([3.2, 3.3, 3.4]), np.full(4, 9.0)
+    bleed_heat(bleed_a, at_v, 0.25, out_w)
+    assert out_w == pytest.approx([0.25 * 0.64, 0.0, 0.25 * 0.34, 0.75 * (0.64 + 0.34)])
 
 
 def network(pack: PackParameters) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

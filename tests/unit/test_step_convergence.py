@@ -95,6 +95,19 @@ def test_the_bench_cuts_a_long_step_into_what_it_takes_one_by_one(name: str) -> 
             assert whole == pytest.approx(parts, rel=1e-12)
 
 
+def test_no_part_of_a_step_is_longer_than_ten_seconds() -> None:
+    pack = PackParameters(CELLS, load_cell("lfp-100ah"), initial_temperature_degc=5.0)
+    whole, parts, batch = Plant(pack, 5), Plant(pack, 5), Batch(pack, [5])
+    none = np.zeros(CELLS)
+    for _ in range(20):
+        whole.step(25.0, 40.0, none, 30.0)
+        batch.impose(25.0, np.full(1, 40.0), none, 30.0)
+        for _ in range(3):
+            parts.step(25.0 / 3.0, 40.0, none, 30.0)
+    assert whole.terminal_v() == pytest.approx(parts.terminal_v(), rel=1e-13)
+    assert batch.seen_v[0] == pytest.approx(parts.terminal_v(), rel=1e-13)
+
+
 @pytest.mark.parametrize("name", TYPES)
 @pytest.mark.parametrize("engine", ENGINES)
 def test_no_step_loses_charge(engine: str, name: str) -> None:
