@@ -10,6 +10,7 @@ from hil.bench import assembly
 from hil.bench.driven import make_plant, warm_up
 from hil.bench.estimate import longest
 from hil.bench.expectations import of_run, uncertainty_of
+from hil.bench.extrapolated import Extrapolated
 from hil.bench.recorded import run_started
 from hil.bench.rig import Rig
 from hil.bench.run import Plan, Run
@@ -81,6 +82,7 @@ class Session:
         self._expectations: list[ExpectationJudged] = []
         self._deviations: list[Deviation] = []
         self._steps_ended: list[tuple[str, str]] = []
+        self._extrapolated: Extrapolated | None = None
         self.wire = WireHash()
         self.tick: Duration = profile.tick_ns or bench.tick_ns
         try:
@@ -162,10 +164,13 @@ class Session:
         cell_v, duty = layout.columns("plant.cell_v"), layout.columns("board.duty")
         air, amps = layout.index("chamber.air_degc"), layout.index("pack.current_a")
         expected = longest(self._profile.steps)
+        extrapolated = Extrapolated(self._profile.cell_parameters, layout, self.tick)
+        self._extrapolated = extrapolated
         last_ns = 0
 
         def tell(elapsed: Duration, path: str, row: Sequence[float]) -> None:
             nonlocal last_ns
+            extrapolated.take(row)
             if monotonic_ns() - last_ns < TOLD_EVERY_NS:
                 return
             last_ns = monotonic_ns()
@@ -215,6 +220,7 @@ class Session:
             "timing": self._timing(wall_s),
             "reasons": list(self.judgement.reasons),
             "termination": told(stated(self._profile, self._bench), self._steps_ended),
+            "extrapolated_s": self._extrapolated.seconds() if self._extrapolated else {},
             "ended": run.reason,
         }
 

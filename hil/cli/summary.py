@@ -36,6 +36,8 @@ def show(outcome: Outcome, request: Request) -> None:
     )
     if body["termination"]:
         console.print(f"charge  {body['termination']}")
+    if body["extrapolated_s"]:
+        console.print(f"cells   {_extrapolated(body['extrapolated_s'])}")
     if body["engine"] is not None:
         console.print(_engine(body["engine"]))
     if body["timing"]:
@@ -51,6 +53,12 @@ def show(outcome: Outcome, request: Request) -> None:
     console.print(f"folder  {body['folder']}")
     console.print(f"report  {body.get('report') or body['report_problem']}")
     console.print(f"repeat  {request.command()}")
+
+
+def _extrapolated(seconds: Mapping[str, float]) -> str:
+    """Say for how long the cell model was a guess, and in what."""
+    times = ", ".join(f"{name} for {s:.0f} s" for name, s in seconds.items())
+    return f"outside the range that the model's figures were fitted in: {times}"
 
 
 def _telemetry(told: Mapping[str, Any]) -> str:
