@@ -108,6 +108,18 @@ class Leg(NamedTuple):
     rules: Rules
 
 
+class Work(NamedTuple):
+    """Room for one pack while it is moved; (cells,) but for ``capacity_ah``, its smallest.
+
+    Means of the bleeds, the cells' own currents, and the voltages that they show at these.
+    """
+
+    capacity_ah: float
+    bleed_a: Floats
+    own_a: Floats
+    at_v: Floats
+
+
 @compiled
 def stack_of(fleet: Fleet, p: int) -> Stack:
     """Return pack ``p`` as a stack; a view."""
@@ -161,13 +173,11 @@ def current_near(terminals: Floats, bleed_a: Floats, power_w: float, near_a: flo
 
 
 @compiled
-def _voltages(
-    terminals: Floats, bleed_a: Floats, current_a: float, own_a: Floats, at_v: Floats
-) -> None:
-    """Fill ``own_a`` and ``at_v`` (cells,) with the cells' own currents and voltages."""
-    for c in range(own_a.shape[0]):
-        own_a[c] = bleed_a[c] + current_a
-    own_voltages(terminals, own_a, at_v)
+def _voltages(terminals: Floats, work: Work, current_a: float) -> None:
+    """Fill in the cells' own currents and voltages at a current of the stack."""
+    for c in range(work.own_a.shape[0]):
+        work.own_a[c] = work.bleed_a[c] + current_a
+    own_voltages(terminals, work.own_a, work.at_v)
 
 
 @compiled
@@ -196,47 +206,52 @@ def _answer(
     stack: Stack,
     latches: Floats,
     pace: Pace,
-    bleed_a: Floats,
-    own_a: Floats,
-    at_v: Floats,
+    work: Work,
+    seen_v: tuple[float, float, float],
     near_a: float,
     dt_s: float,
 ) -> float:
     """Return the current that answers a pack's demand within all its limits; moves the latches.
 
-    ``at_v`` (cells,) holds the voltages that the protections have seen, and on return those at the
-    answer, with ``own_a`` (cells,) the cells' currents. The charge that its taper has ended begins
+    ``seen_v`` is what the protections have seen: lowest, highest and mean voltage. On return
+    ``work`` holds currents and voltages at the answer. The charge that its taper has ended begins
     again after the next discharge.
     """
-    lowest_v, highest_v, _ = _spread(at_v)
-    terminals, wanted_a, n = stack.terminals, leg.demand[p], at_v.shape[0]
+    terminals, wanted_a, capacity_ah = stack.terminals, leg.demand[p], work.capacity_ah
+    n = work.at_v.shape[0]
     if leg.mode == POWER and wanted_a != 0.0:
-        wanted_a = current_near(terminals, bleed_a, wanted_a, near_a)
+        wanted_a = current_near(terminals, work.bleed_a, wanted_a, near_a)
         if not math.isfinite(wanted_a):
             wanted_a = 0.0  # no current gives that much: the inverter lets go
-    capacity_ah = _smallest(stack.cells[CAPACITY_AH], n)
-    coldest_degc = _smallest(stack.degc, n)
+    coldest_degc = _smallest(stack.degc, n) if wanted_a < 0.0 else 0.0  # it limits charges only
     current_a = permitted(
-        leg.rules, latches, highest_v, lowest_v, coldest_degc, capacity_ah, wanted_a, dt_s
+        leg.rules, latches, seen_v[1], seen_v[0], coldest_degc, capacity_ah, wanted_a, dt_s
     )
     if current_a > 0.0:
         latches[FULL] = 0.0
     elif latches[FULL] > 0.0:
         current_a = 0.0
     latches[HELD] = 0.0
-    _voltages(terminals, bleed_a, current_a, own_a, at_v)
-    lowest_v, highest_v, mean_v = _spread(at_v)
-    too_full = current_a < 0.0 and (highest_v > leg.max_v or mean_v > leg.mean_v)
-    if not too_full and not (current_a > 0.0 and lowest_v < leg.min_v):
+    _voltages(terminals, work, current_a)
+    if current_a == 0.0 or not _beyond(leg, current_a, work.at_v):
         return current_a
     ahead = np.empty((FAST_PER_A + 1, n))
     look_ahead(stack, pace, ahead)
     latches[HELD] = 1.0
-    held_a = limited_current(ahead, bleed_a, current_a, leg.mean_v, leg.max_v, leg.min_v)
+    held_a = limited_current(ahead, work.bleed_a, current_a, leg.mean_v, leg.max_v, leg.min_v)
     if current_a < 0.0 and abs(held_a) < leg.taper_per_h * capacity_ah:
         latches[FULL], held_a = 1.0, 0.0
-    _voltages(terminals, bleed_a, held_a, own_a, at_v)
+    _voltages(terminals, work, held_a)
     return held_a
+
+
+@compiled
+def _beyond(leg: Leg, current_a: float, at_v: Floats) -> bool:
+    """Return whether a current takes cells past the limit that it goes towards."""
+    lowest_v, highest_v, mean_v = _spread(at_v)
+    if current_a < 0.0:
+        return bool(highest_v > leg.max_v or mean_v > leg.mean_v)
+    return bool(lowest_v < leg.min_v)
 
 
 @compiled
@@ -300,71 +315,96 @@ def _take_back(stack: Stack, kept: Floats) -> None:
 
 
 @compiled
+def _copy(source: Floats, target: Floats) -> None:
+    """Write one short row over another; a slice assignment takes ten times as long."""
+    for k in range(source.shape[0]):
+        target[k] = source[k]
+
+
+@compiled
+def _work_of(fleet: Fleet, p: int, leg: Leg) -> Work:
+    """Make room for a pack, with the voltages that it has shown last and what bleeds take there."""
+    n = leg.bleed_s.shape[1]
+    work = Work(_smallest(fleet.cells[p, CAPACITY_AH], n), np.empty(n), np.empty(n), np.empty(n))
+    _copy(fleet.seen_v[p], work.at_v)
+    _bleed(leg.bleed_s[p], work.at_v, work.bleed_a)
+    return work
+
+
+@compiled
 def _accept(
     fleet: Fleet,
     p: int,
-    leg: Leg,
+    sums: Floats,
+    bled_as: Floats,
+    work: Work,
     through_a: float,
+    wanted: float,
     spread_v: tuple[float, float, float],
     dt_s: float,
 ) -> None:
     """Book a step that stands: sums, bleeds' charge, cycles."""
-    _book(fleet.sums[p], through_a, leg.demand[p], spread_v, dt_s)
+    _book(sums, through_a, wanted, spread_v, dt_s)
     if fleet.counter.shape[0] and not adds_up(fleet.counter[p], through_a, dt_s):
         turn_or_close(ageing_of(fleet, p), through_a, dt_s)
+    for c in range(bled_as.shape[0]):
+        bled_as[c] += work.bleed_a[c] * dt_s
 
 
 @compiled
 def _run_pack(fleet: Fleet, p: int, leg: Leg, paces: Paces, steps: int, tolerance: float) -> None:
-    """Move pack ``p`` through a leg of ``steps`` shortest steps; ``tolerance`` 0: only those."""
+    """Move pack ``p`` through a leg of ``steps`` shortest steps; ``tolerance`` 0: only those.
+
+    Views of rows are made before the loop: making one takes as long as some cells' steps.
+    """
     stack = stack_of(fleet, p)
-    n = stack.state.shape[1]
-    scratch, kept = np.empty((SCRATCH, n + 1)), np.empty(_kept_size(stack))
-    extra_w, bleed_a, own_a, at_v = np.empty(n + 1), np.empty(n), np.empty(n), np.empty(n)
+    scratch, kept = np.empty((SCRATCH, stack.degc.size)), np.empty(_kept_size(stack))
+    extra_w = np.empty(stack.degc.size)
+    work = _work_of(fleet, p, leg)
     controlled, finest = tolerance > _NEVER_BACK, paces.dt_s.shape[0] - 1
     level = int(fleet.level[p]) if controlled else finest
-    flow, conductance, latches = fleet.flow[p], leg.bleed_s[p], fleet.latches[p].copy()
-    change = flow[CHANGES_A_PER_S] if flow[ANSWERED] == leg.demand[p] else 0.0
-    capacity_as = 3600.0 * _smallest(stack.cells[CAPACITY_AH], n)
-    at_v[:] = fleet.seen_v[p]
-    _bleed(conductance, at_v, bleed_a)
-    pace = pace_of_level(paces, level)
-    current_a = _answer(leg, p, stack, latches, pace, bleed_a, own_a, at_v, flow[FLOWS_A], 0.0)
-    fleet.latches[p] = latches
+    flow, conductance, latches = fleet.flow[p], leg.bleed_s[p], fleet.latches[p]
+    sums, bled_as, were = fleet.sums[p], fleet.bled_as[p], fleet.latches[p].copy()
+    ambient_degc, wanted = leg.ambient_degc[p], leg.demand[p]
+    change = flow[CHANGES_A_PER_S] if flow[ANSWERED] == wanted else 0.0
+    tolerance_as = tolerance * 3600.0 * work.capacity_ah
+    pace, spread_v = pace_of_level(paces, level), _spread(work.at_v)
+    current_a = _answer(leg, p, stack, latches, pace, work, spread_v, flow[FLOWS_A], 0.0)
     done = 0
     while done < steps:
-        pace = pace_of_level(paces, level)
         part, dt_s, through_a = 1 << (finest - level), pace.dt_s, current_a
         if controlled:
             _keep(stack, kept)
+            _copy(latches, were)
             through_a = _middle_a(current_a, change * dt_s, latches[HELD] > 0.0)
             if through_a != current_a:
-                _voltages(stack.terminals, bleed_a, through_a, own_a, at_v)
-        bleed_heat(bleed_a, at_v, leg.bleed_heat_ratio, extra_w)
-        move(stack, pace, own_a, at_v, extra_w, leg.ambient_degc[p], scratch)
-        spread_v = _spread(at_v)
-        end_a = _answer(leg, p, stack, latches, pace, bleed_a, own_a, at_v, through_a, dt_s)
-        error = abs(through_a - 0.5 * (current_a + end_a)) * dt_s / capacity_as
-        if controlled and error > tolerance and level < finest:
+                _voltages(stack.terminals, work, through_a)
+        bleed_heat(work.bleed_a, work.at_v, leg.bleed_heat_ratio, extra_w)
+        move(stack, pace, work.own_a, work.at_v, extra_w, ambient_degc, scratch)
+        spread_v = _spread(work.at_v)
+        end_a = _answer(leg, p, stack, latches, pace, work, spread_v, through_a, dt_s)
+        error_as = abs(through_a - 0.5 * (current_a + end_a)) * dt_s
+        if controlled and error_as > tolerance_as and level < finest:
             _take_back(stack, kept)
-            latches[:] = fleet.latches[p]
-            _voltages(stack.terminals, bleed_a, current_a, own_a, at_v)
+            _copy(were, latches)
+            _voltages(stack.terminals, work, current_a)
             level += 1
-            fleet.sums[p, TAKEN_BACK] += 1.0
+            pace = pace_of_level(paces, level)
+            sums[TAKEN_BACK] += 1.0
             continue
-        fleet.latches[p] = latches
-        _accept(fleet, p, leg, through_a, spread_v, dt_s)
-        for c in range(n):
-            fleet.bled_as[p, c] += bleed_a[c] * dt_s
+        _accept(fleet, p, sums, bled_as, work, through_a, wanted, spread_v, dt_s)
         change = (end_a - current_a) / dt_s
         current_a, done = end_a, done + part
-        _bleed(conductance, at_v, bleed_a)
-        for c in range(n):
-            own_a[c] = bleed_a[c] + current_a
-        if controlled and error < _EASY * tolerance and level > 0 and done % (2 * part) == 0:
+        _bleed(conductance, work.at_v, work.bleed_a)
+        for c in range(conductance.shape[0]):
+            work.own_a[c] = work.bleed_a[c] + current_a
+        easy = error_as < _EASY * tolerance_as
+        if controlled and easy and level > 0 and done % (2 * part) == 0:
             level -= 1
-    flow[FLOWS_A], flow[CHANGES_A_PER_S], flow[ANSWERED] = current_a, change, leg.demand[p]
-    fleet.seen_v[p], fleet.level[p] = at_v, level
+            pace = pace_of_level(paces, level)
+    flow[FLOWS_A], flow[CHANGES_A_PER_S], flow[ANSWERED] = current_a, change, wanted
+    _copy(work.at_v, fleet.seen_v[p])
+    fleet.level[p] = level
 
 
 @compiled_without_lock
@@ -398,25 +438,20 @@ def impose_packs(
     No demand is answered and nothing protects: what a bench recorded is done once more.
     """
     n = bleed_a.shape[1]
-    scratch, extra_w, own_a, at_v = (
-        np.empty((SCRATCH, n + 1)),
-        np.empty(n + 1),
-        np.empty(n),
-        np.empty(n),
-    )
+    scratch, extra_w = np.empty((SCRATCH, n + 1)), np.empty(n + 1)
+    own_a, at_v = np.empty(n), np.empty(n)
     for p in range(bleed_a.shape[0]):
-        stack = stack_of(fleet, p)
+        stack, work = stack_of(fleet, p), Work(0.0, bleed_a[p], own_a, at_v)
         for _ in range(steps):
-            _voltages(stack.terminals, bleed_a[p], current_a[p], own_a, at_v)
+            _voltages(stack.terminals, work, current_a[p])
             bleed_heat(bleed_a[p], at_v, bleed_heat_ratio, extra_w)
             move(stack, pace, own_a, at_v, extra_w, ambient_degc[p], scratch)
-        _voltages(stack.terminals, bleed_a[p], current_a[p], own_a, at_v)
-        if fleet.counter.shape[0] and not adds_up(
-            fleet.counter[p], current_a[p], steps * pace.dt_s
-        ):
-            turn_or_close(ageing_of(fleet, p), current_a[p], steps * pace.dt_s)
+        _voltages(stack.terminals, work, current_a[p])
+        passed_s = steps * pace.dt_s
+        if fleet.counter.shape[0] and not adds_up(fleet.counter[p], current_a[p], passed_s):
+            turn_or_close(ageing_of(fleet, p), current_a[p], passed_s)
         for c in range(n):
-            fleet.bled_as[p, c] += bleed_a[p, c] * steps * pace.dt_s
+            fleet.bled_as[p, c] += bleed_a[p, c] * passed_s
         fleet.seen_v[p] = at_v
         fleet.flow[p, FLOWS_A] = current_a[p]
 
@@ -426,7 +461,7 @@ def show_packs(fleet: Fleet, current_a: Floats, bleed_a: Floats, out_v: Floats) 
     """Fill ``out_v`` (packs, cells) with what cells would show at these currents now."""
     own_a = np.empty(bleed_a.shape[1])
     for p in range(bleed_a.shape[0]):
-        _voltages(fleet.terminals[p], bleed_a[p], current_a[p], own_a, out_v[p])
+        _voltages(fleet.terminals[p], Work(0.0, bleed_a[p], own_a, out_v[p]), current_a[p])
 
 
 @compiled_without_lock
