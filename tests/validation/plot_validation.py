@@ -74,7 +74,7 @@ def plot_by_temperature(path: Path) -> None:
         axes.grid(which="both", alpha=0.3)
     both[0].set_ylabel("mV RMS over 5 to 97 %")
     both[1].legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    figure.suptitle("validated against a model, not against measured cells", fontsize=8, y=0.02)
+    figure.supxlabel("validated against a model, not against measured cells", fontsize=8)
     save(figure, path)
 
 
