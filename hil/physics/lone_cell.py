@@ -3,7 +3,7 @@
 import numpy as np
 
 from hil.physics.cell_types import CellParameters
-from hil.physics.motion import advance, refresh_terminals
+from hil.physics.motion import BEYOND_ALL, advance, refresh_terminals
 from hil.physics.pack import ThermalNetwork, make_stack, pace_of
 from hil.physics.parameters import PackParameters, PackSpread
 from hil.physics.stack import EMF_V, SOC, Pace
@@ -11,6 +11,9 @@ from hil.physics.tables import tabulate
 from hil.physics.terminals import cell_drop_v
 
 _ALIKE = PackSpread(capacity_ratio=0.0, resistance_ratio=0.0, leakage_ratio=0.0)
+
+MOST_PACES = 64
+"""How many lengths of steps are remembered."""
 
 
 class LoneCell:
@@ -49,10 +52,14 @@ class LoneCell:
             raise ValueError(f"a step of {dt_s} s: it must be finite and above zero")
         pace = self._paces.get(dt_s)
         if pace is None:
+            # A cycler's clock gives every row a rest of its own, and a pace is half a megabyte.
+            if len(self._paces) == MOST_PACES:
+                self._paces.clear()
             pace = self._paces[dt_s] = pace_of(self._tables, self._network, dt_s)
         none = np.zeros(1)
         if not advance(self._stack, pace, none, float(current_a), float(ambient_degc), 0.0, 1):
-            raise ValueError(f"not finite: {current_a} A, {ambient_degc} degC")
+            found = f"{current_a:g} A, {ambient_degc:g} degC"
+            raise ValueError(f"not finite, or beyond {BEYOND_ALL:g}: {found}")
 
     def voltage_v(self, current_a: float) -> float:
         """Return the terminal voltage that this current would show now."""

@@ -36,6 +36,13 @@ WIDEST_SHIFT_RATIO = 0.5
 MOST_UNACCOUNTED_RATIO = 0.05
 """Of the capacity: how far a curve's own charge may lie from the integral of its current."""
 
+WIDEST_BEYOND_RATIO = 0.25
+"""How far beyond empty or full a curve may go: a cell may hold more than its type says, not that
+much more. A start that is not the curve's own and milliampere for ampere show here."""
+
+LONGEST_S = 366 * 86400.0
+"""A year, as for one step of a pack: what is longer has its times in another unit."""
+
 
 @dataclass(frozen=True)
 class Curve:
@@ -108,10 +115,11 @@ def follow(
     """Drive the model of a cell along a curve that starts at ``start_ratio`` of charge.
 
     Raises ValueError where the curve's current and its charge tell different stories (a sign, a
-    unit), or the cell type does not know how a bare cell is cooled.
+    unit) or is not this cell's, or the cell type does not know how a bare cell is cooled.
     """
     _check_account(curve, cell.capacity_ah)
     soc = true_soc(curve, start_ratio, cell.capacity_ah)
+    _check_room(curve, soc, cell.capacity_ah)
     # At the ambient that it is given the held cell neither warms nor cools in between.
     cooling = 0.0 if curve.ambient_degc is None else None
     model = LoneCell(cell, float(soc[0]), curve.start_degc, cooling)
@@ -142,6 +150,20 @@ def _check_account(curve: Curve, capacity_ah: float) -> None:
         )
 
 
+def _check_room(curve: Curve, soc_ratio: Floats, capacity_ah: float) -> None:
+    """Refuse a curve that this cell has no room for, in charge or in what it would take to step."""
+    lasts_s = float(curve.time_s[-1] - curve.time_s[0])
+    if not lasts_s <= LONGEST_S:
+        raise ValueError(f"time_s goes on for {lasts_s:.4g} s: expected seconds, at most a year")
+    worst = int(np.argmax(np.abs(soc_ratio - 0.5)))
+    if abs(soc_ratio[worst] - 0.5) > 0.5 + WIDEST_BEYOND_RATIO:
+        raise ValueError(
+            f"at {curve.time_s[worst]:g} s a cell of {capacity_ah:.4g} Ah would be at "
+            f"{100 * soc_ratio[worst]:.4g} %: expected 0 to 100 %; look at the charge at the "
+            f"start, the sign and the unit of the current"
+        )
+
+
 def _between_rows(model: LoneCell, curve: Curve, k: int, longest_step_s: float) -> None:
     """Move from row k - 1 to row k: equal steps and a rest, each at the mean of its ramp."""
     ambient = curve.cell_degc if curve.ambient_degc is None else curve.ambient_degc
@@ -149,8 +171,8 @@ def _between_rows(model: LoneCell, curve: Curve, k: int, longest_step_s: float) 
     last_s = float(curve.time_s[k] - curve.time_s[k - 1])
     step_s = _step_for(last_s, longest_step_s)
     done_s = 0.0
-    while last_s - done_s > 1e-6 * step_s:
-        dt_s = min(step_s, round(last_s - done_s, 6))
+    # A clock has its own rounding: what is below a microsecond is not time that passed.
+    while (dt_s := min(step_s, round(last_s - done_s, 6))) > 0.0:
         at = (done_s + dt_s / 2.0) / last_s
         if curve.ambient_degc is None:
             model.force_degc(_on_ramp(ambient, k, at))

@@ -22,6 +22,14 @@ CELL, AMBIENT, DISCHARGED = "cell_temp_C", "ambient_C", "discharged_Ah"
 NEEDED = (TIME, CURRENT, VOLTAGE)
 COLUMNS = (*NEEDED, CELL, AMBIENT, DISCHARGED)
 
+LIMITS = {
+    VOLTAGE: (-10.0, 10.0, "V of one cell"),
+    CELL: (-60.0, 120.0, "degC"),
+    AMBIENT: (-60.0, 120.0, "degC"),
+}
+"""What one cell can show, and the temperatures that a model has figures for (``tables``): beyond
+stand millivolts, a whole pack or kelvins, and the model would answer them at its last figure."""
+
 
 def load_curve(path: Path) -> Curve:
     """Read one file. Raises ConfigErrors with file, line and column of the first mistake."""
@@ -41,13 +49,24 @@ def parse_curve(data: bytes, shown: str) -> Curve:
         if len(row) != len(header):
             found = f"{len(row)} values" if row else "an empty line"
             raise wrong_at(shown, line, "", f"found {found}, expected {len(header)} values")
-        values.append([finite_number(row[at], name, shown, line) for name, at in read.items()])
+        values.append([_value(row[at], name, shown, line) for name, at in read.items()])
         if len(values) > 1 and not values[-1][0] > values[-2][0]:
             found = f"found {values[-1][0]:g} after {values[-2][0]:g}"
             raise wrong_at(shown, line, TIME, f"{found}, expected time to increase")
     if len(values) < 2:  # noqa: PLR2004 - between rows lies what is validated
         raise wrong_at(shown, len(values) + 1, "", "expected at least two rows of values")
     return _curve(shown, dict(zip(read, np.array(values).T.copy(), strict=True)))
+
+
+def _value(text: str, name: str, shown: str, line: int) -> float:
+    """Read one value that may stand in its column."""
+    value = finite_number(text, name, shown, line)
+    if name in LIMITS:
+        lowest, highest, unit = LIMITS[name]
+        if not lowest <= value <= highest:
+            expected = f"expected {lowest:g} to {highest:g} {unit}"
+            raise wrong_at(shown, line, name, f"found {value:g}, {expected}")
+    return value
 
 
 def _check_header(header: list[str], shown: str) -> None:

@@ -11,7 +11,7 @@ from cyclopts import Token
 
 from hil.cli import BAD_INPUT, ENVIRONMENT, USAGE, main
 from hil.cli.validate import _soc
-from hil.physics.lone_cell import LoneCell
+from hil.physics.lone_cell import MOST_PACES, LoneCell
 from hil.physics.validation import (
     Curve,
     Floats,
@@ -167,6 +167,24 @@ def test_current_is_a_straight_line_between_rows() -> None:
     assert shown.soc_ratio[-1] == pytest.approx(0.5 - 600.0 / 3600.0 / CELL.capacity_ah, abs=1e-9)
 
 
+def test_a_clock_with_its_own_rounding_is_followed() -> None:
+    """Seconds of a calendar date have no whole microseconds, those of a cycler are never alike."""
+    time_s = 1.7e9 + np.cumsum([1.0000007, 0.9998031, 1.0002503, 0.1000003, 7e-7, 0.9999004])
+    amperes, flat = np.full(6, 1.0), np.full(6, 25.0)
+    charge_ah = (time_s - time_s[0]) / 3600.0
+    shown = follow(CELL, 0.5, Curve("clock", time_s, amperes, flat, flat, None, charge_ah))
+    assert shown.soc_ratio[-1] == pytest.approx(0.5 - charge_ah[-1] / CELL.capacity_ah, abs=1e-9)
+
+
+def test_a_lone_cell_remembers_a_few_lengths_of_steps_and_not_all() -> None:
+    model, lengths_s = LoneCell(CELL, 0.5, 25.0), 1.0 + 1e-3 * np.arange(2 * MOST_PACES + 1)
+    for dt_s in lengths_s.tolist():
+        model.step(dt_s, 1.0, 25.0)
+        assert len(model._paces) <= MOST_PACES
+    given_ah = lengths_s.sum() / 3600.0
+    assert model.soc == pytest.approx(0.5 - given_ah / CELL.capacity_ah, abs=1e-12)
+
+
 def test_ambient_is_a_straight_line_too() -> None:
     time_s, none = np.array([0.0, 7644.3]), np.zeros(2)
     curve = Curve("ramp", time_s, none, none, none, np.array([0.0, 10.0]), none)
@@ -221,6 +239,20 @@ BAD = {
         "3600,0.5,3.28,25,25,-0.5",
         ": at 3600 s discharged_Ah has moved by -0.5 Ah, current_A by 0.4993 Ah: expected the same",
     ),
+    "millivolts": ("3.29", "3290", ":3:1: voltage_V: found 3290, expected -10 to 10 V of one cell"),
+    "kelvins": ("3.29,25", "3.29,298", ":3:1: cell_temp_C: found 298, expected -60 to 120 degC"),
+    "no such air": ("3.29,25,25", "3.29,25,-300", ":3:1: ambient_C: found -300, expected -60 to"),
+    "no such current": (
+        ROWS,
+        "0,0,3.3,25,25,0\n1e-5,5e6,3.28,25,25,0\n",
+        ": not finite, or beyond 1e+06: ",
+    ),
+    "milliamperes": (
+        ROWS,
+        "0,500,3.3,25,25,0\n20,500,3.28,25,25,2.7778\n",
+        ": at 20 s a cell of 2.08 Ah would be at -83.54 %: expected 0 to 100 %; look at the charge",
+    ),
+    "no end": (ROWS, "0,0,3.3,25,25,0\n4e7,0,3.3,25,25,0\n", ": time_s goes on for 4e+07 s"),
 }
 
 
