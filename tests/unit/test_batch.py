@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 
 from hil.physics.batch import EVERY_SECOND, Batch, Cut
-from hil.physics.legs import CHARGED_AS, HIGHEST_V, LOWEST_V, REFUSED_S, STEPS, TAKEN_BACK
+from hil.physics.legs import (
+    CHARGED_AS,
+    HELD,
+    HIGHEST_V,
+    LOWEST_V,
+    REFUSED_S,
+    STEPS,
+    TAKEN_BACK,
+    _middle_a,
+)
 from hil.physics.parameters import PackParameters, PackSpread
 from hil.physics.plant import Plant
 from hil.physics.stack import Floats
@@ -104,6 +113,26 @@ def test_a_tighter_tolerance_takes_more_steps_and_comes_nearer() -> None:
     assert steps[0] < steps[1] < steps[2]
 
 
+@pytest.mark.parametrize(
+    ("current_a", "change_a", "held", "middle_a"),
+    [
+        (10.0, 4.0, False, 12.0),
+        (-10.0, 4.0, False, -8.0),
+        (1.0, -4.0, False, 1.0),  # never past zero
+        (-10.0, -4.0, False, -12.0),
+        (-10.0, -4.0, True, -10.0),  # one that a limit holds would pass it
+        (-10.0, 4.0, True, -8.0),
+    ],
+)
+def test_a_current_is_expected_to_go_on_as_it_did(
+    current_a: float,
+    change_a: float,
+    held: bool,  # noqa: FBT001 - a column of the table
+    middle_a: float,
+) -> None:
+    assert _middle_a(current_a, change_a, held) == middle_a
+
+
 def test_threads_may_share_a_leg() -> None:
     pack = pack_of("lfp-100ah")
     alone, shared = (Batch(pack, range(8)) for _ in range(2))
@@ -181,9 +210,19 @@ def test_a_charge_holds_the_mean_of_cells_that_are_alike() -> None:
     pack = pack_of("lfp-100ah", soc_ratio=0.97, gradient_k=0.0)
     pack = replace(pack, spread=PackSpread(0.0, 0.0, 0.0), link_ohm=0.0)
     batch, ends = Batch(pack, [2]), Termination()
-    for _ in range(60):
-        batch.run_leg(120.0, -30.0, 25.0, cut=Cut())
+    current_a, held = [], []
+    for _ in range(180):
+        batch.run_leg(10.0, -30.0, 25.0, cut=Cut())
+        current_a.append(-batch.truth().current_a[0])
+        held.append(bool(batch._fleet.latches[0, HELD]))
     assert ends.hold_v - 2e-3 < batch.sums[0, HIGHEST_V] < ends.hold_v + 1e-3
+    # it falls from what was asked for down to its taper of 5 A, and is held all the way
+    flowing = [a for a in current_a if a > 0.0]
+    assert flowing == sorted(flowing, reverse=True)
+    assert flowing[0] == 30.0
+    assert 5.0 <= flowing[-1] < 6.0
+    assert current_a[-1] == 0.0
+    assert held[: len(flowing)] == [a < 30.0 for a in flowing]
 
 
 def test_a_discharge_to_the_end_does_not_forbid_the_next_charge() -> None:

@@ -8,9 +8,22 @@ import pytest
 
 from hil.physics.cell_types import CircuitCell
 from hil.physics.lookup import at_degc, equilibrium, turn_hysteresis
+from hil.physics.motion import find
+from hil.physics.pack import make_stack
 from hil.physics.parameters import PackParameters, PackSpread
 from hil.physics.plant import Plant
-from hil.physics.stack import CAPACITY_AH, INVERSE_A, INVERSE_B, LEAK_RATIO, RS_OHM, V1
+from hil.physics.stack import (
+    CAPACITY_AH,
+    FAST_GRADE,
+    HYSTERESIS,
+    INVERSE_A,
+    INVERSE_B,
+    LEAK_RATIO,
+    REST_V,
+    RS_OHM,
+    SOC,
+    V1,
+)
 from hil.physics.tables import tabulate
 from hil.physics.terminals import drop_ohm, drop_v
 from hil.profile.load import load_cell
@@ -77,6 +90,23 @@ def test_charge_outside_the_tables_shows_as_a_steep_voltage() -> None:
     assert empty[0] - under[0] == pytest.approx(0.497, abs=1e-9)  # 497 mV over the first 1 %
     assert over[1:] == full[1:]
     assert under[1:] == empty[1:]
+
+
+@pytest.mark.parametrize(("end", "beyond"), [(0.0, -0.05), (1.0, 1.05)])
+def test_outside_the_tables_only_the_open_circuit_voltage_goes_on(
+    end: float, beyond: float
+) -> None:
+    """Half a loop, dU/dT and kinetics are those of the end; so is the energy of a step further."""
+    cell = circuit("lfp-100ah")
+    stack = make_stack(PackParameters(1, cell, ALIKE, soc_ratio=end), tabulate(cell), seed=0)
+    rows = []
+    for soc in (end, beyond):
+        stack.state[SOC], stack.state[HYSTERESIS] = soc, 1.0
+        found = np.zeros((FAST_GRADE + 1, 1))
+        find(stack, found)
+        found[REST_V] -= equilibrium(stack.tables.by_soc, soc)[0]
+        rows.append(found[:, 0])
+    assert rows[1] == pytest.approx(rows[0], rel=1e-12, abs=1e-15)
 
 
 def test_leakage_follows_arrhenius() -> None:
