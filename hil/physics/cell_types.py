@@ -59,6 +59,18 @@ class CellType:
         require_not_negative(self, ("leakage_a", "leakage_ea_j_per_mol"))
         if self.cooling_w_per_k is not None:
             require_not_negative(self, ("cooling_w_per_k",))
+        require_positive(self, ("fitted_to_rate_per_h",))
+        # Turned round, a range holds nothing: the cell would stand outside of it all the time.
+        for first, last in _FITTED_RANGES:
+            begins, ends = getattr(self, first), getattr(self, last)
+            if not begins < ends:
+                raise ValueError(f"{last}: {ends:g} is not above {begins:g}, where it begins")
+
+
+_FITTED_RANGES = (
+    ("fitted_from_soc_ratio", "fitted_to_soc_ratio"),
+    ("fitted_from_degc", "fitted_to_degc"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +158,13 @@ def _check_loop(hysteresis_v: tuple[float, ...]) -> None:
         raise ValueError("hysteresis_v: half a loop's width is not below zero")
 
 
+def _require_shares(owner: object, names: tuple[str, ...]) -> None:
+    """Refuse a pore that is larger than what it is in, and one that conducts better than none."""
+    for name in names:
+        if not getattr(owner, name) <= 1.0:
+            raise ValueError(f"{name}: {getattr(owner, name):g} is more than 1")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Electrode:
     """One porous electrode, in the terms of the BPX standard. Raises ValueError for nonsense.
@@ -179,6 +198,7 @@ class Electrode:
     def __post_init__(self) -> None:
         """Refuse an electrode that no lithium could use."""
         require_positive(self, _POSITIVE_OF_AN_ELECTRODE)
+        _require_shares(self, ("porosity_ratio", "transport_ratio"))
         require_not_negative(self, ("diffusivity_ea_j_per_mol", "rate_ea_j_per_mol"))
         require_increasing("stoichiometry_ratio", self.stoichiometry_ratio)
         require_length("ocp_v", self.ocp_v, self.stoichiometry_ratio)
@@ -244,6 +264,7 @@ class Electrolyte:
             raise ValueError(f"transference_ratio: {self.transference_ratio} is not in [0, 1)")
         separator = ("thickness_m", "porosity_ratio", "transport_ratio")
         require_positive(self, tuple(f"separator_{name}" for name in separator))
+        _require_shares(self, ("separator_porosity_ratio", "separator_transport_ratio"))
         activation = ("conductivity_ea_j_per_mol", "diffusivity_ea_j_per_mol")
         require_not_negative(self, activation)
 

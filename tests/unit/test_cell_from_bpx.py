@@ -285,6 +285,27 @@ def test_a_key_of_one_electrode_can_be_set_alone(tmp_path: Path) -> None:
         ("based_on: bpx-2\nabout: x\n", "1:11: based_on: no cell 'bpx-2' in"),
         ("based_on: bpx-2ah\nabout: x\ncapacity: 3 Ah\n", "its sites hold 2.0801 Ah"),
         ("based_on: mine\nabout: x\n", "a cell cannot be its own base: mine -> mine"),
+        (
+            "based_on: lfp-100ah\nabout: x\nfitted_from_soc: 90 %\nfitted_to_soc: 10 %\n",
+            "4:16: fitted_to_soc: 0.1 is not above 0.9, where it begins",
+        ),
+        (
+            "based_on: bpx-2ah\nabout: x\nfitted_from: 60 degC\n",
+            "fitted_to: 55 is not above 60, where it begins",
+        ),
+        (
+            "based_on: bpx-2ah\nabout: x\nfitted_to_rate: -1 1/h\n",
+            "3:17: fitted_to_rate: -1.0 is not",
+        ),
+        (
+            "based_on: bpx-2ah\nabout: x\nnegative: {porosity: 1.5}\n",
+            "porosity: 1.5 is more than 1",
+        ),
+        ("based_on: bpx-2ah\nabout: x\npositive: {transport: 3}\n", "transport: 3 is more than 1"),
+        (
+            "based_on: bpx-2ah\nabout: x\nelectrolyte: {separator_porosity: 1.7}\n",
+            "electrolyte.separator_porosity: 1.7 is more than 1",
+        ),
     ],
 )
 def test_a_cell_that_cannot_be_is_refused_where_it_is_wrong(
