@@ -6,7 +6,7 @@
 with I > 0 in discharge, hysteresis h in [-1, 1] and two RC pairs v1, v2 with R(T): ADR 0005.
 """
 
-from hil.physics.compiled import compiled
+from hil.physics.compiled import compiled_in_place
 from hil.physics.lookup import between, place_of_soc, stored_at
 from hil.physics.stack import (
     ENTROPIC,
@@ -29,7 +29,7 @@ from hil.physics.stack import (
 )
 
 
-@compiled
+@compiled_in_place
 def find_circuit(stack: Stack, found: Floats) -> None:
     """Fill ``found`` (6, cells) with what charge and slow terms say, whatever the temperature."""
     state, slow, terminals, by_soc = stack.state, stack.slow, stack.terminals, stack.tables.by_soc

@@ -71,6 +71,19 @@ def compiled(function: _F) -> _F:
     return cast("_F", njit(cache=True, error_model="numpy", forceinline=True)(function))
 
 
+def compiled_in_place(function: _F) -> _F:
+    """Do the same for a function that makes no array, as nothing it calls does.
+
+    Numba counts who holds an array, at every view of a row and every row of a named tuple, by two
+    locked instructions: that was more than half of a step. Here nothing is counted. Arrays belong
+    to whoever calls, for longer than the call; one that is made here is refused when compiled. A
+    view may be returned to another such function only: any other would let go of what nobody held.
+    """
+    # numba's stubs do not name what its own targets without a heap are compiled with
+    options: dict[str, Any] = {"error_model": "numpy", "forceinline": True, "_nrt": False}
+    return cast("_F", njit(cache=True, **options)(function))
+
+
 def compiled_without_lock(function: _F) -> _F:
     """Do the same for a loop over many packs: it lets go of the lock, so that threads may share."""
     return cast("_F", njit(cache=True, error_model="numpy", nogil=True)(function))

@@ -13,7 +13,7 @@ Particles and salt are first-order terms, moved by ``motion`` (``tables.PARTICLE
 
 import math
 
-from hil.physics.compiled import compiled
+from hil.physics.compiled import compiled_in_place
 from hil.physics.lookup import between, place_of_degc, place_of_soc, stored_at
 from hil.physics.stack import (
     CAPACITY_AH,
@@ -81,7 +81,7 @@ _BARE = 1e-4
 """No surface is quite full or empty of sites: keeps the exchange current above zero."""
 
 
-@compiled
+@compiled_in_place
 def potential(table: Floats, taken: float) -> tuple[float, float]:
     """Return an electrode's potential (V) and its dU/dT (V/K) at a share of taken sites.
 
@@ -96,7 +96,7 @@ def potential(table: Floats, taken: float) -> tuple[float, float]:
     return at_v, between(table, k, held, POTENTIAL_V_PER_K)
 
 
-@compiled
+@compiled_in_place
 def _salt_place(figures: Floats, shift: float) -> tuple[int, float]:
     """Return row and part of a row in the salt's table, held at its ends."""
     place = (shift - figures[SALT_LOWEST]) * figures[SALT_PER_STEP]
@@ -105,14 +105,14 @@ def _salt_place(figures: Floats, shift: float) -> tuple[int, float]:
     return k, place - k
 
 
-@compiled
+@compiled_in_place
 def _room(taken: float) -> float:
     """Return sqrt(x (1 - x)): what the sites of a surface leave of its exchange current."""
     x = min(max(taken, _BARE), 1.0 - _BARE)
     return math.sqrt(x * (1.0 - x))
 
 
-@compiled
+@compiled_in_place
 def _sum_of_eight(slow: Floats, c: int, first: int) -> float:
     """Add up the modes of one electrode's particles, in pairs: no sum waits for all before it."""
     lower = (slow[c, first] + slow[c, first + 1]) + (slow[c, first + 2] + slow[c, first + 3])
@@ -120,7 +120,7 @@ def _sum_of_eight(slow: Floats, c: int, first: int) -> float:
     return float(lower + upper)
 
 
-@compiled
+@compiled_in_place
 def even_potential(tables: CellTables, soc: float) -> tuple[float, float]:
     """Return OCV (V) and dU/dT (V/K) of a cell in which all lithium has come to rest."""
     figures = tables.figures
@@ -131,14 +131,14 @@ def even_potential(tables: CellTables, soc: float) -> tuple[float, float]:
     return positive_v - negative_v, positive_per_k - negative_per_k
 
 
-@compiled
+@compiled_in_place
 def _slope_v(table: Floats, taken: float) -> float:
     """Return how an electrode's potential changes with the share of taken sites, V."""
     k = min(max(math.floor(taken * STOICHIOMETRY_STEPS), 0), STOICHIOMETRY_STEPS - 1)
     return float((table[k + 1, POTENTIAL_V] - table[k, POTENTIAL_V]) * STOICHIOMETRY_STEPS)
 
 
-@compiled
+@compiled_in_place
 def look_ahead_diffusion(stack: Stack, pace: Pace, ahead: Floats) -> None:
     """Turn ``ahead`` (5, cells), a copy of the terminals, into what they show after one step.
 
@@ -168,14 +168,14 @@ def look_ahead_diffusion(stack: Stack, pace: Pace, ahead: Floats) -> None:
             ahead[SERIES_OHM, c] -= slope_v * driven * per_as
 
 
-@compiled
+@compiled_in_place
 def _side(slow: Floats, c: int, electrode: int) -> float:
     """Return how far the surfaces of an electrode's two sides are from the middle, as a share."""
     first = UNEVEN_FIRST + electrode * UNEVEN_TERMS
     return float(slow[c, first] + _sum_of_eight(slow, c, first + 1))
 
 
-@compiled
+@compiled_in_place
 def spread_reaction(stack: Stack, cell_a: Floats, pace: Pace) -> None:
     """Move on by one step how the two sides of every electrode differ.
 
@@ -231,7 +231,7 @@ def spread_reaction(stack: Stack, cell_a: Floats, pace: Pace) -> None:
                 slow[c, term] = moved if abs(moved) > NOTHING else 0.0
 
 
-@compiled
+@compiled_in_place
 def _over_depth(table: Floats, middle: float, side: float) -> tuple[float, float]:
     """Return the mean potential (V) over the depth of an electrode, and its dU/dT (V/K)."""
     middle_v, middle_per_k = potential(table, middle)
@@ -245,7 +245,7 @@ def _over_depth(table: Floats, middle: float, side: float) -> tuple[float, float
     return 0.2 * middle_v, 0.2 * middle_per_k
 
 
-@compiled
+@compiled_in_place
 def find_diffusion(stack: Stack, found: Floats) -> None:
     """Fill ``found`` (6, cells) with what charge and slow terms say, whatever the temperature."""
     state, slow, terminals, tables = stack.state, stack.slow, stack.terminals, stack.tables

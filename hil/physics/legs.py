@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hil.physics.compiled import compiled, compiled_without_lock
+from hil.physics.compiled import compiled, compiled_in_place, compiled_without_lock
 from hil.physics.motion import SCRATCH, bleed_heat, look_ahead, move
 from hil.physics.protection import Rules, permitted
 from hil.physics.stack import (
@@ -109,32 +109,56 @@ class Leg(NamedTuple):
 
 
 class Work(NamedTuple):
-    """Room for one pack while it is moved; (cells,) but for ``capacity_ah``, its smallest.
+    """Room to move one pack after the other in.
 
-    Means of the bleeds, the cells' own currents, and the voltages that they show at these.
+    (cells,) are the bleeds' means, the cells' own currents and the voltages that they show at
+    these; ``ahead`` (5, cells) and ``scratch`` (SCRATCH, cells + 1) are for what is called,
+    ``extra_w`` (cells + 1,) is heat from outside, ``kept`` and ``were`` hold what may be undone.
     """
 
-    capacity_ah: float
     bleed_a: Floats
     own_a: Floats
     at_v: Floats
+    ahead: Floats
+    scratch: Floats
+    extra_w: Floats
+    kept: Floats
+    were: Floats
 
 
 @compiled
+def _room_for(fleet: Fleet) -> Work:
+    """Make room for any pack of a fleet, once for all of them."""
+    n = fleet.seen_v.shape[1]
+    nodes = n + 1
+    changing = fleet.state[0].size + fleet.slow[0].size + fleet.terminals[0].size + nodes
+    return Work(
+        np.empty(n),
+        np.empty(n),
+        np.empty(n),
+        np.empty((FAST_PER_A + 1, n)),
+        np.empty((SCRATCH, nodes)),
+        np.empty(nodes),
+        np.empty(changing),
+        np.empty(fleet.latches.shape[1]),
+    )
+
+
+@compiled_in_place
 def stack_of(fleet: Fleet, p: int) -> Stack:
     """Return pack ``p`` as a stack; a view."""
     state, slow, degc = fleet.state[p], fleet.slow[p], fleet.degc[p]
     return Stack(state, slow, degc, fleet.terminals[p], fleet.cells[p], fleet.tables)
 
 
-@compiled
+@compiled_in_place
 def pace_of_level(paces: Paces, level: int) -> Pace:
     """Return the pace of one level; a view."""
     slow_decay, slow_gain = paces.slow_decay[level], paces.slow_gain[level]
     return Pace(paces.dt_s[level], paces.decay[level], paces.gain[level], slow_decay, slow_gain)
 
 
-@compiled
+@compiled_in_place
 def ageing_of(fleet: Fleet, p: int) -> Ageing:
     """Return the ageing of pack ``p``; a view."""
     soc, stored_v = fleet.state[p, 0], fleet.terminals[p, 5]
@@ -144,7 +168,7 @@ def ageing_of(fleet: Fleet, p: int) -> Ageing:
     return Ageing(fleet.laws, aged, counter, soc, degc, stored_v, capacity_ah, resistance_ratio)
 
 
-@compiled
+@compiled_in_place
 def current_near(terminals: Floats, bleed_a: Floats, power_w: float, near_a: float) -> float:
     """Return the current at which the stack gives ``power_w``, from one that is near; NaN for none.
 
@@ -172,7 +196,7 @@ def current_near(terminals: Floats, bleed_a: Floats, power_w: float, near_a: flo
     return current_a
 
 
-@compiled
+@compiled_in_place
 def _voltages(terminals: Floats, work: Work, current_a: float) -> None:
     """Fill in the cells' own currents and voltages at a current of the stack."""
     for c in range(work.own_a.shape[0]):
@@ -180,7 +204,7 @@ def _voltages(terminals: Floats, work: Work, current_a: float) -> None:
     own_voltages(terminals, work.own_a, work.at_v)
 
 
-@compiled
+@compiled_in_place
 def _spread(at_v: Floats) -> tuple[float, float, float]:
     """Return lowest, highest and mean of voltages."""
     lowest_v, highest_v, total_v = at_v[0], at_v[0], 0.0
@@ -190,7 +214,7 @@ def _spread(at_v: Floats) -> tuple[float, float, float]:
     return lowest_v, highest_v, total_v / at_v.shape[0]
 
 
-@compiled
+@compiled_in_place
 def _smallest(row: Floats, n: int) -> float:
     """Return the smallest of the first ``n`` values."""
     smallest = row[0]
@@ -199,7 +223,7 @@ def _smallest(row: Floats, n: int) -> float:
     return float(smallest)
 
 
-@compiled
+@compiled_in_place
 def _answer(
     leg: Leg,
     p: int,
@@ -207,6 +231,7 @@ def _answer(
     latches: Floats,
     pace: Pace,
     work: Work,
+    capacity_ah: float,
     seen_v: tuple[float, float, float],
     near_a: float,
     dt_s: float,
@@ -217,8 +242,7 @@ def _answer(
     ``work`` holds currents and voltages at the answer. The charge that its taper has ended begins
     again after the next discharge.
     """
-    terminals, wanted_a, capacity_ah = stack.terminals, leg.demand[p], work.capacity_ah
-    n = work.at_v.shape[0]
+    terminals, wanted_a, n = stack.terminals, leg.demand[p], work.at_v.shape[0]
     if leg.mode == POWER and wanted_a != 0.0:
         wanted_a = current_near(terminals, work.bleed_a, wanted_a, near_a)
         if not math.isfinite(wanted_a):
@@ -235,17 +259,16 @@ def _answer(
     _voltages(terminals, work, current_a)
     if current_a == 0.0 or not _beyond(leg, current_a, work.at_v):
         return current_a
-    ahead = np.empty((FAST_PER_A + 1, n))
-    look_ahead(stack, pace, ahead)
+    look_ahead(stack, pace, work.ahead)
     latches[HELD] = 1.0
-    held_a = limited_current(ahead, work.bleed_a, current_a, leg.mean_v, leg.max_v, leg.min_v)
+    held_a = limited_current(work.ahead, work.bleed_a, current_a, leg.mean_v, leg.max_v, leg.min_v)
     if current_a < 0.0 and abs(held_a) < leg.taper_per_h * capacity_ah:
         latches[FULL], held_a = 1.0, 0.0
     _voltages(terminals, work, held_a)
     return held_a
 
 
-@compiled
+@compiled_in_place
 def _beyond(leg: Leg, current_a: float, at_v: Floats) -> bool:
     """Return whether a current takes cells past the limit that it goes towards."""
     lowest_v, highest_v, mean_v = _spread(at_v)
@@ -254,7 +277,7 @@ def _beyond(leg: Leg, current_a: float, at_v: Floats) -> bool:
     return bool(lowest_v < leg.min_v)
 
 
-@compiled
+@compiled_in_place
 def _middle_a(current_a: float, change_a: float, held: bool) -> float:  # noqa: FBT001 - compiled
     """Return the current half a step on, if it goes on as it did; never past zero.
 
@@ -266,7 +289,7 @@ def _middle_a(current_a: float, change_a: float, held: bool) -> float:  # noqa: 
     return middle_a
 
 
-@compiled
+@compiled_in_place
 def _book(
     sums: Floats, current_a: float, wanted: float, at_v: tuple[float, float, float], dt_s: float
 ) -> None:
@@ -280,58 +303,43 @@ def _book(
         sums[REFUSED_S] += dt_s
 
 
-@compiled
+@compiled_in_place
 def _bleed(conductance: Floats, at_v: Floats, out_a: Floats) -> None:
     """Fill ``out_a`` (cells,) with the mean currents of the bleeds."""
     for c in range(out_a.shape[0]):
         out_a[c] = conductance[c] * at_v[c]
 
 
-@compiled
-def _kept_size(stack: Stack) -> int:
-    """Return how many numbers a step changes in a stack."""
-    return int(stack.state.size + stack.slow.size + stack.terminals.size + stack.degc.size)
-
-
-@compiled
-def _keep(stack: Stack, kept: Floats) -> None:
-    """Write all that a step changes in a stack to ``kept``."""
-    at = 0
-    for rows in (stack.state, stack.slow, stack.terminals):
-        flat = rows.reshape(rows.size)
-        kept[at : at + flat.size] = flat
-        at += flat.size
-    kept[at : at + stack.degc.size] = stack.degc
-
-
-@compiled
-def _take_back(stack: Stack, kept: Floats) -> None:
-    """Undo a step."""
-    at = 0
-    for rows in (stack.state, stack.slow, stack.terminals):
-        rows.reshape(rows.size)[:] = kept[at : at + rows.size]
-        at += rows.size
-    stack.degc[:] = kept[at : at + stack.degc.size]
-
-
-@compiled
+@compiled_in_place
 def _copy(source: Floats, target: Floats) -> None:
     """Write one short row over another; a slice assignment takes ten times as long."""
     for k in range(source.shape[0]):
         target[k] = source[k]
 
 
-@compiled
-def _work_of(fleet: Fleet, p: int, leg: Leg) -> Work:
-    """Make room for a pack, with the voltages that it has shown last and what bleeds take there."""
-    n = leg.bleed_s.shape[1]
-    work = Work(_smallest(fleet.cells[p, CAPACITY_AH], n), np.empty(n), np.empty(n), np.empty(n))
-    _copy(fleet.seen_v[p], work.at_v)
-    _bleed(leg.bleed_s[p], work.at_v, work.bleed_a)
-    return work
+@compiled_in_place
+def _keep(stack: Stack, kept: Floats) -> None:
+    """Write all that a step changes in a stack to ``kept``."""
+    at = 0
+    for rows in (stack.state, stack.slow, stack.terminals):
+        flat = rows.reshape(rows.size)
+        _copy(flat, kept[at : at + flat.size])
+        at += flat.size
+    _copy(stack.degc, kept[at : at + stack.degc.size])
 
 
-@compiled
+@compiled_in_place
+def _take_back(stack: Stack, kept: Floats) -> None:
+    """Undo a step."""
+    at = 0
+    for rows in (stack.state, stack.slow, stack.terminals):
+        flat = rows.reshape(rows.size)
+        _copy(kept[at : at + flat.size], flat)
+        at += flat.size
+    _copy(kept[at : at + stack.degc.size], stack.degc)
+
+
+@compiled_in_place
 def _accept(
     fleet: Fleet,
     p: int,
@@ -351,42 +359,40 @@ def _accept(
         bled_as[c] += work.bleed_a[c] * dt_s
 
 
-@compiled
-def _run_pack(fleet: Fleet, p: int, leg: Leg, paces: Paces, steps: int, tolerance: float) -> None:
-    """Move pack ``p`` through a leg of ``steps`` shortest steps; ``tolerance`` 0: only those.
-
-    Views of rows are made before the loop: making one takes as long as some cells' steps.
-    """
-    stack = stack_of(fleet, p)
-    scratch, kept = np.empty((SCRATCH, stack.degc.size)), np.empty(_kept_size(stack))
-    extra_w = np.empty(stack.degc.size)
-    work = _work_of(fleet, p, leg)
+@compiled_in_place
+def _run_pack(
+    fleet: Fleet, p: int, leg: Leg, paces: Paces, steps: int, tolerance: float, work: Work
+) -> None:
+    """Move pack ``p`` through a leg of ``steps`` shortest steps; ``tolerance`` 0: only those."""
+    stack, ambient_degc, wanted = stack_of(fleet, p), leg.ambient_degc[p], leg.demand[p]
+    flow, conductance, latches = fleet.flow[p], leg.bleed_s[p], fleet.latches[p]
+    sums, bled_as = fleet.sums[p], fleet.bled_as[p]
     controlled, finest = tolerance > _NEVER_BACK, paces.dt_s.shape[0] - 1
     level = int(fleet.level[p]) if controlled else finest
-    flow, conductance, latches = fleet.flow[p], leg.bleed_s[p], fleet.latches[p]
-    sums, bled_as, were = fleet.sums[p], fleet.bled_as[p], fleet.latches[p].copy()
-    ambient_degc, wanted = leg.ambient_degc[p], leg.demand[p]
     change = flow[CHANGES_A_PER_S] if flow[ANSWERED] == wanted else 0.0
-    tolerance_as = tolerance * 3600.0 * work.capacity_ah
-    pace, spread_v = pace_of_level(paces, level), _spread(work.at_v)
-    current_a = _answer(leg, p, stack, latches, pace, work, spread_v, flow[FLOWS_A], 0.0)
+    capacity_ah = _smallest(stack.cells[CAPACITY_AH], conductance.shape[0])
+    tolerance_as = tolerance * 3600.0 * capacity_ah
+    _copy(fleet.seen_v[p], work.at_v)
+    _bleed(conductance, work.at_v, work.bleed_a)
+    pace, spread_v, near_a = pace_of_level(paces, level), _spread(work.at_v), flow[FLOWS_A]
+    current_a = _answer(leg, p, stack, latches, pace, work, capacity_ah, spread_v, near_a, 0.0)
     done = 0
     while done < steps:
         part, dt_s, through_a = 1 << (finest - level), pace.dt_s, current_a
         if controlled:
-            _keep(stack, kept)
-            _copy(latches, were)
+            _keep(stack, work.kept)
+            _copy(latches, work.were)
             through_a = _middle_a(current_a, change * dt_s, latches[HELD] > 0.0)
             if through_a != current_a:
                 _voltages(stack.terminals, work, through_a)
-        bleed_heat(work.bleed_a, work.at_v, leg.bleed_heat_ratio, extra_w)
-        move(stack, pace, work.own_a, work.at_v, extra_w, ambient_degc, scratch)
+        bleed_heat(work.bleed_a, work.at_v, leg.bleed_heat_ratio, work.extra_w)
+        move(stack, pace, work.own_a, work.at_v, work.extra_w, ambient_degc, work.scratch)
         spread_v = _spread(work.at_v)
-        end_a = _answer(leg, p, stack, latches, pace, work, spread_v, through_a, dt_s)
+        end_a = _answer(leg, p, stack, latches, pace, work, capacity_ah, spread_v, through_a, dt_s)
         error_as = abs(through_a - 0.5 * (current_a + end_a)) * dt_s
         if controlled and error_as > tolerance_as and level < finest:
-            _take_back(stack, kept)
-            _copy(were, latches)
+            _take_back(stack, work.kept)
+            _copy(work.were, latches)
             _voltages(stack.terminals, work, current_a)
             level += 1
             pace = pace_of_level(paces, level)
@@ -419,8 +425,37 @@ def run_packs(
     Packs do not touch each other, and the interpreter's lock is not held: any number of threads may
     each take their own.
     """
+    work = _room_for(fleet)
     for p in range(first, last):
-        _run_pack(fleet, p, leg, paces, steps, tolerance)
+        _run_pack(fleet, p, leg, paces, steps, tolerance, work)
+
+
+@compiled_in_place
+def _impose(
+    fleet: Fleet,
+    p: int,
+    pace: Pace,
+    current_a: float,
+    bleed_a: Floats,
+    ambient_degc: float,
+    bleed_heat_ratio: float,
+    steps: int,
+    work: Work,
+) -> None:
+    """Move pack ``p`` on at a given current and bleeds (cells,)."""
+    stack, passed_s = stack_of(fleet, p), steps * pace.dt_s
+    _copy(bleed_a, work.bleed_a)
+    for _ in range(steps):
+        _voltages(stack.terminals, work, current_a)
+        bleed_heat(bleed_a, work.at_v, bleed_heat_ratio, work.extra_w)
+        move(stack, pace, work.own_a, work.at_v, work.extra_w, ambient_degc, work.scratch)
+    _voltages(stack.terminals, work, current_a)
+    if fleet.counter.shape[0] and not adds_up(fleet.counter[p], current_a, passed_s):
+        turn_or_close(ageing_of(fleet, p), current_a, passed_s)
+    for c in range(bleed_a.shape[0]):
+        fleet.bled_as[p, c] += bleed_a[c] * passed_s
+    _copy(work.at_v, fleet.seen_v[p])
+    fleet.flow[p, FLOWS_A] = current_a
 
 
 @compiled_without_lock
@@ -437,35 +472,31 @@ def impose_packs(
 
     No demand is answered and nothing protects: what a bench recorded is done once more.
     """
-    n = bleed_a.shape[1]
-    scratch, extra_w = np.empty((SCRATCH, n + 1)), np.empty(n + 1)
-    own_a, at_v = np.empty(n), np.empty(n)
+    work = _room_for(fleet)
     for p in range(bleed_a.shape[0]):
-        stack, work = stack_of(fleet, p), Work(0.0, bleed_a[p], own_a, at_v)
-        for _ in range(steps):
-            _voltages(stack.terminals, work, current_a[p])
-            bleed_heat(bleed_a[p], at_v, bleed_heat_ratio, extra_w)
-            move(stack, pace, own_a, at_v, extra_w, ambient_degc[p], scratch)
-        _voltages(stack.terminals, work, current_a[p])
-        passed_s = steps * pace.dt_s
-        if fleet.counter.shape[0] and not adds_up(fleet.counter[p], current_a[p], passed_s):
-            turn_or_close(ageing_of(fleet, p), current_a[p], passed_s)
-        for c in range(n):
-            fleet.bled_as[p, c] += bleed_a[p, c] * passed_s
-        fleet.seen_v[p] = at_v
-        fleet.flow[p, FLOWS_A] = current_a[p]
+        _impose(
+            fleet, p, pace, current_a[p], bleed_a[p], ambient_degc[p], bleed_heat_ratio, steps, work
+        )
 
 
 @compiled_without_lock
 def show_packs(fleet: Fleet, current_a: Floats, bleed_a: Floats, out_v: Floats) -> None:
     """Fill ``out_v`` (packs, cells) with what cells would show at these currents now."""
-    own_a = np.empty(bleed_a.shape[1])
+    work = _room_for(fleet)
     for p in range(bleed_a.shape[0]):
-        _voltages(fleet.terminals[p], Work(0.0, bleed_a[p], own_a, out_v[p]), current_a[p])
+        _copy(bleed_a[p], work.bleed_a)
+        _voltages(fleet.terminals[p], work, current_a[p])
+        _copy(work.at_v, out_v[p])
+
+
+@compiled_in_place
+def _age_pack(fleet: Fleet, p: int, dt_s: float) -> None:
+    """Let pack ``p`` age: views of it may not leave what is compiled in place."""
+    age(ageing_of(fleet, p), dt_s)
 
 
 @compiled_without_lock
 def age_packs(fleet: Fleet, dt_s: float, first: int, last: int) -> None:
     """Let packs age by ``dt_s`` at their present state."""
     for p in range(first, last):
-        age(ageing_of(fleet, p), dt_s)
+        _age_pack(fleet, p, dt_s)

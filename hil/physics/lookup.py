@@ -2,7 +2,7 @@
 
 import math
 
-from hil.physics.compiled import compiled
+from hil.physics.compiled import compiled_in_place
 from hil.physics.stack import (
     COLDEST_DEGC,
     DEGC_STEPS,
@@ -21,7 +21,7 @@ _SHORT = 0.01
 """Up to here the series of exp(-x) that ``turn_hysteresis`` uses is within 2e-15."""
 
 
-@compiled
+@compiled_in_place
 def place_of_soc(soc: float) -> tuple[int, float]:
     """Return row and part of a row in the table over charge; the part leaves 0..1 outside of it."""
     place = soc * SOC_STEPS
@@ -29,14 +29,14 @@ def place_of_soc(soc: float) -> tuple[int, float]:
     return k, place - k
 
 
-@compiled
+@compiled_in_place
 def between(table: Floats, k: int, part: float, column: int) -> float:
     """Return one column of a table between two of its rows."""
     low = table[k, column]
     return float(low + part * (table[k + 1, column] - low))
 
 
-@compiled
+@compiled_in_place
 def equilibrium(by_soc: Floats, soc: float) -> tuple[float, float, float, float]:
     """Return OCV (V), dU/dT (V/K), half the hysteresis loop (V) and g(s) at a state of charge.
 
@@ -53,7 +53,7 @@ def equilibrium(by_soc: Floats, soc: float) -> tuple[float, float, float, float]
     )
 
 
-@compiled
+@compiled_in_place
 def stored_v(by_soc: Floats, soc: float) -> float:
     """Return the chemical energy between empty and ``soc``, in V: J per C of the whole capacity.
 
@@ -64,7 +64,7 @@ def stored_v(by_soc: Floats, soc: float) -> float:
     return stored_at(by_soc, k, part)
 
 
-@compiled
+@compiled_in_place
 def stored_at(by_soc: Floats, k: int, part: float) -> float:
     """Return ``stored_v`` at a row and part of a row."""
     held = min(max(part, 0.0), 1.0)
@@ -76,7 +76,7 @@ def stored_at(by_soc: Floats, k: int, part: float) -> float:
     return float(by_soc[k, ENERGY_V] + stored / SOC_STEPS)
 
 
-@compiled
+@compiled_in_place
 def held_degc(degc: float) -> float:
     """Return a temperature that the tables have: beyond -60 and 120 degC the nearer end.
 
@@ -86,7 +86,7 @@ def held_degc(degc: float) -> float:
     return min(max(degc, COLDEST_DEGC), COLDEST_DEGC + DEGC_STEPS / STEPS_PER_K)
 
 
-@compiled
+@compiled_in_place
 def place_of_degc(degc: float) -> tuple[int, float]:
     """Return row and part of a row in a table over temperature; held beyond -60 and 120 degC."""
     place = min(max((degc - COLDEST_DEGC) * STEPS_PER_K, 0.0), float(DEGC_STEPS))
@@ -94,20 +94,20 @@ def place_of_degc(degc: float) -> tuple[int, float]:
     return k, place - k
 
 
-@compiled
+@compiled_in_place
 def at_degc(by_degc: Floats, column: int, degc: float) -> float:
     """Return one column of the temperature table; beyond -60 and 120 degC its end value."""
     k, part = place_of_degc(degc)
     return between(by_degc, k, part, column)
 
 
-@compiled
+@compiled_in_place
 def relax(v: float, target_v: float, decay: float) -> float:
     """Return a first-order state after one step towards ``target_v``: exact for any step."""
     return target_v + (v - target_v) * decay
 
 
-@compiled
+@compiled_in_place
 def turn_hysteresis(h: float, moved: float, span: float) -> float:
     """Return h after the state of charge moved by ``moved``: towards +1 in charge, -1 in discharge.
 

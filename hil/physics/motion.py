@@ -7,7 +7,7 @@ current's own voltage, temperatures inside the tables) is taken at its start.
 import numpy as np
 
 from hil.physics.circuit import find_circuit
-from hil.physics.compiled import compiled
+from hil.physics.compiled import compiled, compiled_in_place
 from hil.physics.diffusion import (
     even_potential,
     find_diffusion,
@@ -80,7 +80,7 @@ SCRATCH = 12
 """Rows of room that a step needs: two of temperatures and heat, four of what was, six to find."""
 
 
-@compiled
+@compiled_in_place
 def find(stack: Stack, found: Floats) -> None:
     """Fill ``found`` (6, cells) with what charge and slow terms say, whatever the temperature."""
     if stack.tables.kind == CIRCUIT:
@@ -89,7 +89,7 @@ def find(stack: Stack, found: Floats) -> None:
         find_diffusion(stack, found)
 
 
-@compiled
+@compiled_in_place
 def show(stack: Stack, found: Floats) -> None:
     """Make of what ``find`` found what the terminals see at the present temperatures."""
     cells, terminals, by_degc = stack.cells, stack.terminals, stack.tables.by_degc
@@ -112,7 +112,7 @@ def show(stack: Stack, found: Floats) -> None:
         terminals[LEAK_A, c] = cells[LEAKAGE_A, c] * between(by_degc, k, part, LEAK_RATIO)
 
 
-@compiled
+@compiled_in_place
 def look_ahead(stack: Stack, pace: Pace, ahead: Floats) -> None:
     """Fill ``ahead`` (5, cells) with what solves for a current need so that a step *ends* right.
 
@@ -134,7 +134,7 @@ def refresh_terminals(stack: Stack) -> None:
     show(stack, found)
 
 
-@compiled
+@compiled_in_place
 def open_circuit(tables: CellTables, soc: float) -> tuple[float, float, float]:
     """Return OCV at 25 degC (V), dU/dT (V/K) and half the hysteresis loop (V) of a cell at rest."""
     ocv_v, entropic, loop_v, _ = equilibrium(tables.by_soc, soc)
@@ -143,7 +143,7 @@ def open_circuit(tables: CellTables, soc: float) -> tuple[float, float, float]:
     return ocv_v, entropic, loop_v
 
 
-@compiled
+@compiled_in_place
 def _pass_charge(stack: Stack, cell_a: Floats, dt_s: float) -> None:
     """Move charge and hysteresis of every cell on."""
     state, cells, terminals = stack.state, stack.cells, stack.terminals
@@ -156,7 +156,7 @@ def _pass_charge(stack: Stack, cell_a: Floats, dt_s: float) -> None:
         state[LEAKED_AS, c] += leaked_as
 
 
-@compiled
+@compiled_in_place
 def _polarise_circuit(stack: Stack, cell_a: Floats, pace: Pace) -> None:
     """Move the RC pairs of every cell on; exact for constant current, charge and temperature.
 
@@ -178,7 +178,7 @@ def _polarise_circuit(stack: Stack, cell_a: Floats, pace: Pace) -> None:
             slow[c, term] = moved if abs(moved) > NOTHING else 0.0
 
 
-@compiled
+@compiled_in_place
 def _polarise(stack: Stack, cell_a: Floats, pace: Pace) -> None:
     """Move particles and salt of every cell on; exact for constant current and temperature.
 
@@ -196,7 +196,7 @@ def _polarise(stack: Stack, cell_a: Floats, pace: Pace) -> None:
             slow[c, term] = moved if abs(moved) > NOTHING else 0.0
 
 
-@compiled
+@compiled_in_place
 def _give_off(
     stack: Stack, cell_a: Floats, at_v: Floats, before: Floats, dt_s: float, heat_w: Floats
 ) -> None:
@@ -224,7 +224,7 @@ def _give_off(
         heat_w[c] = made_j / dt_s
 
 
-@compiled
+@compiled_in_place
 def _catch_up(stack: Stack, cell_a: Floats, before: Floats, dt_s: float) -> None:
     """Have the energy of a step be that of its mean EMF: what was missed is heat not given off.
 
@@ -241,7 +241,7 @@ def _catch_up(stack: Stack, cell_a: Floats, before: Floats, dt_s: float) -> None
         state[GRADIENT_J, c] -= at_surface_j
 
 
-@compiled
+@compiled_in_place
 def _conduct(degc: Floats, heat_w: Floats, above_k: Floats, pace: Pace) -> None:
     """Move temperatures on: x becomes decay x + gain heat; ``above_k`` holds x on entry.
 
@@ -258,7 +258,7 @@ def _conduct(degc: Floats, heat_w: Floats, above_k: Floats, pace: Pace) -> None:
             degc[node] += pace.decay[source, node] * x_k + pace.gain[source, node] * w
 
 
-@compiled
+@compiled_in_place
 def move(
     stack: Stack,
     pace: Pace,
@@ -299,7 +299,7 @@ def move(
     _catch_up(stack, cell_a, before, dt_s)
 
 
-@compiled
+@compiled_in_place
 def bleed_heat(bleed_a: Floats, at_v: Floats, into_cell_ratio: float, out_w: Floats) -> None:
     """Fill ``out_w`` (cells + 1,) with what bleeds give off beside their cells and into the box."""
     n = bleed_a.shape[0]

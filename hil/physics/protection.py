@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from hil.physics.compiled import compiled
+from hil.physics.compiled import compiled_in_place
 from hil.physics.termination import Termination
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -46,7 +46,7 @@ def untripped() -> Floats:
     return np.array([0.0, QUIET, 0.0, QUIET])
 
 
-@compiled
+@compiled_in_place
 def latch(
     state: Floats, at: int, value: float, trip: float, release: float, delay_s: float, dt_s: float
 ) -> bool:
@@ -68,7 +68,7 @@ def latch(
     return not tripped
 
 
-@compiled
+@compiled_in_place
 def permitted(
     rules: Rules,
     state: Floats,

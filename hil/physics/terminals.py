@@ -6,7 +6,7 @@ exponentials of the cell model stay out of their loops, whichever kind of cell i
 
 import math
 
-from hil.physics.compiled import compiled
+from hil.physics.compiled import compiled, compiled_in_place
 from hil.physics.stack import (
     EMF_V,
     FAST_PER_A,
@@ -19,7 +19,7 @@ from hil.physics.stack import (
 _ITERATIONS = 80
 
 
-@compiled
+@compiled_in_place
 def drop_v(ohm: float, thermal_v: float, slow: float, fast: float, current_a: float) -> float:
     """Return the instantaneous voltage drop at a terminal current: ohmic and charge transfer.
 
@@ -32,28 +32,28 @@ def drop_v(ohm: float, thermal_v: float, slow: float, fast: float, current_a: fl
     return current_a * ohm + math.copysign(thermal_v * transfer, current_a)
 
 
-@compiled
+@compiled_in_place
 def drop_ohm(ohm: float, thermal_v: float, slow: float, fast: float, current_a: float) -> float:
     """Return the slope of ``drop_v`` against current, always positive."""
     x, y = slow * current_a, fast * current_a
     return ohm + thermal_v * (slow / math.sqrt(1.0 + x * x) + fast / math.sqrt(1.0 + y * y))
 
 
-@compiled
+@compiled_in_place
 def cell_drop_v(terminals: Floats, c: int, current_a: float) -> float:
     """Return the instantaneous drop of cell ``c`` at its own terminal current."""
     ohm, thermal_v = terminals[SERIES_OHM, c], terminals[THERMAL_V, c]
     return drop_v(ohm, thermal_v, terminals[SLOW_PER_A, c], terminals[FAST_PER_A, c], current_a)
 
 
-@compiled
+@compiled_in_place
 def cell_drop_ohm(terminals: Floats, c: int, current_a: float) -> float:
     """Return the slope of that drop."""
     ohm, thermal_v = terminals[SERIES_OHM, c], terminals[THERMAL_V, c]
     return drop_ohm(ohm, thermal_v, terminals[SLOW_PER_A, c], terminals[FAST_PER_A, c], current_a)
 
 
-@compiled
+@compiled_in_place
 def own_voltages(terminals: Floats, cell_a: Floats, out_v: Floats) -> None:
     """Write the voltage at every cell's sense point for its own current into ``out_v`` (cells,).
 
@@ -79,7 +79,7 @@ def cell_voltages(terminals: Floats, bleed_a: Floats, current_a: float, out_v: F
 # --- the current that does what is asked -----------------------------------------------------
 
 
-@compiled
+@compiled_in_place
 def _charge_excess(
     terminals: Floats, bleed_a: Floats, charge_a: float, mean_limit_v: float, max_limit_v: float
 ) -> tuple[float, float]:
@@ -100,7 +100,7 @@ def _charge_excess(
     return total_v / stack - mean_limit_v, total_ohm / stack
 
 
-@compiled
+@compiled_in_place
 def _discharge_excess(
     terminals: Floats, bleed_a: Floats, discharge_a: float, min_limit_v: float
 ) -> tuple[float, float]:
@@ -114,7 +114,7 @@ def _discharge_excess(
     return min_limit_v - lowest_v, lowest_ohm
 
 
-@compiled
+@compiled_in_place
 def _excess(
     terminals: Floats,
     bleed_a: Floats,
@@ -129,7 +129,7 @@ def _excess(
     return _discharge_excess(terminals, bleed_a, at_a, min_limit_v)
 
 
-@compiled
+@compiled_in_place
 def limited_current(
     terminals: Floats,
     bleed_a: Floats,
@@ -150,7 +150,10 @@ def limited_current(
     if at_rest_v >= 0.0:
         return 0.0
     # The ohmic part alone would use up the room to the limit here, so an infinite wish is fine.
-    refused_a = min(abs(wanted_a), -at_rest_v / terminals[SERIES_OHM].min())
+    least_ohm = math.inf
+    for c in range(terminals.shape[1]):
+        least_ohm = min(least_ohm, terminals[SERIES_OHM, c])
+    refused_a = min(abs(wanted_a), -at_rest_v / least_ohm)
     allowed_a, at_a = 0.0, refused_a
     over_v, ohm = _excess(terminals, bleed_a, at_a, charging, limits)
     if over_v <= 0.0:
@@ -170,7 +173,7 @@ def limited_current(
     return math.copysign(at_a, wanted_a)
 
 
-@compiled
+@compiled_in_place
 def power_current(terminals: Floats, bleed_a: Floats, power_w: float) -> float:
     """Return the smaller current at which the stack gives (> 0) or takes (< 0) ``power_w``.
 

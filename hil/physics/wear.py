@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hil.physics.ageing import DAYS_PER_YEAR, LAWS, AgeingParameters, Life
-from hil.physics.compiled import compiled
+from hil.physics.compiled import compiled_in_place
 from hil.physics.stack import (
     CAPACITY_AH,
     GAS_J_PER_MOL_K,
@@ -152,14 +152,14 @@ def live(ageing: Ageing, life: Life, years: float, offset_k: Floats) -> None:
 # --- the laws ----------------------------------------------------------------------------------
 
 
-@compiled
+@compiled_in_place
 def arrhenius(activation_j_per_mol: float, degc: float) -> float:
     """Return the factor on a rate at a temperature against 25 degC."""
     inverse_k = 1.0 / (max(degc, -ZERO_DEGC_K + 1.0) + ZERO_DEGC_K) - 1.0 / REFERENCE_K
     return math.exp(-activation_j_per_mol / GAS_J_PER_MOL_K * inverse_k)
 
 
-@compiled
+@compiled_in_place
 def calendar_rate(laws: Laws, soc: float, degc: float) -> float:
     """Return k (1/sqrt(s)) of the calendar loss k sqrt(t). Charge is held within 0 to 1."""
     off = min(max(soc, 0.0), 1.0) - 0.5
@@ -167,7 +167,7 @@ def calendar_rate(laws: Laws, soc: float, degc: float) -> float:
     return laws.calendar_per_root_second * arrhenius(laws.calendar_ea_j_per_mol, degc) * at_soc
 
 
-@compiled
+@compiled_in_place
 def growth_rate(laws: Laws, soc: float, degc: float) -> float:
     """Return the growth of the resistance at rest, a ratio per second."""
     off = min(max(soc, 0.0), 1.0) - 0.5
@@ -175,7 +175,7 @@ def growth_rate(laws: Laws, soc: float, degc: float) -> float:
     return laws.growth_per_second * arrhenius(laws.growth_ea_j_per_mol, degc) * at_soc
 
 
-@compiled
+@compiled_in_place
 def cycle_rate(laws: Laws, depth: float, rate_per_h: float) -> float:
     """Return k of the loss k sqrt(full equivalent cycles) of cycles of a depth and a rate."""
     off = min(max(depth, 0.0), 1.0) - 0.6
@@ -183,7 +183,7 @@ def cycle_rate(laws: Laws, depth: float, rate_per_h: float) -> float:
     return (laws.cycle_per_rate_ratio * rate_per_h + laws.cycle_base_ratio) * at_depth
 
 
-@compiled
+@compiled_in_place
 def cycle_growth(laws: Laws, depth: float, rate_per_h: float) -> float:
     """Return the growth of the resistance per full equivalent cycle, never below zero."""
     off = min(max(depth, 0.0), 1.0) - 0.5
@@ -195,13 +195,13 @@ def cycle_growth(laws: Laws, depth: float, rate_per_h: float) -> float:
 # --- the cells ---------------------------------------------------------------------------------
 
 
-@compiled
+@compiled_in_place
 def loss_of(aged: Floats, c: int) -> float:
     """Return the capacity that cell ``c`` has lost, as a ratio of what it had when new."""
     return math.sqrt(aged[CALENDAR_SQUARE, c]) + math.sqrt(aged[CYCLE_SQUARE, c])
 
 
-@compiled
+@compiled_in_place
 def refresh(ageing: Ageing) -> None:
     """Write capacity and resistance as they are now, and book the charge that went with it.
 
@@ -222,7 +222,7 @@ def refresh(ageing: Ageing) -> None:
         ageing.resistance_ratio[c] = aged[NEW_RESISTANCE, c] * (1.0 + aged[GROWTH, c])
 
 
-@compiled
+@compiled_in_place
 def age(ageing: Ageing, dt_s: float) -> None:
     """Let every cell age by ``dt_s`` at the state of charge and temperature that it has now.
 
@@ -239,7 +239,7 @@ def age(ageing: Ageing, dt_s: float) -> None:
     refresh(ageing)
 
 
-@compiled
+@compiled_in_place
 def wear(ageing: Ageing, c: int, depth: float, rate_per_h: float, cycles: float) -> None:
     """Let cell ``c`` do ``cycles`` full equivalent cycles of a depth (ratio) and a rate (1/h)."""
     laws, aged = ageing.laws, ageing.aged
@@ -255,7 +255,7 @@ def wear(ageing: Ageing, c: int, depth: float, rate_per_h: float, cycles: float)
 # --- counting cycles ---------------------------------------------------------------------------
 
 
-@compiled
+@compiled_in_place
 def _close(ageing: Ageing, range_as: float, square_a2s: float, halves: float) -> None:
     """Let every cell wear by ``halves`` half cycles of one range of charge.
 
@@ -269,7 +269,7 @@ def _close(ageing: Ageing, range_as: float, square_a2s: float, halves: float) ->
         wear(ageing, c, depth, rate_per_h, 0.5 * halves * depth)
 
 
-@compiled
+@compiled_in_place
 def _drop_oldest(ageing: Ageing) -> None:
     """Count the oldest open range as the half cycle it is, and forget it."""
     counter = ageing.counter
@@ -280,7 +280,7 @@ def _drop_oldest(ageing: Ageing) -> None:
     counter[OPEN] -= 1.0
 
 
-@compiled
+@compiled_in_place
 def _close_newest(ageing: Ageing) -> None:
     """Close the two newest ranges, which have become equal.
 
@@ -296,7 +296,7 @@ def _close_newest(ageing: Ageing) -> None:
     counter[OPEN] -= 2.0
 
 
-@compiled
+@compiled_in_place
 def adds_up(counter: Floats, current_a: float, dt_s: float) -> bool:
     """Add a step to the newest range; False, with nothing changed, where it turns or closes one.
 
@@ -317,7 +317,7 @@ def adds_up(counter: Floats, current_a: float, dt_s: float) -> bool:
     return True
 
 
-@compiled
+@compiled_in_place
 def count(ageing: Ageing, current_a: float, dt_s: float) -> None:
     """Take one step of the pack's current (A, either sign) into account; to be called at every one.
 
@@ -329,7 +329,7 @@ def count(ageing: Ageing, current_a: float, dt_s: float) -> None:
         turn_or_close(ageing, current_a, dt_s)
 
 
-@compiled
+@compiled_in_place
 def turn_or_close(ageing: Ageing, current_a: float, dt_s: float) -> None:
     """Count a step that begins a range, or makes the newest as large as the one before.
 
