@@ -29,6 +29,10 @@ OF_ONE_CELL = frozenset({"cell.voltage", "board.cell.voltage"})
 """Quantities whose upper limit ends a charge with the first cell that reaches it."""
 
 
+OWN = "the step's own limit"
+"""Who ends a charge that ends before anything else has to."""
+
+
 class Ceiling(NamedTuple):
     """The voltage at which the first cell ends a charging step, and who ends it there.
 
@@ -51,20 +55,23 @@ def ceilings(profile: Profile, bench: Bench) -> Iterator[Ceiling]:
         if not isinstance(step, Hold | Charge | Follow) or not _charges(step):
             continue
         own_v = _own_v(step)
-        if own_v is not None:
-            yield Ceiling(step, own_v, "the step's own limit")
-        elif step.limit == "board":
-            yield Ceiling(step, bench.board.over_voltage_v, "the board's over-voltage protection")
+        else_v, by = _interlock_v(profile, bench), "the interlock of the bench"
+        if step.limit == "board":
+            else_v, by = bench.board.over_voltage_v, "the board's over-voltage protection"
+        # A limit that lies above what ends the charge anyway never does.
+        if own_v is not None and (else_v is None or own_v <= else_v):
+            yield Ceiling(step, own_v, OWN)
         else:
-            yield Ceiling(step, _interlock_v(profile, bench), "the interlock of the bench")
+            yield Ceiling(step, else_v, by)
 
 
 def unlimited_charges(scene: Scene) -> Iterator[ConfigError]:
     """Warn of charges whose end is left to the board: then the gap has the protection's ceiling."""
     for ceiling in ceilings(scene.profile, scene.bench):
         step = ceiling.step
-        if _own_v(step) is None and step.limit == "board" and not _is_short(step):
-            message = f"no limit on a single cell: the board would end it, {ceiling.text()}"
+        if ceiling.by != OWN and step.limit == "board" and not _is_short(step):
+            found = "no limit on a single cell" if _own_v(step) is None else "its limit is too high"
+            message = f"{found}: the board would end it, {ceiling.text()}"
             hint = "any cell.voltage >= 3.50 V"
             key = f"{key_of_path(step.path)}.{step.kind}"
             yield scene.profile.wrong(f"{key}.until", f"{message}; add '{hint}' to end it before")

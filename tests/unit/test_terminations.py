@@ -44,6 +44,10 @@ def test_every_way_to_charge_has_its_own_ceiling() -> None:
             "the step's own",
         ),
         ("{current: 20 A, until: [any cell.voltage <= 3.5 V, after: 9 h]}", 3.65, "the board's"),
+        # a limit above what ends the charge anyway
+        ("{current: 20 A, until: [any cell.voltage >= 5 V]}", 3.65, "the board's over-voltage"),
+        ("{current: 20 A, limit: none, until: [any cell.voltage >= 5 V]}", 3.65, "the interlock"),
+        ("{current: 20 A, until: [any cell.voltage >= 3.65 V]}", 3.65, "the step's own"),
     ],
 )
 def test_a_charge_without_a_limit_of_a_cell_is_ended_by_another(
