@@ -348,6 +348,15 @@ def test_a_window_shrinks_the_current_only_as_far_as_it_must() -> None:
     assert plant.current_within(20.0, 2.5, 3.2) == 20.0
 
 
+def test_a_limit_is_met_whatever_one_cell_resists_and_bleeds() -> None:
+    plant = Plant(alike(), 0, {2: {"resistance_ratio": 20.0}})
+    plant.step(1.0, 0.0, [0.0, 8.0, 0.0, 0.0], 25.0)
+    in_a = plant.current_for_cell_voltage(3.60, 9.0, math.inf)
+    assert plant.voltage_at(in_a).mean() == pytest.approx(3.60, abs=1e-9)
+    out_a = plant.current_within(1e5, 2.8, 3.65)
+    assert plant.voltage_at(out_a).min() == pytest.approx(2.8, abs=1e-9)
+
+
 @pytest.mark.parametrize("power_w", [3000.0, 20.0, 0.0, -20.0, -3000.0, -100e3])
 def test_power_is_met(power_w: float) -> None:
     plant = spread_pack()
