@@ -169,7 +169,8 @@ def _between_rows(model: LoneCell, curve: Curve, k: int, longest_step_s: float) 
     ambient = curve.cell_degc if curve.ambient_degc is None else curve.ambient_degc
     assert ambient is not None  # noqa: S101 - Curve refused it
     last_s = float(curve.time_s[k] - curve.time_s[k - 1])
-    step_s = _step_for(last_s, longest_step_s)
+    # two rows of one time: a jump of the current, or of what the cell is held at
+    step_s = _step_for(last_s, longest_step_s) if last_s > 0.0 else 0.0
     done_s = 0.0
     # A clock has its own rounding: what is below a microsecond is not time that passed.
     while (dt_s := min(step_s, round(last_s - done_s, 6))) > 0.0:

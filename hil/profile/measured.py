@@ -1,11 +1,11 @@
 """Curves of single cells from CSV files, measured or simulated: what a cell model is held against.
 
-Columns, in any order: ``time_s`` (increasing), ``current_A`` (positive in discharge),
-``voltage_V``, ``cell_temp_C``, ``ambient_C``, ``discharged_Ah``. Between rows current and ambient
-are straight lines. Left out may be ``discharged_Ah`` (the integral of the current is taken),
-``ambient_C`` (the model is then held at the cell's temperature, and temperatures are not compared)
-or ``cell_temp_C`` (the model then starts at the ambient; one of the two must be there). Other
-columns are left alone: a cycler writes many.
+Columns, in any order: ``time_s`` (never falling; two rows of one time are a jump), ``current_A``
+(positive in discharge), ``voltage_V``, ``cell_temp_C``, ``ambient_C``, ``discharged_Ah``. Between
+rows current and ambient are straight lines. Left out may be ``discharged_Ah`` (the integral of the
+current is taken), ``ambient_C`` (the model is then held at the cell's temperature, and temperatures
+are not compared) or ``cell_temp_C`` (the model then starts at the ambient; one of the two must be
+there). Other columns are left alone: a cycler writes many.
 """
 
 from pathlib import Path
@@ -45,14 +45,21 @@ def parse_curve(data: bytes, shown: str) -> Curve:
     _check_header(header, shown)
     read = {name: header.index(name) for name in COLUMNS if name in header}
     values: list[list[float]] = []
+    blank = 0
     for line, row in rows:
+        if not row:
+            blank = blank or line  # cyclers end their files with one
+            continue
+        if blank:
+            expected = f"expected {len(header)} values"
+            raise wrong_at(shown, blank, "", f"found an empty line, {expected}")
         if len(row) != len(header):
-            found = f"{len(row)} values" if row else "an empty line"
-            raise wrong_at(shown, line, "", f"found {found}, expected {len(header)} values")
+            expected = f"expected {len(header)} values"
+            raise wrong_at(shown, line, "", f"found {len(row)} values, {expected}")
         values.append([_value(row[at], name, shown, line) for name, at in read.items()])
-        if len(values) > 1 and not values[-1][0] > values[-2][0]:
+        if len(values) > 1 and values[-1][0] < values[-2][0]:
             found = f"found {values[-1][0]:g} after {values[-2][0]:g}"
-            raise wrong_at(shown, line, TIME, f"{found}, expected time to increase")
+            raise wrong_at(shown, line, TIME, f"{found}, expected time not to fall")
     if len(values) < 2:  # noqa: PLR2004 - between rows lies what is validated
         raise wrong_at(shown, len(values) + 1, "", "expected at least two rows of values")
     return _curve(shown, dict(zip(read, np.array(values).T.copy(), strict=True)))

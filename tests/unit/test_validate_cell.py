@@ -217,11 +217,30 @@ def test_columns_may_stand_in_any_order_among_others(tmp_path: Path) -> None:
     assert curve.current_a.tolist() == [1.0, 2.0]
 
 
+def test_two_rows_of_one_time_are_a_jump_of_the_current() -> None:
+    head = "time_s,current_A,voltage_V,ambient_C\n"
+    jump = parse_curve(f"{head}0,0,3.3,25\n60,0,3.3,25\n60,1,3.2,25\n120,1,3.2,25\n".encode(), "a")
+    ramp = parse_curve(
+        f"{head}0,0,3.3,25\n60,0,3.3,25\n60.0001,1,3.2,25\n120,1,3.2,25\n".encode(), "b"
+    )
+    assert jump.discharged_ah[-1] == pytest.approx(1.0 / 60.0)
+    shown_v = follow(CELL, 0.6, jump).voltage_v
+    assert shown_v == pytest.approx(follow(CELL, 0.6, ramp).voltage_v, abs=1e-5)
+    assert shown_v[1] - shown_v[2] > 0.01  # ohms, at once
+
+
+def test_an_empty_line_may_end_a_file() -> None:
+    head = "time_s,current_A,voltage_V,ambient_C\n"
+    curve = parse_curve(f"{head}0,0,3.3,25\n60,0,3.3,25\n\n\n".encode(), "a.csv")
+    assert curve.time_s.tolist() == [0.0, 60.0]
+
+
 BAD = {
     "empty": (GOOD, "", ":1:1: is empty, expected columns time_s, current_A"),
     "header alone": (ROWS, "", ":1:1: expected at least two rows of values"),
     "one row": (ROWS, "0,0,3.3,25,25,0\n", ":2:1: expected at least two rows"),
-    "not increasing": ("20,0.5", "10,0.5", ":4:1: time_s: found 10 after 10, expected time to"),
+    "falling": ("20,0.5", "9,0.5", ":4:1: time_s: found 9 after 10, expected time not to fall"),
+    "a gap": ("20,0.5", "\n20,0.5", ":4:1: found an empty line, expected 6 values"),
     "NaN": ("3.29", "nan", ":3:1: voltage_V: found 'nan', expected a finite number"),
     "text": ("3.29", "high", ":3:1: voltage_V: found 'high', expected a number"),
     "nothing": ("3.29", "", ":3:1: voltage_V: found '', expected a number"),
