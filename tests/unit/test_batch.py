@@ -10,6 +10,7 @@ import pytest
 from hil.physics.batch import EVERY_SECOND, Batch, Cut
 from hil.physics.legs import (
     CHARGED_AS,
+    FULL,
     HELD,
     HIGHEST_V,
     LOWEST_V,
@@ -223,6 +224,22 @@ def test_a_charge_holds_the_mean_of_cells_that_are_alike() -> None:
     assert 5.0 <= flowing[-1] < 6.0
     assert current_a[-1] == 0.0
     assert held[: len(flowing)] == [a < 30.0 for a in flowing]
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_a_charge_to_its_taper_takes_as_much_in_steps_of_any_length(name: str) -> None:
+    """A long step whose end would end the charge is taken back, and that end with it."""
+    pack = pack_of(name, soc_ratio=0.9)
+    seeds, capacity_as = (1, 2, 3), 3600.0 * pack.cell.capacity_ah
+    charged = []
+    for cut in (EVERY_SECOND, Cut(tolerance=1e-6)):
+        batch = Batch(pack, seeds)
+        for _ in range(40):
+            batch.run_leg(120.0, rate(pack, -0.4), 25.0, cut=cut)
+        assert np.all(batch._fleet.latches[:, FULL] == 1.0)
+        charged.append(batch.sums[:, CHARGED_AS] / capacity_as)
+    assert batch.sums[:, TAKEN_BACK].min() > 0
+    assert charged[1] == pytest.approx(charged[0], abs=2e-4)
 
 
 def test_a_discharge_to_the_end_does_not_forbid_the_next_charge() -> None:
