@@ -9,6 +9,7 @@ import pytest
 
 from hil.physics.batch import EVERY_SECOND, Batch, Cut
 from hil.physics.legs import (
+    CHANGES_A_PER_S,
     CHARGED_AS,
     FULL,
     HELD,
@@ -185,6 +186,29 @@ def test_a_long_leg_is_cut_into_legs_of_two_minutes() -> None:
         parts.run_leg(120.0, 900.0, 5.0, kind="power", cut=Cut())
     assert np.array_equal(whole._fleet.state, parts._fleet.state)
     assert np.array_equal(whole.sums, parts.sums)
+
+
+def test_bleeds_follow_the_voltage_inside_a_leg() -> None:
+    """A leg of two minutes is one of a hundred and twenty seconds, as its voltage sags."""
+    pack = pack_of("lfp-100ah")
+    whole, parts = Batch(pack, [4]), Batch(pack, [4])
+    bleed_s = np.linspace(0.0, 0.1, CELLS)[None, :]
+    whole.run_leg(120.0, 50.0, 5.0, bleed_s)
+    for _ in range(120):
+        parts.run_leg(1.0, 50.0, 5.0, bleed_s)
+    assert whole._fleet.bled_as == pytest.approx(parts._fleet.bled_as, rel=1e-7)
+    assert whole.truth().soc == pytest.approx(parts.truth().soc, rel=1e-11)
+
+
+def test_a_batch_knows_how_fast_its_current_changes() -> None:
+    """At constant power the current rises as the voltage falls: A/s, whatever the step was."""
+    batch, current_a = Batch(pack_of("lfp-100ah", soc_ratio=0.3), [4]), []
+    for _ in range(4):  # a stretch of the table without a knot
+        batch.run_leg(120.0, 900.0, 5.0, kind="power", cut=Cut())
+        current_a.append(float(batch.truth().current_a[0]))
+    per_s = (current_a[-1] - current_a[-2]) / 120.0
+    assert per_s > 0.0
+    assert batch._fleet.flow[0, CHANGES_A_PER_S] == pytest.approx(per_s, rel=0.3)
 
 
 def test_a_power_that_no_current_gives_lets_go() -> None:

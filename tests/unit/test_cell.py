@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hil.physics.cell_types import CircuitCell
-from hil.physics.lookup import at_degc, equilibrium, turn_hysteresis
+from hil.physics.lookup import at_degc, equilibrium, stored_v, turn_hysteresis
 from hil.physics.motion import find
 from hil.physics.pack import make_stack
 from hil.physics.parameters import PackParameters, PackSpread
@@ -107,6 +107,35 @@ def test_outside_the_tables_only_the_open_circuit_voltage_goes_on(
         found[REST_V] -= equilibrium(stack.tables.by_soc, soc)[0]
         rows.append(found[:, 0])
     assert rows[1] == pytest.approx(rows[0], rel=1e-12, abs=1e-15)
+
+
+def test_stored_energy_is_the_integral_of_the_reaction_s_voltage_past_the_ends_too() -> None:
+    """With a dU/dT that still changes at both ends, where that of no published table does."""
+    cell = circuit("lfp-100ah")
+    entropic = tuple(1e-3 * (s - 0.3) for s in cell.soc_ratio)
+    by_soc = tabulate(replace(cell, entropic_v_per_k=entropic)).by_soc
+    places = np.arange(-40, 441) / 400.0  # between them U - T dU/dT is a straight line
+    reaction_v = [u - 298.15 * per_k for u, per_k, _, _ in (equilibrium(by_soc, s) for s in places)]
+    rises_v = np.diff([stored_v(by_soc, s) for s in places])
+    means_v = 0.5 * (np.array(reaction_v[1:]) + np.array(reaction_v[:-1]))
+    assert rises_v == pytest.approx(means_v / 400.0, rel=1e-9)
+
+
+@pytest.mark.parametrize(("end", "beyond", "current_a"), [(0.0, -0.05, 1e-3), (1.0, 1.05, -1e-3)])
+def test_polarisation_past_the_ends_is_that_of_the_end(
+    end: float, beyond: float, current_a: float
+) -> None:
+    grades: dict[str, tuple[float, ...]] = {"r1_grade_ratio": (3.0, 1.0)}
+    grades |= {"r2_grade_ratio": (1.0, 2.0), "rc_soc_ratio": (0.0, 1.0)}
+    cell = replace(small_cell(), mass_kg=1e6, **grades)  # type: ignore[arg-type]
+    slow_v = []
+    for soc in (end, beyond):
+        plant = bare(cell, 25.0)
+        plant._stack.state[SOC] = soc
+        for _ in range(100):
+            plant.step(10.0, current_a, [0.0], 25.0)
+        slow_v.append(plant.truth().slow_v[0])
+    assert slow_v[1] == pytest.approx(slow_v[0], rel=1e-6)
 
 
 def test_leakage_follows_arrhenius() -> None:
