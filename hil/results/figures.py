@@ -116,5 +116,5 @@ def _significant(value: float) -> str:
     """Write an exact value: up to five digits, and no powers of ten between 1e-4 and 1e6."""
     if value and not 1e-4 <= abs(value) < 1e6:  # noqa: PLR2004 - see the docstring
         return f"{value:.3g}"
-    text = f"{value + 0.0:.{max(0, DIGITS - max(_magnitude(value), 0))}f}"
+    text = f"{value + 0.0:.{max(0, DIGITS - _magnitude(value))}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text

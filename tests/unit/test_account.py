@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from reported import Made, expectation
 from written import closed, unfinished
@@ -137,5 +137,6 @@ def test_rounding_stays_within_the_uncertainty(value: float, uncertainty: float)
 
 
 @given(st.floats(1e-3, 1e5))
+@example(0.015625)  # zeros after the point are no digits
 def test_exact_values_keep_five_digits(value: float) -> None:
     assert float(plain(value, "K").split()[0]) == pytest.approx(value, rel=6e-5)
