@@ -28,9 +28,10 @@ from hil.core.records import (
     StepEnded,
 )
 from hil.core.signals import Layout
+from hil.core.terminations import told
 from hil.ports import Clock
 from hil.profile import Bench, Profile
-from hil.profile.terminations import stated, told
+from hil.profile.terminations import stated
 from hil.results.journal import Journal
 from hil.results.wire_hash import WireHash
 from hil.verdict.judgement import Judge, Verdict

@@ -178,6 +178,13 @@ def one_of(*reads: Callable[[str], object]) -> Callable[[str], object]:
     return lambda text: reads[zlib.crc32(text.encode("utf-8", "surrogatepass")) % len(reads)](text)
 
 
+def _quantity(text: str) -> object:
+    """Read a text as a quantity of what its unit is of, or of any where nobody has that unit."""
+    written = units.split(text)[1]
+    own = [partial(_finite, unit=u) for u, kind in units.KINDS.items() if written in kind.spellings]
+    return one_of(*(own or [partial(_finite, unit=unit) for unit in units.KINDS]))(text)
+
+
 def text_parsers(folder: Path) -> Iterable[Parser]:
     """Yield the parsers; ``folder`` is for files that they read."""
     refused: Any = (ConfigErrors,)
@@ -190,8 +197,7 @@ def text_parsers(folder: Path) -> Iterable[Parser]:
     keys = words("=", ".", "pack", "cells", "1", "17", "steps", "parameters", "climate", "cell")
     yield Parser("override", _override, refused, overrides, [*YAML, *keys])
     quantities = words(*(kind.example for kind in units.KINDS.values()), "99.9 %", "1 nan")
-    each_unit = one_of(*(partial(_finite, unit=unit) for unit in units.KINDS))
-    yield Parser("quantity", simple(each_unit), (UnitError,), quantities, NUMBERS)
+    yield Parser("quantity", simple(_quantity), (UnitError,), quantities, NUMBERS)
     durations = words("90 min", "1:30", "0:01:30", "1.5 h", "0 s", "9nan")
     yield Parser("duration", simple(units.parse_duration), (UnitError,), durations, NUMBERS)
     conditions = words("any cell.voltage >= 3.50 V", "current < 5 A", "usable_capacity >= 98 %")

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
+from hil.core.terminations import ceiling_text, told
 from hil.physics.termination import KNEE_V, Termination, gap_ceiling_v
 from hil.profile import load_bench, load_profile
 from hil.profile.files import CHECKOUT
-from hil.profile.terminations import ceiling_text, ceilings, stated, told
+from hil.profile.terminations import ceilings, stated
 
 BENCH = load_bench("virtual-16s", ())
 PROFILES = CHECKOUT / "runs"

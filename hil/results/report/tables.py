@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from hil.core import terminations
 from hil.core.errors import printable
 from hil.core.instants import Instant, to_seconds
 from hil.core.records import (
@@ -13,8 +14,6 @@ from hil.core.records import (
     StepEnded,
     StepStarted,
 )
-from hil.profile import terminations
-from hil.profile.terminations import ceiling_text
 from hil.results.account import Account, Weighed
 from hil.results.figures import compared, figure, lasting, plain, when
 from hil.results.report.events import FAMILIES, Event
@@ -150,7 +149,11 @@ def metrics(account: Account) -> Iterator[dict[str, Any]]:
 
 def _beside_a_gap(name: str, where: str, manifest: Mapping[str, Any]) -> str:
     """Return where a figure was read, and beside a gap the ceiling that terminations set it."""
-    ceiling = ceiling_text(manifest.get("termination", {})) if _is_gap_at_the_top(name) else ""
+    ceiling = (
+        terminations.ceiling_text(manifest.get("termination", {}))
+        if _is_gap_at_the_top(name)
+        else ""
+    )
     return f"{where}; {ceiling}" if ceiling else where
 
 
