@@ -43,9 +43,16 @@ class Observation(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """One bleed duty (0..1) a cell, shape (..., cells)."""
+    """One bleed duty (0..1) a cell, shape (..., cells), and what else a strategy may ask for.
+
+    ``transfer`` (..., cells), -1..1: what share of an active balancer's current each cell gives
+    (+) or takes (-). ``wants_full`` (...,): asks whoever manages the energy for a full charge.
+    None asks for nothing; who cannot do it leaves it.
+    """
 
     duty: Floats
+    transfer: Floats | None = None
+    wants_full: Bools | None = None
 
 
 class Tolerance(NamedTuple):
