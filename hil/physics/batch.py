@@ -16,6 +16,7 @@ from hil.physics.legs import (
     ANSWERED,
     CURRENT,
     FLOWS_A,
+    FULL,
     HELD,
     HIGHEST_V,
     LOWEST_V,
@@ -252,6 +253,11 @@ class Batch:
     def current_a(self) -> NDArray[np.float64]:
         """What flows in every pack (packs,) now: a view that must not change."""
         return self._fleet.flow[:, FLOWS_A]
+
+    @property
+    def charge_ended(self) -> NDArray[np.bool_]:
+        """Which packs (packs,) had a charge ended by its taper and were not discharged since."""
+        return self._fleet.latches[:, FULL] > 0.0
 
     @property
     def bled_as(self) -> NDArray[np.float64]:

@@ -118,6 +118,11 @@ class Boards:
         given = np.floor(asked * share) / DUTY_STEPS
         self._made.duty[:] = np.where(self._low, 0.0, given)
 
+    @property
+    def duty(self) -> Floats:
+        """Duties (packs, cells) that are really given: what heat and empty cells leave; a view."""
+        return self._made.duty
+
     def conductances(self, batch: Batch, part: slice = _ALL) -> Floats:
         """Return what boards draw, (packs, cells) in S, for ``Batch.run_leg``; a view.
 

@@ -22,12 +22,17 @@ from hil.verdict.blocks import (
     last_time,
     running_sum,
 )
+from hil.verdict.definitions import (
+    MISSED_AFTER,
+    NEEDS_BLEEDING,
+    NOTHING_TO_GIVE,
+    charge_in_ah,
+    counted_of_stretch,
+    need_ah,
+    useful_ah,
+)
 from hil.verdict.registry import MetricValue, Uncertainties, metric, not_available
 
-NOTHING_TO_GIVE = 0.002
-"""Share of Qmin below which a cell has nothing to give away (design/physics.md, section 4)."""
-NEEDS_BLEEDING = 0.01
-"""Share of Qmin above which a cell that is not bled is a missed one (same source)."""
 HIGHEST_CELL_V = 3.65
 """Over-voltage limit of LFP: bounds the voltage at which a charge error counts as energy."""
 
@@ -147,18 +152,18 @@ class NeedFold:
 
     def feed(self, block: Block, bleeding: Bleeding) -> None:
         """Add a block."""
-        to_full_ah = (1.0 - block.cells("plant.soc")) * self._run.capacity_ah[:, np.newaxis]
-        need_ah = to_full_ah.max(axis=0) - to_full_ah
+        capacity_ah = self._run.capacity_ah[:, np.newaxis]
+        needed_ah = need_ah(charge_in_ah(block.cells("plant.soc"), capacity_ah), axis=0)
         u_ah = self._need_uncertainty_ah(block, bleeding)
         if not self._ns:
             self._no_need_at[:] = block.begin_ns
         self._ns += int(block.dt_ns.sum())
         if bleeding.on.any():
-            self._wrong(block, bleeding, need_ah, u_ah)
+            self._wrong(block, bleeding, needed_ah, u_ah)
         if bleeding.on.any() or bleeding.was_on.any():
-            self._useful(bleeding, need_ah)
+            self._useful(bleeding, needed_ah)
         for k, sign in enumerate((-1.0, 0.0, 1.0)):
-            needs = need_ah > NEEDS_BLEEDING * self._qmin_ah + sign * u_ah
+            needs = needed_ah > NEEDS_BLEEDING * self._qmin_ah + sign * u_ah
             self._missed(k, block, needs & ~bleeding.on)
 
     def _need_uncertainty_ah(self, block: Block, bleeding: Bleeding) -> Floats:
@@ -167,25 +172,23 @@ class NeedFold:
         own = self._u.read_a.offset * elapsed_h + self._u.read_a.gain * np.abs(bleeding.total_ah)
         return math.sqrt(2.0) * own
 
-    def _wrong(self, block: Block, bleeding: Bleeding, need_ah: Floats, u_ah: Floats) -> None:
+    def _wrong(self, block: Block, bleeding: Bleeding, needed_ah: Floats, u_ah: Floats) -> None:
         """Count bleed time and onsets of cells with nothing to give; unknown needs do not count."""
-        known = np.isfinite(need_ah)
+        known = np.isfinite(needed_ah)
         on = bleeding.on & known
         onset = on & ~bleeding.was_on
         self._bleed_ns += int((on * block.dt_ns).sum())
         for k, sign in enumerate((-1.0, 0.0, 1.0)):
-            wrong = on & (need_ah < NOTHING_TO_GIVE * self._qmin_ah + sign * u_ah)
+            wrong = on & (needed_ah < NOTHING_TO_GIVE * self._qmin_ah + sign * u_ah)
             self._wrong_ns[k] += (wrong * block.dt_ns).sum()
             self._false[k] += np.count_nonzero(wrong & onset)
 
-    def _useful(self, bleeding: Bleeding, need_ah: Floats) -> None:
-        """Add what cells gave beyond what the neediest one lost, at most what they had to give."""
-        active = (bleeding.on | bleeding.was_on) & np.isfinite(need_ah)
+    def _useful(self, bleeding: Bleeding, needed_ah: Floats) -> None:
+        """Add what brought cells closer together of what bleeds took, and all that they took."""
+        active = (bleeding.on | bleeding.was_on) & np.isfinite(needed_ah)
         step_ah = np.where(active, bleeding.step_ah, 0.0)
-        neediest = np.argmin(need_ah, axis=0)
-        lost_ah = np.take_along_axis(step_ah, neediest[np.newaxis, :], axis=0)
-        useful_ah = np.clip(step_ah - lost_ah, 0.0, np.where(active, need_ah, 0.0))
-        self._useful_ah = running_sum(self._useful_ah, useful_ah)[:, -1]
+        worth_ah = useful_ah(step_ah, needed_ah, active, axis=0)
+        self._useful_ah = running_sum(self._useful_ah, worth_ah)[:, -1]
         self._bled_ah = running_sum(self._bled_ah, step_ah)[:, -1]
 
     def _missed(self, k: int, block: Block, neglected: Bools) -> None:
@@ -194,8 +197,7 @@ class NeedFold:
         for_ns = block.at_ns - no_need_at
         earlier = np.concatenate([self._no_need_at[k][:, np.newaxis], no_need_at[:, :-1]], axis=1)
         before_ns = (block.at_ns - block.dt_ns) - earlier
-        added_ns = np.where(before_ns >= DAY, block.dt_ns, for_ns)
-        self._missed_ns[k] += np.where(for_ns >= DAY, added_ns, 0).sum()
+        self._missed_ns[k] += counted_of_stretch(before_ns, for_ns, MISSED_AFTER).sum()
         self._no_need_at[k] = no_need_at[:, -1]
 
     def values(self, at: int, u_bled_ah: Floats) -> dict[str, MetricValue]:

@@ -5,18 +5,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hil.core.instants import HOUR
 from hil.verdict.blocks import Block, Bools, Floats, Nanoseconds, Run, hours, last_time, running_sum
+from hil.verdict.definitions import (
+    BOTTOM_V,
+    REST,
+    REST_PER_H,
+    TAPER_PER_H,
+    TOP_V,
+    charge_in_ah,
+    spread_ratio,
+    usable_ratio,
+)
 from hil.verdict.registry import MetricValue, Uncertainties, metric, not_available
 
-TAPER_PER_H = 1.0 / 20.0
-"""A charge has ended when its current is below C/20 (design/physics.md, section 4)."""
-REST_PER_H = 1.0 / 500.0
-"""At rest: 0.2 A of 100 Ah, the rest rule of foxBMS (design/physics.md, section 5)."""
-REST = HOUR
-"""A rest counts once polarisation has had this long to decay."""
-TOP_V, BOTTOM_V = 3.40, 3.10
-"""The knees of LFP: where a step that both charges and discharges is at an end of either."""
 DIFFERENCE = math.sqrt(2.0)
 """Of two readings with independent errors of equal size."""
 
@@ -58,9 +59,9 @@ class StateFold:
             return {name: not_available(name, at, "no state of charge known") for name in names}
         capacity_ah = self._run.capacity_ah
         qmin_ah = capacity_ah.min()
-        out_ah, in_ah = self._soc * capacity_ah, (1.0 - self._soc) * capacity_ah
-        usable = (out_ah.min() + in_ah.min()) / qmin_ah
-        spread = (in_ah.max() - in_ah.min()) / qmin_ah
+        out_ah, in_ah = self._soc * capacity_ah, charge_in_ah(self._soc, capacity_ah)
+        usable = usable_ratio(out_ah, in_ah, qmin_ah, axis=0)
+        spread = spread_ratio(in_ah, qmin_ah, axis=0)
         u = DIFFERENCE * float(u_bled_ah.max()) / qmin_ah
         fullest, emptiest = int(in_ah.argmin()) + 1, int(in_ah.argmax()) + 1
         first = int(out_ah.argmin()) + 1

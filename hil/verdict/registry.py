@@ -45,6 +45,21 @@ METRICS: Mapping[str, MetricInfo] = MappingProxyType(
         "gap_end_of_discharge": MetricInfo(
             "V", "emulated", "max - min true cell voltage where the last discharge ended"
         ),
+        "measured_gap_end_of_charge": MetricInfo(
+            "V", "none", "the same as the board reported it: where the last charge ended below C/20"
+        ),
+        "measured_gap_end_of_rest": MetricInfo(
+            "V", "none", "as the board reported it, at the end of the last rest of 1 h or more"
+        ),
+        "measured_gap_end_of_discharge": MetricInfo(
+            "V", "none", "as the board reported it, where the last discharge ended"
+        ),
+        "largest_gap_in_charge": MetricInfo(
+            "V", "emulated", "largest max - min true cell voltage at any instant of a charge"
+        ),
+        "balance_time": MetricInfo(
+            "h", "emulated", "from a spread above 1 % at the start until it stays below 1 %"
+        ),
         "bled_charge": MetricInfo("Ah", "metered", "charge that flowed into the board's bleeds"),
         "bled_energy": MetricInfo("Wh", "metered", "energy that flowed into the board's bleeds"),
         "wrong_cell_share": MetricInfo(
@@ -57,7 +72,13 @@ METRICS: Mapping[str, MetricInfo] = MappingProxyType(
             "day", "emulated", "cell-days with more than 1 % to give and no bleed for 24 h"
         ),
         "switch_cycles": MetricInfo("1/day", "none", "on and off edges of all bleeds, per day"),
+        "oscillation": MetricInfo(
+            "1", "none", "cell-time in which a bleed has more than 6 edges/h for 1 h or more, share"
+        ),
         "duty": MetricInfo("1", "none", "mean bleed duty over all cells and the whole run"),
+        "peak_bleed_temperature": MetricInfo(
+            "degC", "emulated", "highest true temperature of a bleed path's hottest part"
+        ),
         "peak_pcb_temperature": MetricInfo(
             "degC", "none", "highest temperature the board reported"
         ),
