@@ -4,8 +4,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from hil.balancing.evidence import MeasurementDiscipline, OpenWireSafety, Plausibility
 from hil.balancing.fixed_threshold import FixedThreshold
+from hil.balancing.heat import BangBang, Derating
 from hil.balancing.none import NoBalancing
+from hil.balancing.rationing import NeighbourExclusion, PowerBudget
 from hil.balancing.top_balance import TopBalance
 
 STRATEGIES: Mapping[str, type[Any]] = MappingProxyType(
@@ -18,3 +21,19 @@ STRATEGIES: Mapping[str, type[Any]] = MappingProxyType(
 """Every strategy a profile can name. Each class is a frozen dataclass: its fields are what a
 profile may set, in the unit of their suffix, and it implements ``hil.balancing.strategy.Strategy``
 (``tests/unit/test_strategies.py`` holds each of them to that)."""
+
+LAYERS: Mapping[str, type[Any]] = MappingProxyType(
+    {
+        layer.kind: layer
+        for layer in (
+            BangBang,
+            Derating,
+            MeasurementDiscipline,
+            NeighbourExclusion,
+            OpenWireSafety,
+            Plausibility,
+            PowerBudget,
+        )
+    }
+)
+"""Every layer a profile can put around a strategy (``hil.balancing.layers``)."""

@@ -6,7 +6,7 @@ serves the one pack on the bench and ten thousand in a study. Nothing here keeps
 numbers or remembers anything outside the state.
 """
 
-from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,8 +84,9 @@ State = TypeVar("State")
 class Strategy(Protocol[State]):
     """The protocol of the reference controller; ``STRATEGIES`` names those that exist."""
 
-    needs_truth: ClassVar[bool]
-    """True for a strategy that cheats on purpose (an oracle); refused on hardware."""
+    @property
+    def needs_truth(self) -> bool:
+        """Return True for a strategy that cheats on purpose (an oracle); refused on hardware."""
 
     @property
     def every_ns(self) -> Duration:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from hil.balancing import STRATEGIES
+from hil.balancing.layers import Layered
 from hil.balancing.strategy import Bounded
 from hil.core.errors import ConfigError
 from hil.core.instants import Duration, clock_text
@@ -167,6 +168,9 @@ def _shadow(scene: Scene) -> Iterator[ConfigError]:
         fit = ", ".join(name for name, one in STRATEGIES.items() if issubclass(one, Bounded))
         message = f"a board cannot be held against '{strategy}': expected one of {fit}"
         yield profile.wrong("controller.strategy", f"{message}, or mode: command")
+    if isinstance(profile.controller.parameters, Layered):
+        message = "a board that decides by itself has no layers of ours around it: leave them out"
+        yield profile.wrong("controller.layers", message)
     if getattr(profile.controller.parameters, "duty_ratio", 1.0) != 1.0:
         message = "a board that decides by itself bleeds all the time: expected 100 %"
         yield profile.wrong("controller.duty", message)

@@ -1,4 +1,4 @@
-"""How steps, limits, expectations and the controller are written, where that is not one form.
+"""How steps, limits and expectations are written, where that is not one form.
 
 A step is one entry of a list, named by its first key: ``- soak: {...}``, ``- rest: 1 h``,
 ``- repeat: 7`` with its own steps. Everything here is a pydantic type, so that the checks and the
@@ -12,7 +12,7 @@ holds steps itself, which is why it is a class with a forward reference and the 
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Annotated, Any, Literal, Union
+from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
@@ -25,13 +25,12 @@ from pydantic import (
 from pydantic import Field as FormField
 from pydantic_core import PydanticCustomError
 
-from hil.balancing import STRATEGIES
 from hil.profile.conditions import QUANTITIES
-from hil.profile.forms import DURATION, NAME, PERIOD, Form, filled, form_fields, make, quantity
+from hil.profile.controllers import CONTROLLER
+from hil.profile.forms import DURATION, NAME, PERIOD, Form, filled, quantity
 from hil.profile.model import (
     Charge,
     Clear,
-    Controller,
     Discharge,
     Expect,
     ExpectFault,
@@ -237,48 +236,6 @@ def key_of_path(path: str) -> str:
     """Return the key of a step in its file: ``2.repeat/1.charge`` is ``steps.2.steps.1``."""
     return ".".join(f"steps.{part.partition('.')[0]}" for part in path.split("/"))
 
-
-# --- controller --------------------------------------------------------------------------------
-
-
-MODE: Any = Literal["command", "shadow"]
-
-
-def _controller(name: str, cls: type[Any]) -> Any:
-    """Return the branch of one strategy: its parameters stand beside mode and strategy.
-
-    A strategy that is registered tomorrow is in the schema and in ``hil check`` with no line here.
-    """
-    form = create_model(
-        f"{name}-controller",
-        __base__=Form,
-        mode=(MODE, "command"),
-        strategy=(_only(name), ...),
-        **form_fields(cls),
-    )
-
-    def build(form: Any) -> Controller:
-        return Controller(form.mode, form.strategy, make(cls, form))
-
-    return Annotated[form, AfterValidator(build), Tag(TAG + name)]
-
-
-def _only(word: str) -> Any:
-    """Return the type of one word; as a type checker sees it, the word is data."""
-    return Literal[word]
-
-
-def _strategy(controller: Any) -> str | None:
-    """Name the branch: the strategy that is written."""
-    if not isinstance(controller, dict) or "strategy" not in controller:
-        return None
-    return f"{TAG}{controller['strategy']}"
-
-
-CONTROLLER: Any = Annotated[
-    Union[tuple(_controller(name, cls) for name, cls in STRATEGIES.items())],  # noqa: UP007 - one branch a strategy
-    Discriminator(_strategy),
-]
 
 # --- the whole file ----------------------------------------------------------------------------
 
