@@ -22,7 +22,7 @@ from hil.profile.conditions import (
 )
 from hil.profile.forms import DURATION, Form
 from hil.profile.series import Series, load_series
-from hil.verdict.registry import METRICS
+from hil.verdict.registry import OF_RUNS
 
 
 def _read_condition(value: Any) -> Condition:
@@ -67,7 +67,7 @@ def _read_criterion(value: Any) -> Criterion:
     """
     if not isinstance(value, str):
         raise ValueError("expected a comparison such as usable_capacity >= 98 %")  # noqa: TRY004 - pydantic collects ValueErrors
-    return parse_criterion(str(value), {name: info.unit for name, info in METRICS.items()})
+    return parse_criterion(str(value), {name: info.unit for name, info in OF_RUNS.items()})
 
 
 CriterionText = Annotated[
@@ -77,7 +77,7 @@ CriterionText = Annotated[
         {
             "type": "string",
             "examples": ["usable_capacity >= 98 %"],
-            "description": f"a comparison with one of: {', '.join(METRICS)}",
+            "description": f"a comparison with one of: {', '.join(OF_RUNS)}",
         }
     ),
 ]

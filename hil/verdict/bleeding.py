@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hil.core.instants import DAY
+from hil.core.instants import DAY, HOUR
 from hil.verdict.blocks import (
     Block,
     Bools,
@@ -23,6 +23,7 @@ from hil.verdict.blocks import (
     running_sum,
 )
 from hil.verdict.definitions import (
+    BALANCED_SPREAD,
     MISSED_AFTER,
     NEEDS_BLEEDING,
     NOTHING_TO_GIVE,
@@ -146,6 +147,7 @@ class NeedFold:
         self._false = np.zeros(3, dtype=np.int64)
         self._missed_ns = np.zeros(3, dtype=np.int64)
         self._no_need_at: Nanoseconds = np.zeros((3, run.cells), dtype=np.int64)
+        self._balance = [_Balance() for _ in range(3)]
         self._useful_ah = np.zeros(run.cells)
         self._bled_ah = np.zeros(run.cells)
         self._ns = 0
@@ -165,6 +167,8 @@ class NeedFold:
         for k, sign in enumerate((-1.0, 0.0, 1.0)):
             needs = needed_ah > NEEDS_BLEEDING * self._qmin_ah + sign * u_ah
             self._missed(k, block, needs & ~bleeding.on)
+            limit_ah = BALANCED_SPREAD * self._qmin_ah + sign * u_ah.max(axis=0)
+            self._balance[k].feed(block.at_ns, needed_ah.max(axis=0) - limit_ah)
 
     def _need_uncertainty_ah(self, block: Block, bleeding: Bleeding) -> Floats:
         """Return U of each need, (cells, ticks): two independent bled charges."""
@@ -195,8 +199,7 @@ class NeedFold:
         """Add stretches of need without bleeding, whole, once they have lasted a day."""
         no_need_at = last_time(self._no_need_at[k], block.at_ns, ~neglected)
         for_ns = block.at_ns - no_need_at
-        earlier = np.concatenate([self._no_need_at[k][:, np.newaxis], no_need_at[:, :-1]], axis=1)
-        before_ns = (block.at_ns - block.dt_ns) - earlier
+        before_ns = block.at_ns - block.dt_ns - before(self._no_need_at[k], no_need_at)
         self._missed_ns[k] += counted_of_stretch(before_ns, for_ns, MISSED_AFTER).sum()
         self._no_need_at[k] = no_need_at[:, -1]
 
@@ -212,7 +215,22 @@ class NeedFold:
                 "missed_triggers", self._missed_ns / DAY, at, "all cells, whole run"
             ),
             "useful_share": self._useful_share(at, u_bled_ah),
+            "balance_time": self._balance_time(at),
         }
+
+    def _balance_time(self, at: int) -> MetricValue:
+        """Return how long it took to balance; uncertain where the spread lay within its own U."""
+        low, mid, high = self._balance
+        if not mid.injected:
+            return not_available("balance_time", at, "no spread above 1 % at the start")
+        if mid.balanced_at is None:
+            return not_available("balance_time", at, "the spread is not below 1 %")
+        # the lower limit is reached last, if at all; so much longer it may have taken
+        hours_of = [
+            math.nan if one.balanced_at is None else (one.balanced_at - self._run.start) / HOUR
+            for one in (low, mid, high)
+        ]
+        return _of_three("balance_time", np.array(hours_of), at, "whole run")
 
     def _useful_share(self, at: int, u_bled_ah: Floats) -> MetricValue:
         """Return useful per bled charge, with the relative uncertainty of what was bled."""
@@ -222,6 +240,30 @@ class NeedFold:
         u = float(np.linalg.norm(u_bled_ah)) / bled_ah
         share = self._useful_ah.sum() / bled_ah
         return metric("useful_share", share, min(1.0, u), at, "all cells, whole run")
+
+
+class _Balance:
+    """When the spread went below a limit for good."""
+
+    def __init__(self) -> None:
+        """Know nothing yet."""
+        self.injected: bool | None = None
+        self.balanced_at: int | None = None
+
+    def feed(self, at_ns: Nanoseconds, above_ah: Floats) -> None:
+        """Add ticks: how far the spread is above the limit, NaN where unknown; both (ticks,)."""
+        known = np.isfinite(above_ah)
+        if not known.any():
+            return
+        at_ns, unbalanced = at_ns[known], above_ah[known] >= 0.0
+        if self.injected is None:
+            self.injected = bool(unbalanced[0])
+        last = np.flatnonzero(unbalanced)[-1:]
+        if last.size:
+            self.balanced_at = None
+            at_ns = at_ns[int(last[0]) + 1 :]
+        if self.balanced_at is None and at_ns.size:
+            self.balanced_at = int(at_ns[0])
 
 
 def _of_three(name: str, low_mid_high: Floats, at: int, where: str) -> MetricValue:

@@ -9,7 +9,7 @@ depends on where one block ends and the next begins.
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from hil.core.signals import Layout, Signal
 Floats: TypeAlias = NDArray[np.float64]
 Bools: TypeAlias = NDArray[np.bool_]
 Nanoseconds: TypeAlias = NDArray[np.int64]
+Numbers = TypeVar("Numbers", NDArray[np.float64], NDArray[np.int64])
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +152,10 @@ def held(carry: Floats, values: Floats) -> Floats:
     return np.take_along_axis(joined, np.maximum.accumulate(place, axis=1), axis=1)
 
 
-def before(carry: Floats, values: Floats) -> Floats:
+def before(carry: Numbers, values: Numbers) -> Numbers:
     """Return for each tick the value of the tick before; ``carry`` is the one before the block."""
-    return np.concatenate([carry[:, np.newaxis], values[:, :-1]], axis=1)
+    shifted: Numbers = np.concatenate([carry[:, np.newaxis], values[:, :-1]], axis=1)
+    return shifted
 
 
 def last_time(carry: Nanoseconds, at_ns: Nanoseconds, happens: Bools) -> Nanoseconds:

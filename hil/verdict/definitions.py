@@ -14,6 +14,7 @@ from hil.core.instants import DAY, HOUR, Duration
 Floats: TypeAlias = NDArray[np.float64]
 Bools: TypeAlias = NDArray[np.bool_]
 Numbers = TypeVar("Numbers", NDArray[np.float64], NDArray[np.int64])
+"""Times in seconds, or in whole nanoseconds."""
 
 NOTHING_TO_GIVE = 0.002
 """Share of Qmin below which a cell has nothing to give away."""

@@ -19,6 +19,7 @@ from hil.verdict.board_bleeds import Bleeds
 from hil.verdict.board_muting import Muting
 from hil.verdict.board_readings import Readings
 from hil.verdict.findings import Finding, Findings, Tolerances
+from hil.verdict.oscillation import Oscillations
 from hil.verdict.shadow import Shadow
 
 
@@ -60,6 +61,7 @@ class BoardWatch:
         self._readings = Readings(tolerances)
         self._bleeds = Bleeds(tolerances)
         self._muting = tolerances.lead and Muting(tolerances.lead, cells)
+        self._oscillations = Oscillations(cells)
         self._rejects = _Rejects(tolerances)
 
     def check(
@@ -82,6 +84,7 @@ class BoardWatch:
             self._status(report, findings)
             self._readings.find(findings, report.faults)
             self._decisions(findings, at, row, report)
+            self._oscillations.find(findings, at, row[self._duty])
             self._electrics(findings, at, row, report)
             self._temperatures(row, findings)
         self._bleeds.find_leaks(findings, row[self._duty], row[self._read_a])

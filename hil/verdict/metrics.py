@@ -9,7 +9,8 @@ from hil.core.records import Record, RunStarted, StepEnded, StepStarted, Tick
 from hil.verdict.agreement import AgreementFold
 from hil.verdict.bleeding import BleedFold, NeedFold
 from hil.verdict.blocks import Block, Buffer, Floats, Nanoseconds, Run
-from hil.verdict.read_outs import ExtremeFold, GapFold, ReportFold, StateFold
+from hil.verdict.oscillation import OscillationFold
+from hil.verdict.read_outs import MEASURED, TRUE, ExtremeFold, GapFold, ReportFold, StateFold
 from hil.verdict.registry import (
     METRICS,
     MetricInfo,
@@ -22,6 +23,11 @@ __all__ = ["METRICS", "MetricInfo", "MetricValue", "Metrics", "Uncertainties"]
 
 BLOCK = 512
 """Ticks folded at once: enough to make NumPy's overhead vanish, little enough to stay in cache."""
+MISSING = {
+    "emulated": "needs emulated cells",
+    "study": "only a study's boards tell it; no record of a bench holds it",
+}
+"""Why a metric is n/a that no fold of this run gave."""
 
 
 class Metrics:
@@ -88,17 +94,20 @@ class _Folds:
         self._at: Instant | None = None
         self._bleed = BleedFold(run, uncertainties)
         self._report = ReportFold(uncertainties)
+        self._oscillation = OscillationFold(run)
+        self._gaps = [GapFold(run, uncertainties, MEASURED)]
         self._agreement = AgreementFold(run)
         self._truth = _TruthFolds(run, uncertainties) if run.truth else None
+        if run.truth:
+            self._gaps.append(GapFold(run, uncertainties, TRUE))
 
     def step(self, record: StepStarted | StepEnded) -> None:
-        """Tell the one fold that reads at the end of steps."""
-        if self._truth is None:
-            return
-        if isinstance(record, StepStarted):
-            self._truth.gap.step_started(record.index, record.path)
-        else:
-            self._truth.gap.step_ended(record.index)
+        """Tell those folds that read at the end of steps."""
+        for gap in self._gaps:
+            if isinstance(record, StepStarted):
+                gap.step_started(record.index, record.path)
+            else:
+                gap.step_ended(record.index)
 
     def feed(self, block: Block) -> None:
         """Add a block to all."""
@@ -106,9 +115,11 @@ class _Folds:
         bleeding = self._bleed.feed(block)
         self._report.feed(block)
         self._agreement.feed(block)
+        self._oscillation.feed(block, bleeding.on, bleeding.was_on)
+        for gap in self._gaps:
+            gap.feed(block)
         if self._truth is not None:
             self._truth.state.feed(block)
-            self._truth.gap.feed(block)
             self._truth.extreme.feed(block)
             self._truth.need.feed(block, bleeding)
 
@@ -118,11 +129,16 @@ class _Folds:
             return {name: not_available(name, 0, "no tick yet") for name in METRICS}
         at, u_bled_ah = self._at, self._bleed.charge_uncertainty_ah()
         found = self._bleed.values(at) | self._report.values(at) | self._agreement.values(at)
+        found |= self._oscillation.values(at)
+        for gap in self._gaps:
+            found |= gap.values(at)
         if self._truth is not None:
-            found |= self._truth.state.values(at, u_bled_ah) | self._truth.gap.values(at)
-            found |= self._truth.extreme.values(at) | self._truth.need.values(at, u_bled_ah)
-        missing = "needs emulated cells"
-        return {name: found.get(name, not_available(name, at, missing)) for name in METRICS}
+            found |= self._truth.state.values(at, u_bled_ah) | self._truth.extreme.values(at)
+            found |= self._truth.need.values(at, u_bled_ah)
+        return {
+            name: found.get(name, not_available(name, at, MISSING.get(info.needs, "not recorded")))
+            for name, info in METRICS.items()
+        }
 
 
 class _TruthFolds:
@@ -131,6 +147,5 @@ class _TruthFolds:
     def __init__(self, run: Run, uncertainties: Uncertainties) -> None:
         """Begin them."""
         self.state = StateFold(run, uncertainties)
-        self.gap = GapFold(run, uncertainties)
         self.extreme = ExtremeFold(uncertainties)
         self.need = NeedFold(run, uncertainties)

@@ -32,6 +32,16 @@ NEVER = {
 }
 
 
+class Source(NamedTuple):
+    """Whose word for cell voltages a fold reads: the signal, and what its metrics' names add."""
+
+    signal: str
+    prefix: str
+
+
+TRUE, MEASURED = Source("plant.cell_v", ""), Source("board.cell_v", "measured_")
+
+
 class StateFold:
     """Usable capacity and spread, from the last tick that knows every state of charge."""
 
@@ -80,7 +90,7 @@ class StateFold:
 
 
 class Reading(NamedTuple):
-    """The true cell voltages at one instant, and in which step."""
+    """The cell voltages at one instant, and in which step."""
 
     at: int
     step: int
@@ -89,7 +99,7 @@ class Reading(NamedTuple):
 
 
 class GapFold:
-    """Max - min of the true cell voltages where it means something; never a maximum over a day.
+    """Max - min of the cell voltages where it means something; never a maximum over a day.
 
     - End of charge: the last tick of a step ``charge`` or ``hold`` with the current below C/20.
     - End of discharge: the last tick of a step ``discharge``.
@@ -100,11 +110,14 @@ class GapFold:
 
     The last instant of each kind is kept. The last tick of a step is known only afterwards: the
     newest tick waits until the next one, or the record of the step's end, settles what it was.
+
+    A ``source`` that the board reports is read by the same rules, knees included, and counts as
+    what it says: how far it is off is for the true gaps to show.
     """
 
-    def __init__(self, run: Run, uncertainties: Uncertainties) -> None:
+    def __init__(self, run: Run, uncertainties: Uncertainties, source: Source) -> None:
         """Start without a reading."""
-        self._u = uncertainties
+        self._u, self._source = uncertainties, source
         self._taper_a = TAPER_PER_H * run.nominal_ah
         self._rest_a = REST_PER_H * run.nominal_ah
         self._paths: dict[int, str] = {}
@@ -126,7 +139,7 @@ class GapFold:
 
     def feed(self, block: Block) -> None:
         """Add a block."""
-        cell_v, current_a = block.cells("plant.cell_v"), block.scalar("pack.current_a")
+        cell_v, current_a = block.cells(self._source.signal), block.scalar("pack.current_a")
         step = np.nan_to_num(block.scalar("step"), nan=-1.0).astype(np.int64)
 
         def reading(k: int) -> Reading:
@@ -184,17 +197,22 @@ class GapFold:
         return {}
 
     def values(self, at: int) -> dict[str, MetricValue]:
-        """Return the three gaps, each with the uncertainty of two emulated voltages."""
+        """Return the three gaps, true ones each with the uncertainty of two emulated voltages."""
         found = self._found | self._end_of_step()
-        return {name: self._gap(name, found.get(name), at, why) for name, why in NEVER.items()}
+        return {
+            f"{self._source.prefix}{name}": self._gap(name, found.get(name), at, why)
+            for name, why in NEVER.items()
+        }
 
     def _gap(self, name: str, reading: Reading | None, at: int, why: str) -> MetricValue:
         """Return one gap, and which cells make it."""
+        name = f"{self._source.prefix}{name}"
         if reading is None:
             return not_available(name, at, why)
         high, low = int(reading.cell_v.argmax()), int(reading.cell_v.argmin())
         high_v, low_v = float(reading.cell_v[high]), float(reading.cell_v[low])
         u = math.hypot(self._u.set_v.at(high_v), self._u.set_v.at(low_v))
+        u = u if self._source is TRUE else 0.0
         path = self._paths.get(reading.step, "no step")
         where = f"{path}: cell[{high + 1}] {high_v:.4f} V over cell[{low + 1}] {low_v:.4f} V"
         return metric(name, high_v - low_v, u, reading.at, where)
@@ -216,10 +234,17 @@ class Peak:
             self.value, self.at = highest, int(at_ns[tick])
             self.cell = int(np.argmax(values[:, tick] == highest)) + 1 if values.ndim > 1 else 0
 
-    def metric(self, name: str, at: int, uncertainty: float, sign: float = 1.0) -> MetricValue:
+    def metric(
+        self,
+        name: str,
+        at: int,
+        uncertainty: float,
+        sign: float = 1.0,
+        never: str = "never measured",
+    ) -> MetricValue:
         """Return the peak as a metric; ``sign`` -1 if the values were fed negated."""
         if self.value == -math.inf:
-            return not_available(name, at, "never measured")
+            return not_available(name, at, never)
         where = f"cell[{self.cell}]" if self.cell else "whole run"
         return metric(name, sign * self.value, uncertainty, self.at, where)
 
@@ -258,6 +283,7 @@ class ExtremeFold:
         """Start with nothing."""
         self._u = uncertainties
         self._high_v, self._low_v, self._spread_k = Peak(), Peak(), Peak()
+        self._gap_v = Peak()
 
     def feed(self, block: Block) -> None:
         """Add a block."""
@@ -265,6 +291,10 @@ class ExtremeFold:
         self._high_v.feed(block.at_ns, cell_v)
         self._low_v.feed(block.at_ns, -cell_v)
         self._spread_k.feed(block.at_ns, cell_degc.max(axis=0) - cell_degc.min(axis=0))
+        charging = block.scalar("pack.current_a") < 0.0
+        if charging.any():
+            gap_v = cell_v.max(axis=0) - cell_v.min(axis=0)
+            self._gap_v.feed(block.at_ns, np.where(charging, gap_v, np.nan))
 
     def values(self, at: int) -> dict[str, MetricValue]:
         """Return the metrics.
@@ -273,7 +303,12 @@ class ExtremeFold:
         own, and what makes them so is the model, not a measurement: no uncertainty of the bench.
         """
         high_u, low_u = (self._u.set_v.at(peak.value) for peak in (self._high_v, self._low_v))
+        gap_u = DIFFERENCE * high_u  # two readings, neither of them higher than the highest
+        never = "nothing was charged"
         return {
+            "largest_gap_in_charge": self._gap_v.metric(
+                "largest_gap_in_charge", at, gap_u, never=never
+            ),
             "max_cell_voltage": self._high_v.metric("max_cell_voltage", at, high_u),
             "min_cell_voltage": self._low_v.metric("min_cell_voltage", at, low_u, sign=-1.0),
             "cell_temperature_spread": self._spread_k.metric("cell_temperature_spread", at, 0.0),

@@ -9,10 +9,11 @@ from typing import Literal, SupportsFloat, TypeAlias
 from hil.core.instants import Instant
 from hil.core.spec import Accuracy
 
-Needs: TypeAlias = Literal["emulated", "metered", "shadow", "none"]
+Needs: TypeAlias = Literal["emulated", "metered", "shadow", "study", "none"]
 """``emulated``: the true state of the cells; ``metered``: a meter's reading (here the emulators'
-read-back); ``shadow``: a reference that decides beside the board; ``none``: only what the board and
-the controller say. Without it a metric is n/a."""
+read-back); ``shadow``: a reference that decides beside the board; ``study``: what a study's boards
+tell and no record of a bench holds; ``none``: only what the board and the controller say. Without
+it a metric is n/a."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ METRICS: Mapping[str, MetricInfo] = MappingProxyType(
         ),
         "duty": MetricInfo("1", "none", "mean bleed duty over all cells and the whole run"),
         "peak_bleed_temperature": MetricInfo(
-            "degC", "emulated", "highest true temperature of a bleed path's hottest part"
+            "degC", "study", "highest true temperature of the hottest part of a bleed path"
         ),
         "peak_pcb_temperature": MetricInfo(
             "degC", "none", "highest temperature the board reported"
@@ -96,7 +97,12 @@ METRICS: Mapping[str, MetricInfo] = MappingProxyType(
         ),
     }
 )
-"""Every name a profile's verdict may use."""
+"""Every metric of a run or of a study's packs, by name; the same name means the same in both."""
+
+OF_RUNS: Mapping[str, MetricInfo] = MappingProxyType(
+    {name: info for name, info in METRICS.items() if info.needs != "study"}
+)
+"""Every name a profile's verdict may use: what the records of a bench can tell at all."""
 
 
 EXACT = Accuracy(0.0)
