@@ -4,17 +4,28 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from hil.balancing.compensated import CompensatedPhysics, CompensatedTrade
+from hil.balancing.diybms import DiyBms
 from hil.balancing.evidence import MeasurementDiscipline, OpenWireSafety, Plausibility
 from hil.balancing.fixed_threshold import FixedThreshold
+from hil.balancing.foxbms_history import FoxBmsHistory
 from hil.balancing.heat import BangBang, Derating
+from hil.balancing.libresolar import LibreSolar
 from hil.balancing.none import NoBalancing
 from hil.balancing.rationing import NeighbourExclusion, PowerBudget
+from hil.balancing.state_aware import StateAware
 from hil.balancing.top_balance import TopBalance
 
 STRATEGIES: Mapping[str, type[Any]] = MappingProxyType(
     {
-        "none": NoBalancing,
+        "compensated-physics": CompensatedPhysics,
+        "compensated-trade": CompensatedTrade,
+        "diybms": DiyBms,
         "fixed-threshold": FixedThreshold,
+        "foxbms-history": FoxBmsHistory,
+        "libresolar": LibreSolar,
+        "none": NoBalancing,
+        "state-aware": StateAware,
         "top-balance": TopBalance,
     }
 )

@@ -325,7 +325,7 @@ def test_a_board_is_held_against_a_strategy_that_says_what_it_could_decide() -> 
     [line] = lines(check("controller={mode: shadow, strategy: top-balance}", *wired))
     assert line == (
         "controller.strategy: a board cannot be held against 'top-balance': "
-        "expected one of none, fixed-threshold, or mode: command"
+        "expected one of fixed-threshold, none, or mode: command"
     )
 
 

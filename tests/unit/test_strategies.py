@@ -10,11 +10,12 @@ import pytest
 from hil.balancing import STRATEGIES
 from hil.balancing.fixed_threshold import FixedThreshold
 from hil.balancing.none import NoBalancing
-from hil.balancing.strategy import AnyStrategy, Decision, Observation
+from hil.balancing.strategy import AnyStrategy, Decision, Observation, Truth
 from hil.balancing.top_balance import TopBalance
+from hil.core import units
 
-UNITS = ("_v", "_a", "_s", "_ns", "_ah", "_degc", "_ratio", "_per_h", "_share")
-WORDS = {"compare"}
+WORDS = {"compare", "ntc", "ntc_cells"}
+"""Fields that are no quantities: words, and numbers of things."""
 
 
 def observe(cell_v: list[float], time_s: float = 0.0, current_a: float = 0.0) -> Observation:
@@ -47,11 +48,12 @@ class Controller:
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_every_strategy_is_what_a_profile_takes_it_for(name: str) -> None:
     strategy: AnyStrategy = STRATEGIES[name]()
-    assert strategy.needs_truth is False
+    assert strategy.needs_truth is (name == "oracle")
     assert strategy.every_ns > 0
     for field in fields(STRATEGIES[name]):  # a profile writes units: each field says which
-        assert field.name.endswith(UNITS) or field.name in WORDS
-    assert Controller(strategy).decide(observe([3.3] * 4)) == [0.0] * 4
+        assert field.name in WORDS or units.suffix_of(field.name) or field.name.endswith("_share")
+    even = observe([3.3] * 4)._replace(truth=Truth(np.full(4, 0.5), np.full(4, 100.0)))
+    assert Controller(strategy).decide(even) == [0.0] * 4
 
 
 def test_none_never_bleeds() -> None:
