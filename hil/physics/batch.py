@@ -1,4 +1,4 @@
-"""Thousands of packs of one kind, each with a board of its own, moved from decision to decision.
+"""Thousands of packs of one cell type, each with a board of its own, moved from leg to leg.
 
 The same compiled source as the bench's one pack. A study asks a ``Batch`` what the boards read,
 lets a strategy decide (NumPy over (packs, cells)), and moves all packs on by a leg.
@@ -7,42 +7,42 @@ lets a strategy decide (NumPy over (packs, cells)), and moves all packs on by a 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hil.physics.fleet import draw_fleet, one_each, paces_of, same_kind
 from hil.physics.legs import (
-    ANSWERED,
     CURRENT,
     FLOWS_A,
     FULL,
-    HELD,
-    HIGHEST_V,
-    LOWEST_V,
     POWER,
-    SUMS,
-    Fleet,
     Leg,
-    Paces,
+    Transfer,
     age_packs,
     impose_packs,
     run_packs,
     show_packs,
 )
-from hil.physics.pack import Overrides, ThermalNetwork, age_stack, make_stack, pace_of
+from hil.physics.pack import Overrides
 from hil.physics.parameters import PackParameters
-from hil.physics.protection import QUIET, rules_of
-from hil.physics.stack import CAPACITY_AH, LEAKED_AS, MAX_SUBSTEP_S, SOC, Floats, Stack
-from hil.physics.tables import tabulate
+from hil.physics.protection import rules_of
+from hil.physics.stack import CAPACITY_AH, LEAKED_AS, MAX_SUBSTEP_S, SOC, Floats
 from hil.physics.termination import Termination
-from hil.physics.wear import AGED_ROWS, CADENCE_S, COUNTER_LENGTH, Ageing, Laws
+from hil.physics.wear import CADENCE_S
 
 FINEST = 7
 """Error control cuts a leg into at most 2^7 steps: under a second of a leg of two minutes."""
 
 LONGEST_S = 120.0
 """A longer leg is cut first: temperatures in the tables and bleeds are taken at a step's start."""
+
+MOST_LEGS = 16
+"""How many lengths of legs are remembered: what belongs to one is some 4 MB of a diffusion cell."""
+
+_KINDS = {"current": CURRENT, "power": POWER}
 
 
 class BatchTruth(NamedTuple):
@@ -79,31 +79,33 @@ EVERY_SECOND = Cut(step_s=1.0)
 
 
 class Batch:
-    """Packs of one kind drawn from ``seeds``. Arrays handed out are copies."""
+    """Packs of one cell type drawn from ``seeds``. Arrays handed out are copies."""
 
     def __init__(
         self,
-        pack: PackParameters,
+        packs: PackParameters | Sequence[PackParameters],
         seeds: Sequence[int],
         termination: Termination | None = None,
-        overrides: Overrides | None = None,
+        overrides: Overrides | Sequence[Overrides] | None = None,
     ) -> None:
-        """Draw every pack as the bench would. Raises ValueError for none, or an override amiss."""
+        """Draw every pack as the bench would.
+
+        ``packs`` and ``overrides`` are one for all, or one a seed. Packs may differ in everything
+        but how many cells they have, of which type, and whether they go on ageing; in their cell
+        types, leakage may. ``pack`` is the first one. Raises ValueError for none, for packs that
+        differ in more, or an override amiss.
+        """
         if not seeds:
             raise ValueError("seeds: a batch needs at least one pack")
-        self.pack, self.seeds = pack, tuple(seeds)
+        each = one_each("packs", packs, len(seeds))
+        same_kind(each)
+        self.packs, self.pack, self.seeds = each, each[0], tuple(seeds)
         self.termination = termination or Termination()
         self.time_s = 0.0
         self._unaged_s = 0.0
-        self._network = ThermalNetwork.of_pack(pack)
-        self._tables = tabulate(pack.cell)
-        self._paces: dict[tuple[float, int], Paces] = {}
-        stacks, lives = [], []
-        for seed in seeds:
-            stack = make_stack(pack, self._tables, seed, overrides)
-            lives.append(age_stack(pack, stack, seed))
-            stacks.append(stack)
-        self._fleet = _fleet_of(stacks, lives)
+        own = one_each("overrides", overrides or {}, len(seeds))
+        self._fleet, networks = draw_fleet(each, self.seeds, own)
+        self._paces_of = lru_cache(MOST_LEGS)(partial(paces_of, self._fleet.tables, networks))
         self._rules = rules_of(self.termination)
 
     def __len__(self) -> int:
@@ -120,15 +122,16 @@ class Batch:
         kind: Literal["current", "power"] = "current",
         cut: Cut = EVERY_SECOND,
         part: slice = slice(None),
+        transfer: Transfer | None = None,
     ) -> None:
         """Move the packs of ``part`` on by ``duration_s``.
 
         ``demand`` (A or W, + in discharge) and ``ambient_degc`` are one for all or (packs,);
-        ``bleed_s`` (packs, cells) is the mean conductance of the bleeds, in siemens. Threads may
-        each move another part; call ``finish_leg`` once all are done. Raises ValueError for inputs
-        that are not finite or do not fit.
+        ``bleed_s`` (packs, cells) is the mean conductance of the bleeds, in siemens, ``transfer``
+        what active balancers carry. Threads may each move another part; call ``finish_leg`` once
+        all are done. Raises ValueError for inputs that are not finite or do not fit.
         """
-        leg = self._leg(demand, ambient_degc, bleed_s, kind)
+        leg = self._leg(demand, ambient_degc, bleed_s, kind, transfer)
         if not 0.0 < duration_s < math.inf:
             raise ValueError(f"a leg of {duration_s} s: it must be finite and above zero")
         first, last, _ = part.indices(len(self))
@@ -155,9 +158,7 @@ class Batch:
         if not np.isfinite(flow_a + air + bled_a.sum(axis=1)).all():
             raise ValueError("not finite: current, bleed or ambient")
         steps = math.ceil(duration_s / MAX_SUBSTEP_S)
-        pace = pace_of(self._tables, self._network, duration_s / steps)
-        share = self.pack.bleed_heat_ratio
-        impose_packs(self._fleet, pace, flow_a, bled_a, air, share, steps)
+        impose_packs(self._fleet, self._paces_of(duration_s / steps, 0), flow_a, bled_a, air, steps)
         self.finish_leg(duration_s)
 
     def voltage_at(self, current_a: Floats, bleed_a: Floats) -> Floats:
@@ -187,27 +188,17 @@ class Batch:
         steps = max(1, round(duration_s / cut.step_s))
         run_packs(self._fleet, leg, self._paces_of(duration_s / steps, 0), steps, 0.0, first, last)
 
-    def _paces_of(self, duration_s: float, finest: int) -> Paces:
-        key = (duration_s, finest)
-        if key not in self._paces:
-            paces = [
-                pace_of(self._tables, self._network, duration_s / 2**level)
-                for level in range(finest + 1)
-            ]
-            dt_s = np.array([pace.dt_s for pace in paces])
-            self._paces[key] = Paces(
-                dt_s, *(np.array(rows) for rows in list(zip(*paces, strict=True))[1:])
-            )
-        return self._paces[key]
-
     def _leg(
         self,
         demand: float | Floats,
         ambient_degc: float | Floats,
         bleed_s: Floats | None,
         kind: str,
+        transfer: Transfer | None,
     ) -> Leg:
         packs, cells = len(self), self.pack.cells
+        if kind not in _KINDS:
+            raise ValueError(f"kind {kind!r}: expected {' or '.join(map(repr, _KINDS))}")
         conductance = np.zeros((packs, cells)) if bleed_s is None else np.asarray(bleed_s, float)
         if conductance.shape != (packs, cells) or not (conductance >= 0.0).all():
             raise ValueError(
@@ -218,17 +209,32 @@ class Batch:
             raise ValueError("not finite: demand, ambient or bleed")
         ends = self.termination
         return Leg(
-            {"current": CURRENT, "power": POWER}[kind],
+            _KINDS[kind],
             wanted,
             air,
             np.ascontiguousarray(conductance),
-            self.pack.bleed_heat_ratio,
+            self._carried(transfer),
             ends.hold_v,
             ends.cell_max_v,
             ends.under_voltage_v,
             ends.taper_per_h,
             self._rules,
         )
+
+    def _carried(self, transfer: Transfer | None) -> Transfer:
+        """Return a transfer as the compiled loops take it. Raises ValueError for one amiss."""
+        packs, cells = len(self), self.pack.cells
+        if transfer is None:
+            return Transfer(np.zeros((0, cells)), np.zeros((0, cells)), 1.0)
+        for name in ("gives_a", "takes"):
+            rows = np.asarray(getattr(transfer, name), float)
+            if rows.shape != (packs, cells) or not ((rows >= 0.0) & np.isfinite(rows)).all():
+                expected = f"expected ({packs}, {cells}), finite and not negative"
+                raise ValueError(f"transfer: {name} {rows.shape}: {expected}")
+        if not 0.0 <= transfer.efficiency_ratio <= 1.0:
+            raise ValueError(f"transfer: efficiency_ratio {transfer.efficiency_ratio}: 0 to 1")
+        gives_a, takes = (np.ascontiguousarray(x, float) for x in transfer[:2])
+        return Transfer(gives_a, takes, float(transfer.efficiency_ratio))
 
     # --- what it came to -------------------------------------------------------------------------
 
@@ -265,6 +271,14 @@ class Batch:
         return self._fleet.bled_as
 
     @property
+    def moved_as(self) -> NDArray[np.float64]:
+        """What balancers took from every cell (packs, cells) so far, - where they gave it charge.
+
+        A view that must not change.
+        """
+        return self._fleet.moved_as
+
+    @property
     def leaked_as(self) -> NDArray[np.float64]:
         """What every cell (packs, cells) has lost by itself so far: not to be changed."""
         return self._fleet.state[:, LEAKED_AS]
@@ -283,41 +297,3 @@ class Batch:
     def sums(self) -> NDArray[np.float64]:
         """What legs added up, (packs, 7), columns as in ``legs``: a view that must not change."""
         return self._fleet.sums
-
-
-_NO_LAWS = Laws(*(1.0 for _ in Laws._fields))
-
-
-def _fleet_of(stacks: Sequence[Stack], lives: Sequence[Ageing | None]) -> Fleet:
-    """Put packs side by side. Those of one kind all age, or none does."""
-    packs, cells = len(stacks), stacks[0].state.shape[1]
-    latches = np.zeros((packs, HELD + 1))
-    latches[:, 1] = latches[:, 3] = QUIET
-    sums = np.zeros((packs, SUMS))
-    sums[:, HIGHEST_V], sums[:, LOWEST_V] = -math.inf, math.inf
-    flow = np.zeros((packs, ANSWERED + 1))
-    flow[:, ANSWERED] = math.nan
-    ageing = [life for life in lives if life is not None]
-    laws, aged, counter = _NO_LAWS, np.zeros((0, AGED_ROWS, cells)), np.zeros((0, COUNTER_LENGTH))
-    if ageing:
-        laws = ageing[0].laws
-        aged = np.array([life.aged for life in ageing])
-        counter = np.array([life.counter for life in ageing])
-    terminals = np.array([stack.terminals for stack in stacks])
-    return Fleet(
-        state=np.array([stack.state for stack in stacks]),
-        slow=np.array([stack.slow for stack in stacks]),
-        degc=np.array([stack.degc for stack in stacks]),
-        terminals=terminals,
-        cells=np.array([stack.cells for stack in stacks]),
-        tables=stacks[0].tables,
-        latches=latches,
-        sums=sums,
-        flow=flow,
-        bled_as=np.zeros((packs, cells)),
-        seen_v=terminals[:, 0].copy(),
-        level=np.zeros(packs),
-        laws=laws,
-        aged=aged,
-        counter=counter,
-    )

@@ -5,7 +5,9 @@ parts, the same noise at the same cycle, the same physics (``board``, ``wiring``
 ten times a second is done here once a leg, which is exact for what stands still in a leg; heat
 derates and pauses bleeds from leg to leg, so legs must be short beside the board's time constant.
 
-Left out: commands that get lost, faults, open leads, and the active balancer.
+An active balancer, where the design has one, carries what it is asked for from leg to leg.
+
+Left out: commands that get lost, faults, open leads.
 """
 
 import math
@@ -31,6 +33,7 @@ from hil.physics.board import (
     reference_ppm,
     ripple_gain,
     series_ohm,
+    share_transfer,
     uniform_row,
 )
 from hil.physics.cycles import (
@@ -42,6 +45,7 @@ from hil.physics.cycles import (
     sample,
     warm_up,
 )
+from hil.physics.legs import Transfer
 from hil.physics.stack import Floats
 
 DUTY_STEPS = 200
@@ -81,11 +85,17 @@ class Boards:
         name: str = "board",
         lead_ohm: float | Floats = DEFAULT_LEAD_OHM,
         ntc_cells: Sequence[int] | None = None,
+        *,
+        filter_tau_s: Floats | None = None,
+        board_rth_ratio: float | Floats = 1.0,
     ) -> None:
         """Draw the board called ``name`` of every pack, as warm as the air of its box.
 
-        ``lead_ohm`` is one or (cells + 1,); NTC i sits on cell ``ntc_cells[i]`` (from 1), spread
-        evenly over the stack unless said. Raises ValueError for a design that does not fit.
+        ``lead_ohm`` is one, (cells + 1,), (packs, 1) or (packs, cells + 1); NTC i sits on cell
+        ``ntc_cells[i]`` (from 1), spread evenly over the stack unless said. In place of what the
+        design says, ``filter_tau_s`` (packs,) is the time constant of the input filters, another
+        capacitor; ``board_rth_ratio``, one or (packs,), how many times its thermal resistance to
+        the air a board has. Raises ValueError for a design or values that do not fit.
         """
         cells = batch.pack.cells
         if design.cells != cells:
@@ -95,10 +105,18 @@ class Boards:
         if self._ntc_at.shape != (design.ntcs,) or not set(self._ntc_at) <= set(range(cells)):
             raise ValueError(f"ntc_cells: expected {design.ntcs} cells of 1 to {cells}")
         self.design = design
-        self._sampler = _sampler_of(design)
-        self._made, self._chain = _electronics_of(design, batch, name, lead_ohm)
-        self.hot_degc, self.drift_ratio = self._made.hot_degc, self._made.drift_ratio
         packs = len(batch)
+        tau_s = design.filter_tau_s if filter_tau_s is None else filter_tau_s
+        self._sampler = _sampler_of(design, _above_zero("filter_tau_s", tau_s, (packs,)))
+        self._made, self._chain = _electronics_of(
+            design,
+            batch,
+            name,
+            _shaped("lead_ohm", lead_ohm, (packs, cells + 1)),
+            _above_zero("board_rth_ratio", board_rth_ratio, (packs,)),
+        )
+        self.hot_degc, self.drift_ratio = self._made.hot_degc, self._made.drift_ratio
+        self._transfer: Transfer | None = None
         self._reference = ReferenceState(0.0, np.zeros(packs), None)
         self._paused = np.zeros(packs, np.bool_)
         self._low = np.zeros((packs, cells), np.bool_)
@@ -111,12 +129,29 @@ class Boards:
 
     # --- one leg: order, conductances, (the batch runs), after_leg, finish_leg --------------------
 
-    def order(self, duty: Floats) -> None:
-        """Take duties (packs, cells) 0..1; what heat and empty cells leave of them is bled."""
+    @property
+    def transfer(self) -> Transfer | None:
+        """What active balancers carry in this leg, for ``Batch.run_leg``; None for nothing."""
+        return self._transfer
+
+    def order(self, duty: Floats, transfer: Floats | None = None) -> None:
+        """Take duties (packs, cells) 0..1; what heat and empty cells leave of them is bled.
+
+        ``transfer`` (packs, cells), -1..1, is the share of its current that an active balancer is
+        to take from a cell (+) or give it (-): ``board.share_transfer``, by the voltages that the
+        board read last. Empty cells give nothing. A board without a balancer leaves it.
+        """
         asked = np.rint(duty * DUTY_STEPS)
         share = np.where(self._paused, 0.0, self._duty_share())[:, np.newaxis]
         given = np.floor(asked * share) / DUTY_STEPS
         self._made.duty[:] = np.where(self._low, 0.0, given)
+        self._transfer = None
+        machine = self.design.balancer
+        if machine is None or transfer is None or not np.any(transfer > 0.0):
+            return
+        request = np.where(self._low, np.minimum(transfer, 0.0), transfer)
+        gives_a, takes = share_transfer(machine, self._told_v(), request)
+        self._transfer = Transfer(gives_a, takes, machine.efficiency_ratio)
 
     @property
     def duty(self) -> Floats:
@@ -216,15 +251,18 @@ class Boards:
 
     def readings(self) -> Readings:
         """Return what was sampled last, as it is told to a host."""
-        design = self.design
-        told = np.rint(self._counts * (design.resolution_v / TOLD_V))
-        cell_v = told * TOLD_V
+        design, cell_v = self.design, self._told_v()
         released = cell_v >= design.under_voltage_release_v
         self._low = (self._low & ~released) | (cell_v <= design.under_voltage_v)
         trigger_v = self._trigger_v.copy() if self._sampler.trigger else cell_v
         ntc_degc = np.rint(self._ntc_degc / TOLD_K) * TOLD_K
         current_a = np.rint(self._current_a / TOLD_A) * TOLD_A
         return Readings(cell_v, trigger_v, ntc_degc[:, :-1], ntc_degc[:, -1], current_a)
+
+    def _told_v(self) -> Floats:
+        """Return the voltages sampled last, in the steps of the protocol, (packs, cells)."""
+        told: Floats = np.rint(self._counts * (self.design.resolution_v / TOLD_V)) * TOLD_V
+        return told
 
     def read(
         self, batch: Batch, cycle: int | None = None, cell_v: Floats | None = None
@@ -239,11 +277,34 @@ def device(text: str) -> int:
     return zlib.crc32(text.encode()) & 0xFFFF
 
 
-def _sampler_of(design: BoardDesign) -> Sampler:
-    cycle_s, tau_s = design.cycle_ns * 1e-9, design.filter_tau_s
+def _shaped(name: str, value: float | Floats, shape: tuple[int, ...]) -> Floats:
+    """Return a value for all as one for each. Raises ValueError for one amiss."""
+    rows = np.asarray(value, float)
+    try:
+        each = np.array(np.broadcast_to(rows, shape))
+    except ValueError:
+        raise ValueError(f"{name} {rows.shape}: expected one, or {shape}") from None
+    if not ((each >= 0.0) & np.isfinite(each)).all():
+        raise ValueError(f"{name}: expected finite values, not negative")
+    return each
+
+
+def _above_zero(name: str, value: float | Floats, shape: tuple[int, ...]) -> Floats:
+    each = _shaped(name, value, shape)
+    if not (each > 0.0).all():
+        raise ValueError(f"{name}: expected values above zero")
+    return each
+
+
+def _sampler_of(design: BoardDesign, tau_s: Floats) -> Sampler:
+    """Return how boards sample whose filters have time constants ``tau_s`` (packs,)."""
+    cycle_s = design.cycle_ns * 1e-9
     ripple, leak, slots = design.ripple or Ripple(), design.leakage, design.slots
     window_s, hz = ripple.window_ns * 1e-9, 2.0 * ripple.mains_hz
     behind = leak is not None and leak.behind_filter
+    gains = np.array(
+        [[ripple_gain(f, window_s, tau) for tau in tau_s.tolist()] for f in (hz, ripple.mains_hz)]
+    )
     return Sampler(
         cycle_s=cycle_s,
         window_s=design.bleed_window_s,
@@ -256,15 +317,15 @@ def _sampler_of(design: BoardDesign) -> Sampler:
         resolution_v=design.resolution_v,
         stagger_s=ripple.stagger_ns * 1e-9,
         ripple_hz=0.0 if design.ripple is None else hz,
-        ripple_ohm=ripple.share_ratio * ripple.cell_ohm * ripple_gain(hz, window_s, tau_s),
-        pickup_share=ripple_gain(ripple.mains_hz, window_s, tau_s),
+        ripple_ohm=ripple.share_ratio * ripple.cell_ohm * gains[0],
+        pickup_share=gains[1],
         trigger=design.trigger_drift_ppm_per_k is not None,
         current_noise_a=design.current_noise_a,
     )
 
 
 def _electronics_of(
-    design: BoardDesign, batch: Batch, name: str, lead_ohm: float | Floats
+    design: BoardDesign, batch: Batch, name: str, lead_ohm: Floats, rth_ratio: Floats
 ) -> tuple[Electronics, Chain]:
     """Draw all boards; the chain (packs, cells) goes with them for what ages as a whole."""
     cells, packs, seeds = design.cells, len(batch), batch.seeds
@@ -282,7 +343,6 @@ def _electronics_of(
     air_degc = np.array(batch.enclosure_degc)
     drawn = np.array([[_uniform(seed, shunt, draw) for draw in (-1, -2)] for seed in seeds])
     beads_degc = np.tile(air_degc[:, np.newaxis], (1, design.ntcs + 1))
-    leads = np.array(np.broadcast_to(lead_ohm, cells + 1), float) + series_ohm(design)
     resistor = design.resistor
     made = Electronics(
         seeds=np.array(seeds, np.int64),
@@ -290,8 +350,9 @@ def _electronics_of(
         current_device=shunt,
         path=path,
         zones=make_zones(design),
+        rth_ratio=rth_ratio,
         ntcs=ntcs,
-        lead_ohm=leads,
+        lead_ohm=lead_ohm + series_ohm(design),
         leak_s=leak_conductances(design),
         input_ohm=chain.input_ohm,
         offset_v=chain.offset_v,

@@ -21,6 +21,7 @@ from hil.physics.requirements import (
     require_not_negative,
     require_positive,
 )
+from hil.physics.stack import FARADAY_AS_PER_MOL
 
 NOT_VALIDATED = "validated against a model, not against measured cells"
 
@@ -215,7 +216,8 @@ class Electrode:
         """Return the charge between empty and full of an electrode of this area."""
         share = self.surface_per_m * self.particle_radius_m / 3.0  # spheres: a = 3 share / R
         sites_mol = self.concentration_mol_per_m3 * share * self.thickness_m * area_m2
-        return abs(self.at_full_ratio - self.at_empty_ratio) * sites_mol * 96485.33212 / 3600.0
+        swing = abs(self.at_full_ratio - self.at_empty_ratio)
+        return swing * sites_mol * FARADAY_AS_PER_MOL / 3600.0
 
 
 _POSITIVE_OF_AN_ELECTRODE = (

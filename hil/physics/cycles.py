@@ -42,16 +42,17 @@ _DEAD_V = 1e-3
 
 
 class Sampler(NamedTuple):
-    """How all boards of a design sample: one value for all of them.
+    """How the boards of a design sample: one value for all of them, or what a filter makes of it.
 
-    ``slot_s`` 0: no slots; ``slotted_s`` is where in the cycle the loop of slots stands.
-    ``ripple_ohm`` is what ripple a direct current makes, ``pickup_share`` what is left of that on
-    the leads. ``trigger`` says whether comparators have a reference of their own.
+    ``slot_s`` 0: no slots; ``slotted_s`` is where in the cycle the loop of slots stands. (packs,)
+    are ``tau_s`` of the filters, ``ripple_ohm``, which is what ripple a direct current makes behind
+    them, and ``pickup_share``, what is left of that on the leads. ``trigger`` says whether
+    comparators have a reference of their own.
     """
 
     cycle_s: float
     window_s: float
-    tau_s: float
+    tau_s: Floats
     kelvin: bool
     slot_s: float
     slotted_s: float
@@ -60,8 +61,8 @@ class Sampler(NamedTuple):
     resolution_v: float
     stagger_s: float
     ripple_hz: float
-    ripple_ohm: float
-    pickup_share: float
+    ripple_ohm: Floats
+    pickup_share: Floats
     trigger: bool
     current_noise_a: float
 
@@ -85,7 +86,8 @@ class NtcCurves(NamedTuple):
 class Electronics(NamedTuple):
     """Boards of one design: what their parts are, and where they stand now.
 
-    (packs, cells) but for ``lead_ohm`` and ``leak_s`` (cells + 1,); (packs,) are ``seeds``,
+    (packs, cells) but for ``lead_ohm`` (packs, cells + 1) and ``leak_s`` (cells + 1,); (packs,) are
+    ``seeds``, ``rth_ratio`` (how much worse than its design a board gives its heat to the air),
     ``current_scale``, ``current_offset_a``, ``zone_degc`` and ``front_degc``; ``beads_degc`` is
     (packs, ntcs + 1). ``path`` holds rows (packs, cells). All behind ``current_offset_a`` changes.
     """
@@ -95,6 +97,7 @@ class Electronics(NamedTuple):
     current_device: int
     path: BleedPath
     zones: ZoneNetwork
+    rth_ratio: Floats
     ntcs: NtcCurves
     lead_ohm: Floats
     leak_s: Floats
@@ -141,7 +144,21 @@ def _path_of(path: BleedPath, p: int) -> BleedPath:
 def _ladder_of(boards: Electronics, p: int, cell_v: Floats) -> Ladder:
     """Return the harness of board ``p``: every cell is there."""
     there_ohm = np.zeros(cell_v.shape[0])
-    return Ladder(cell_v, there_ohm, boards.lead_ohm, boards.path_ohm[p], boards.input_ohm[p])
+    return Ladder(cell_v, there_ohm, boards.lead_ohm[p], boards.path_ohm[p], boards.input_ohm[p])
+
+
+@compiled
+def _zones_of(boards: Electronics, p: int) -> ZoneNetwork:
+    """Return how board ``p`` loses its heat: as its design, but for the way to the air."""
+    zones, ratio = boards.zones, boards.rth_ratio[p]
+    return ZoneNetwork(
+        zones.bleed_air_w_per_k / ratio,
+        zones.front_air_w_per_k / ratio,
+        zones.between_w_per_k,
+        zones.bleed_j_per_k,
+        zones.front_j_per_k,
+        zones.front_w,
+    )
 
 
 @compiled_without_lock
@@ -175,7 +192,8 @@ def conduct(
                 boards.hot_degc[p],
             )
             charge_as[:] = 0.0
-            advance(ladder, on_until_s, 0.0, sampler.cycle_s, sampler.tau_s, charge_as, filtered_v)
+            tau_s = sampler.tau_s[p]
+            advance(ladder, on_until_s, 0.0, sampler.cycle_s, tau_s, charge_as, filtered_v)
             moved_w = 0.0
             for k in range(n):
                 found_w = charge_as[k] * cell_v[p, k] / sampler.cycle_s
@@ -194,15 +212,15 @@ def _inputs(
     boards: Electronics, sampler: Sampler, p: int, cell_v: Floats, at_s: float, current_a: float
 ) -> Floats:
     """Return what stands at the ADC (cells,) of board ``p`` at the end of a cycle, ``at_s``."""
-    n = cell_v.shape[0]
+    n, tau_s = cell_v.shape[0], sampler.tau_s[p]
     ladder = _ladder_of(boards, p, cell_v)
     on_until_s, charge_as, seen_v = np.empty(n), np.zeros(n), cell_v.copy()
     for k in range(n):
         on_until_s[k] = 0.0 if sampler.kelvin else boards.duty[p, k] * sampler.window_s
-    advance(ladder, on_until_s, 0.0, sampler.cycle_s, sampler.tau_s, charge_as, seen_v)
+    advance(ladder, on_until_s, 0.0, sampler.cycle_s, tau_s, charge_as, seen_v)
     if sampler.slot_s > 0.0:
         is_on = on_until_s >= sampler.slotted_s * (1.0 - 1e-9)
-        slotted_voltages(ladder, is_on, math.exp(-sampler.slot_s / sampler.tau_s), seen_v)
+        slotted_voltages(ladder, is_on, math.exp(-sampler.slot_s / tau_s), seen_v)
     leaked_a, shift_v = np.empty(n), np.empty(n)
     leaked_currents(cell_v, boards.leak_s, sampler.leak_series_ohm, leaked_a, shift_v)
     for k in range(n):
@@ -212,9 +230,9 @@ def _inputs(
             at_s,
             sampler.stagger_s,
             sampler.ripple_hz,
-            -current_a * sampler.ripple_ohm,
+            -current_a * sampler.ripple_ohm[p],
             boards.pickup_v[p],
-            sampler.pickup_share,
+            sampler.pickup_share[p],
             seen_v,
         )
     return seen_v
@@ -316,7 +334,7 @@ def warm_up(
         power_w, path_ohm = boards.power_w[p], boards.path_ohm[p]
         heat_w = bleed_power_w(bled_as[p], boards.charged_as[p], cell_v[p], elapsed_s, power_w)
         boards.zone_degc[p], boards.front_degc[p] = step_zones(
-            boards.zones,
+            _zones_of(boards, p),
             boards.zone_degc[p],
             boards.front_degc[p],
             air_degc[p],

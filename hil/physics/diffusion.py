@@ -8,7 +8,7 @@ x is the stoichiometry at a particle's surface, c the mean salt in an electrode:
 model with electrolyte (SPMe; Marquis et al., J. Electrochem. Soc. 166, A3693, 2019) with its two
 partial differential equations replaced by modes.
 
-Particles and salt are first-order terms, moved by ``motion`` (``tables.PARTICLE_RATE``, ``salt``).
+Particles and salt are first-order terms, moved by ``motion`` (``particles``, ``salt``).
 """
 
 import math

@@ -14,23 +14,24 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
+from hil.physics.board.active import transfer_currents
 from hil.physics.compiled import compiled, compiled_in_place, compiled_without_lock
 from hil.physics.motion import SCRATCH, bleed_heat, look_ahead, move
 from hil.physics.protection import Rules, permitted
 from hil.physics.stack import (
     CAPACITY_AH,
-    EMF_V,
     FAST_PER_A,
-    SERIES_OHM,
-    SLOW_PER_A,
-    THERMAL_V,
+    RESISTANCE_RATIO,
+    SOC,
+    STORED_V,
     CellTables,
     Floats,
     Pace,
     Stack,
 )
-from hil.physics.terminals import limited_current, own_voltages
+from hil.physics.terminals import limited_current, own_voltages, power_current
 from hil.physics.wear import Ageing, Laws, adds_up, age, turn_or_close
 
 CURRENT, POWER = range(2)
@@ -48,20 +49,29 @@ FULL, HELD = 4, 5
 """Places of the latches behind the protections' four: whether a charge was ended by its taper, and
 whether a limit holds the current of now."""
 
+LEAK_LAW, NETWORK = range(2)
+"""Which of the fleet's laws of self-discharge a pack has, and which of its thermal networks."""
+
 _NEAR = 1e-5
-"""A round of Newton's method that changes less has found the current to 1e-10."""
+"""A round of Newton's method that changes less has found the current to 1e-10: from the last step's
+current, one round is the rule."""
 
 _NEVER_BACK, _EASY = 0.0, 0.2
 """A tolerance that takes no step back; which part of the tolerance lets the next step be longer."""
 
 
 class Fleet(NamedTuple):
-    """Packs of one kind: the arrays of ``Stack`` with an axis of packs before the others.
+    """Packs of one cell type: the arrays of ``Stack`` with an axis of packs before the others.
 
     ``latches`` (packs, 6), ``sums`` (packs, 7) and ``flow`` (packs, 3) as named above; ``bled_as``
-    (packs, cells) is what bleeds took, ``seen_v`` (packs, cells) the voltages of the last step,
-    ``level`` (packs,) how finely the last leg had to be cut. ``aged`` (packs, 11, cells) and
-    ``counter`` (packs, 50) are ``wear``'s, with no row where nothing ages.
+    and ``moved_as`` (packs, cells) are what bleeds took and what an active balancer carried away,
+    ``seen_v`` (packs, cells) the voltages of the last step, ``level`` (packs,) how finely the last
+    leg had to be cut. ``aged`` (packs, 11, cells) and ``counter`` (packs, 50) are ``wear``'s, with
+    no row where nothing ages.
+
+    What is large and mostly shared is there once for each kind: ``kinds`` (packs, 2) says which row
+    of ``leak_ratio`` (laws, 1441, 1) a pack takes in place of the tables' own, and which thermal
+    network of ``Paces``.
     """
 
     state: Floats
@@ -74,21 +84,40 @@ class Fleet(NamedTuple):
     sums: Floats
     flow: Floats
     bled_as: Floats
+    moved_as: Floats
     seen_v: Floats
     level: Floats
     laws: Laws
     aged: Floats
     counter: Floats
+    leak_ratio: Floats
+    kinds: NDArray[np.int64]
+    bleed_heat_ratio: Floats
 
 
 class Paces(NamedTuple):
-    """``Pace`` of every level, stacked: level 0 is the whole leg, every next one half of it."""
+    """``Pace`` of every level, stacked: level 0 is the whole leg, every next one half of it.
+
+    ``decay`` and ``gain`` (levels, networks, cells + 1 square) are there for each thermal network.
+    """
 
     dt_s: Floats
     decay: Floats
     gain: Floats
     slow_decay: Floats
     slow_gain: Floats
+
+
+class Transfer(NamedTuple):
+    """What active balancers carry in a leg, (packs, cells); no row where nothing is carried.
+
+    ``gives_a`` is what flows out of each cell, ``takes`` how what arrives, ``efficiency_ratio`` of
+    the power given, divides: currents as these weights.
+    """
+
+    gives_a: Floats
+    takes: Floats
+    efficiency_ratio: float
 
 
 class Leg(NamedTuple):
@@ -103,7 +132,7 @@ class Leg(NamedTuple):
     demand: Floats
     ambient_degc: Floats
     bleed_s: Floats
-    bleed_heat_ratio: float
+    transfer: Transfer
     mean_v: float
     max_v: float
     min_v: float
@@ -114,12 +143,15 @@ class Leg(NamedTuple):
 class Work(NamedTuple):
     """Room to move one pack after the other in.
 
-    (cells,) are the bleeds' means, the cells' own currents and the voltages that they show at
-    these; ``ahead`` (5, cells) and ``scratch`` (SCRATCH, cells + 1) are for what is called,
-    ``extra_w`` (cells + 1,) is heat from outside, ``kept`` and ``were`` hold what may be undone.
+    (cells,) are the bleeds' means, what a balancer carries, both together, the cells' own currents
+    and the voltages that they show at these; ``ahead`` (5, cells) and ``scratch`` (SCRATCH,
+    cells + 1) are for what is called, ``extra_w`` (cells + 1,) is heat from outside, ``kept`` and
+    ``were`` hold what may be undone.
     """
 
     bleed_a: Floats
+    moved_a: Floats
+    beside_a: Floats
     own_a: Floats
     at_v: Floats
     ahead: Floats
@@ -137,6 +169,8 @@ def _room_for(fleet: Fleet) -> Work:
     changing = fleet.state[0].size + fleet.slow[0].size + fleet.terminals[0].size + nodes
     return Work(
         np.empty(n),
+        np.zeros(n),
+        np.empty(n),
         np.empty(n),
         np.empty(n),
         np.empty((FAST_PER_A + 1, n)),
@@ -151,61 +185,47 @@ def _room_for(fleet: Fleet) -> Work:
 def stack_of(fleet: Fleet, p: int) -> Stack:
     """Return pack ``p`` as a stack; a view."""
     state, slow, degc = fleet.state[p], fleet.slow[p], fleet.degc[p]
-    return Stack(state, slow, degc, fleet.terminals[p], fleet.cells[p], fleet.tables)
+    shared = fleet.tables
+    tables = CellTables(
+        shared.kind,
+        shared.by_soc,
+        shared.by_degc,
+        fleet.leak_ratio[fleet.kinds[p, LEAK_LAW]],
+        shared.negative,
+        shared.positive,
+        shared.salt,
+        shared.salt_shape,
+        shared.figures,
+        shared.rates_per_s,
+        shared.steady,
+    )
+    return Stack(state, slow, degc, fleet.terminals[p], fleet.cells[p], tables)
 
 
 @compiled_in_place
-def pace_of_level(paces: Paces, level: int) -> Pace:
-    """Return the pace of one level; a view."""
+def pace_of_level(paces: Paces, level: int, network: int) -> Pace:
+    """Return the pace of one level for packs of one thermal network; a view."""
+    decay, gain = paces.decay[level, network], paces.gain[level, network]
     slow_decay, slow_gain = paces.slow_decay[level], paces.slow_gain[level]
-    return Pace(paces.dt_s[level], paces.decay[level], paces.gain[level], slow_decay, slow_gain)
+    return Pace(paces.dt_s[level], decay, gain, slow_decay, slow_gain)
 
 
 @compiled_in_place
 def ageing_of(fleet: Fleet, p: int) -> Ageing:
     """Return the ageing of pack ``p``; a view."""
-    soc, stored_v = fleet.state[p, 0], fleet.terminals[p, 5]
-    capacity_ah, resistance_ratio = fleet.cells[p, 0], fleet.cells[p, 1]
+    soc, stored_v = fleet.state[p, SOC], fleet.terminals[p, STORED_V]
+    capacity_ah = fleet.cells[p, CAPACITY_AH]
+    resistance_ratio = fleet.cells[p, RESISTANCE_RATIO]
     aged, counter = fleet.aged[p], fleet.counter[p]
     degc = fleet.degc[p]
     return Ageing(fleet.laws, aged, counter, soc, degc, stored_v, capacity_ah, resistance_ratio)
 
 
 @compiled_in_place
-def current_near(terminals: Floats, bleed_a: Floats, power_w: float, near_a: float) -> float:
-    """Return the current at which the stack gives ``power_w``, from one that is near; NaN for none.
-
-    Newton, as ``terminals.power_current``, whose error is the square of the one before: after a
-    change of 1e-5 of the current it is some 1e-10 of it, which no further round needs to confirm.
-    From the last step's current one round is the rule.
-    """
-    current_a = near_a
-    for _ in range(40):
-        total_v, total_ohm = 0.0, 0.0
-        for c in range(bleed_a.shape[0]):
-            a = current_a + bleed_a[c]
-            ohm, thermal_v = terminals[SERIES_OHM, c], terminals[THERMAL_V, c]
-            x, y = terminals[SLOW_PER_A, c] * a, terminals[FAST_PER_A, c] * a
-            rx, ry = math.sqrt(1.0 + x * x), math.sqrt(1.0 + y * y)
-            transfer = math.copysign(math.log((abs(x) + rx) * (abs(y) + ry)), a)
-            total_v += terminals[EMF_V, c] - a * ohm - thermal_v * transfer
-            per_a = terminals[SLOW_PER_A, c] / rx + terminals[FAST_PER_A, c] / ry
-            total_ohm += ohm + thermal_v * per_a
-        slope_v = total_v - current_a * total_ohm
-        if not slope_v > 0.0:
-            return math.nan
-        change_a = (power_w - current_a * total_v) / slope_v
-        current_a += change_a
-        if abs(change_a) <= _NEAR * abs(current_a):
-            break
-    return current_a
-
-
-@compiled_in_place
 def _voltages(terminals: Floats, work: Work, current_a: float) -> None:
     """Fill in the cells' own currents and voltages at a current of the stack."""
     for c in range(work.own_a.shape[0]):
-        work.own_a[c] = work.bleed_a[c] + current_a
+        work.own_a[c] = work.beside_a[c] + current_a
     own_voltages(terminals, work.own_a, work.at_v)
 
 
@@ -249,7 +269,7 @@ def _answer(
     """
     terminals, wanted_a, n = stack.terminals, leg.demand[p], work.at_v.shape[0]
     if leg.mode == POWER and wanted_a != 0.0:
-        wanted_a = current_near(terminals, work.bleed_a, wanted_a, near_a)
+        wanted_a = power_current(terminals, work.beside_a, wanted_a, near_a, _NEAR)
         if not math.isfinite(wanted_a):
             wanted_a = 0.0  # no current gives that much: the inverter lets go
     coldest_degc = _smallest(stack.degc, n) if wanted_a < 0.0 else 0.0  # it limits charges only
@@ -266,7 +286,7 @@ def _answer(
         return current_a
     look_ahead(stack, pace, work.ahead)
     latches[HELD] = 1.0
-    held_a = limited_current(work.ahead, work.bleed_a, current_a, leg.mean_v, leg.max_v, leg.min_v)
+    held_a = limited_current(work.ahead, work.beside_a, current_a, leg.mean_v, leg.max_v, leg.min_v)
     if current_a < 0.0 and abs(held_a) < leg.taper_per_h * capacity_ah:
         latches[FULL], held_a = 1.0, 0.0
     _voltages(terminals, work, held_a)
@@ -309,10 +329,33 @@ def _book(
 
 
 @compiled_in_place
-def _bleed(conductance: Floats, at_v: Floats, out_a: Floats) -> None:
-    """Fill ``out_a`` (cells,) with the mean currents of the bleeds."""
-    for c in range(out_a.shape[0]):
-        out_a[c] = conductance[c] * at_v[c]
+def _draw(leg: Leg, p: int, work: Work) -> None:
+    """Fill in what flows beside the current of pack ``p`` at the voltages of now, as means.
+
+    The bleeds' currents, a balancer's, and both together.
+    """
+    bleed_s, at_v, bleed_a = leg.bleed_s[p], work.at_v, work.bleed_a
+    for c in range(bleed_a.shape[0]):
+        bleed_a[c] = bleed_s[c] * at_v[c]
+    _copy(bleed_a, work.beside_a)
+    if leg.transfer.gives_a.shape[0]:
+        gives_a, takes = leg.transfer.gives_a[p], leg.transfer.takes[p]
+        transfer_currents(at_v, gives_a, takes, leg.transfer.efficiency_ratio, work.moved_a)
+        for c in range(bleed_a.shape[0]):
+            work.beside_a[c] += work.moved_a[c]
+
+
+@compiled_in_place
+def _warm(leg: Leg, work: Work, into_cell_ratio: float) -> None:
+    """Fill in the heat of what flows beside the pack's current: what a balancer loses is the box's.
+
+    That is what its currents take from the cells less what they bring, at the cells' voltages.
+    """
+    bleed_heat(work.bleed_a, work.at_v, into_cell_ratio, work.extra_w)
+    if leg.transfer.gives_a.shape[0]:
+        box = work.at_v.shape[0]
+        for c in range(box):
+            work.extra_w[box] += work.moved_a[c] * work.at_v[c]
 
 
 @compiled_in_place
@@ -348,20 +391,20 @@ def _take_back(stack: Stack, kept: Floats) -> None:
 def _accept(
     fleet: Fleet,
     p: int,
-    sums: Floats,
-    bled_as: Floats,
     work: Work,
     through_a: float,
     wanted: float,
     spread_v: tuple[float, float, float],
     dt_s: float,
 ) -> None:
-    """Book a step that stands: sums, bleeds' charge, cycles."""
-    _book(sums, through_a, wanted, spread_v, dt_s)
+    """Book a step that stands: sums, bleeds' and balancer's charge, cycles."""
+    _book(fleet.sums[p], through_a, wanted, spread_v, dt_s)
     if fleet.counter.shape[0] and not adds_up(fleet.counter[p], through_a, dt_s):
         turn_or_close(ageing_of(fleet, p), through_a, dt_s)
+    bled_as, moved_as = fleet.bled_as[p], fleet.moved_as[p]
     for c in range(bled_as.shape[0]):
         bled_as[c] += work.bleed_a[c] * dt_s
+        moved_as[c] += work.moved_a[c] * dt_s
 
 
 @compiled_in_place
@@ -370,16 +413,16 @@ def _run_pack(
 ) -> None:
     """Move pack ``p`` through a leg of ``steps`` shortest steps; ``tolerance`` 0: only those."""
     stack, ambient_degc, wanted = stack_of(fleet, p), leg.ambient_degc[p], leg.demand[p]
-    flow, conductance, latches = fleet.flow[p], leg.bleed_s[p], fleet.latches[p]
-    sums, bled_as = fleet.sums[p], fleet.bled_as[p]
+    flow, latches, sums = fleet.flow[p], fleet.latches[p], fleet.sums[p]
+    network, heat_ratio = fleet.kinds[p, NETWORK], fleet.bleed_heat_ratio[p]
     controlled, finest = tolerance > _NEVER_BACK, paces.dt_s.shape[0] - 1
     level = int(fleet.level[p]) if controlled else finest
     change = flow[CHANGES_A_PER_S] if flow[ANSWERED] == wanted else 0.0
-    capacity_ah = _smallest(stack.cells[CAPACITY_AH], conductance.shape[0])
+    capacity_ah = _smallest(stack.cells[CAPACITY_AH], work.at_v.shape[0])
     tolerance_as = tolerance * 3600.0 * capacity_ah
     _copy(fleet.seen_v[p], work.at_v)
-    _bleed(conductance, work.at_v, work.bleed_a)
-    pace, spread_v, near_a = pace_of_level(paces, level), _spread(work.at_v), flow[FLOWS_A]
+    _draw(leg, p, work)
+    pace, spread_v, near_a = pace_of_level(paces, level, network), _spread(work.at_v), flow[FLOWS_A]
     current_a = _answer(leg, p, stack, latches, pace, work, capacity_ah, spread_v, near_a, 0.0)
     done = 0
     while done < steps:
@@ -390,7 +433,7 @@ def _run_pack(
             through_a = _middle_a(current_a, change * dt_s, latches[HELD] > 0.0)
             if through_a != current_a:
                 _voltages(stack.terminals, work, through_a)
-        bleed_heat(work.bleed_a, work.at_v, leg.bleed_heat_ratio, work.extra_w)
+        _warm(leg, work, heat_ratio)
         move(stack, pace, work.own_a, work.at_v, work.extra_w, ambient_degc, work.scratch)
         spread_v = _spread(work.at_v)
         end_a = _answer(leg, p, stack, latches, pace, work, capacity_ah, spread_v, through_a, dt_s)
@@ -400,19 +443,19 @@ def _run_pack(
             _copy(work.were, latches)
             _voltages(stack.terminals, work, current_a)
             level += 1
-            pace = pace_of_level(paces, level)
+            pace = pace_of_level(paces, level, network)
             sums[TAKEN_BACK] += 1.0
             continue
-        _accept(fleet, p, sums, bled_as, work, through_a, wanted, spread_v, dt_s)
+        _accept(fleet, p, work, through_a, wanted, spread_v, dt_s)
         change = (end_a - current_a) / dt_s
         current_a, done = end_a, done + part
-        _bleed(conductance, work.at_v, work.bleed_a)
-        for c in range(conductance.shape[0]):
-            work.own_a[c] = work.bleed_a[c] + current_a
+        _draw(leg, p, work)
+        for c in range(work.own_a.shape[0]):
+            work.own_a[c] = work.beside_a[c] + current_a
         easy = error_as < _EASY * tolerance_as
         if controlled and easy and level > 0 and done % (2 * part) == 0:
             level -= 1
-            pace = pace_of_level(paces, level)
+            pace = pace_of_level(paces, level, network)
     flow[FLOWS_A], flow[CHANGES_A_PER_S], flow[ANSWERED] = current_a, change, wanted
     _copy(work.at_v, fleet.seen_v[p])
     fleet.level[p] = level
@@ -439,17 +482,17 @@ def run_packs(
 def _impose(
     fleet: Fleet,
     p: int,
-    pace: Pace,
+    paces: Paces,
     current_a: float,
     bleed_a: Floats,
     ambient_degc: float,
-    bleed_heat_ratio: float,
     steps: int,
     work: Work,
 ) -> None:
     """Move pack ``p`` on at a given current and bleeds (cells,)."""
-    stack, passed_s = stack_of(fleet, p), steps * pace.dt_s
-    _copy(bleed_a, work.bleed_a)
+    stack, pace = stack_of(fleet, p), pace_of_level(paces, 0, fleet.kinds[p, NETWORK])
+    passed_s, bleed_heat_ratio = steps * pace.dt_s, fleet.bleed_heat_ratio[p]
+    _copy(bleed_a, work.beside_a)
     for _ in range(steps):
         _voltages(stack.terminals, work, current_a)
         bleed_heat(bleed_a, work.at_v, bleed_heat_ratio, work.extra_w)
@@ -466,11 +509,10 @@ def _impose(
 @compiled_without_lock
 def impose_packs(
     fleet: Fleet,
-    pace: Pace,
+    paces: Paces,
     current_a: Floats,
     bleed_a: Floats,
     ambient_degc: Floats,
-    bleed_heat_ratio: float,
     steps: int,
 ) -> None:
     """Move all packs on at given currents (packs,), bleeds (packs, cells) and air (packs,).
@@ -479,9 +521,7 @@ def impose_packs(
     """
     work = _room_for(fleet)
     for p in range(bleed_a.shape[0]):
-        _impose(
-            fleet, p, pace, current_a[p], bleed_a[p], ambient_degc[p], bleed_heat_ratio, steps, work
-        )
+        _impose(fleet, p, paces, current_a[p], bleed_a[p], ambient_degc[p], steps, work)
 
 
 @compiled_without_lock
@@ -489,7 +529,7 @@ def show_packs(fleet: Fleet, current_a: Floats, bleed_a: Floats, out_v: Floats) 
     """Fill ``out_v`` (packs, cells) with what cells would show at these currents now."""
     work = _room_for(fleet)
     for p in range(bleed_a.shape[0]):
-        _copy(bleed_a[p], work.bleed_a)
+        _copy(bleed_a[p], work.beside_a)
         _voltages(fleet.terminals[p], work, current_a[p])
         _copy(work.at_v, out_v[p])
 

@@ -1,19 +1,22 @@
 """One cell on its own in moving air: how a model is held against a measured or simulated cell."""
 
+from functools import lru_cache, partial
+
 import numpy as np
 
 from hil.physics.cell_types import CellParameters
 from hil.physics.motion import BEYOND_ALL, advance, refresh_terminals
 from hil.physics.pack import ThermalNetwork, make_stack, pace_of
 from hil.physics.parameters import PackParameters, PackSpread
-from hil.physics.stack import EMF_V, SOC, Pace
+from hil.physics.stack import EMF_V, SOC
 from hil.physics.tables import tabulate
 from hil.physics.terminals import cell_drop_v
 
 _ALIKE = PackSpread(capacity_ratio=0.0, resistance_ratio=0.0, leakage_ratio=0.0)
 
 MOST_PACES = 64
-"""How many lengths of steps are remembered."""
+"""How many lengths of steps are remembered: a cycler's clock gives every row a rest of its own, and
+what belongs to one is half a megabyte."""
 
 
 class LoneCell:
@@ -36,12 +39,12 @@ class LoneCell:
         pack = PackParameters(
             1, cell, _ALIKE, soc_ratio=soc_ratio, initial_temperature_degc=degc, link_ohm=0.0
         )
-        self._tables = tabulate(cell)
-        self._stack = make_stack(pack, self._tables, seed=0)
+        tables = tabulate(cell)
+        self._stack = make_stack(pack, tables, seed=0)
         # The box is not there: a node of its own that touches nothing but the ambient.
         heat_j_per_k = np.array([cell.mass_kg * cell.heat_capacity_j_per_kg_k, 1.0])
-        self._network = ThermalNetwork(heat_j_per_k, np.diag([cooling, 1.0]))
-        self._paces: dict[float, Pace] = {}
+        network = ThermalNetwork(heat_j_per_k, np.diag([cooling, 1.0]))
+        self._pace_of = lru_cache(MOST_PACES)(partial(pace_of, tables, network))
 
     def step(self, dt_s: float, current_a: float, ambient_degc: float) -> None:
         """Move on by ``dt_s`` at constant current (+ discharge) and ambient.
@@ -50,13 +53,7 @@ class LoneCell:
         """
         if not 0.0 < dt_s < float("inf"):
             raise ValueError(f"a step of {dt_s} s: it must be finite and above zero")
-        pace = self._paces.get(dt_s)
-        if pace is None:
-            # A cycler's clock gives every row a rest of its own, and a pace is half a megabyte.
-            if len(self._paces) == MOST_PACES:
-                self._paces.clear()
-            pace = self._paces[dt_s] = pace_of(self._tables, self._network, dt_s)
-        none = np.zeros(1)
+        none, pace = np.zeros(1), self._pace_of(dt_s)
         if not advance(self._stack, pace, none, float(current_a), float(ambient_degc), 0.0, 1):
             found = f"{current_a:g} A, {ambient_degc:g} degC"
             raise ValueError(f"not finite, or beyond {BEYOND_ALL:g}: {found}")

@@ -40,7 +40,6 @@ from hil.physics.stack import (
     INVERSE_B,
     JUNCTION,
     LEAK_A,
-    LEAK_RATIO,
     LEAKAGE_A,
     LEAKED_AS,
     LINK_OHM,
@@ -92,7 +91,8 @@ def find(stack: Stack, found: Floats) -> None:
 @compiled_in_place
 def show(stack: Stack, found: Floats) -> None:
     """Make of what ``find`` found what the terminals see at the present temperatures."""
-    cells, terminals, by_degc = stack.cells, stack.terminals, stack.tables.by_degc
+    cells, terminals, tables = stack.cells, stack.terminals, stack.tables
+    by_degc = tables.by_degc
     thermal_per_k = 2.0 * GAS_J_PER_MOL_K / FARADAY_AS_PER_MOL
     for c in range(cells.shape[1]):
         degc, ratio = held_degc(stack.degc[c]), cells[RESISTANCE_RATIO, c]
@@ -109,7 +109,7 @@ def show(stack: Stack, found: Floats) -> None:
         fast_per_a = between(by_degc, k, part, INVERSE_B) * found[FAST_GRADE, c]
         terminals[SLOW_PER_A, c] = ratio * slow_per_a
         terminals[FAST_PER_A, c] = ratio * fast_per_a
-        terminals[LEAK_A, c] = cells[LEAKAGE_A, c] * between(by_degc, k, part, LEAK_RATIO)
+        terminals[LEAK_A, c] = cells[LEAKAGE_A, c] * between(tables.leak_ratio, k, part, 0)
 
 
 @compiled_in_place
@@ -180,6 +180,17 @@ def _polarise_circuit(stack: Stack, cell_a: Floats, pace: Pace) -> None:
 
 @compiled_in_place
 def _polarise(stack: Stack, cell_a: Floats, pace: Pace) -> None:
+    """Move the slow terms of every cell on, of whatever kind it is."""
+    if stack.tables.kind == CIRCUIT:
+        _polarise_circuit(stack, cell_a, pace)
+        return
+    if stack.tables.kind == DEEP:  # by what particles and salt were before they move
+        spread_reaction(stack, cell_a, pace)
+    _polarise_diffusion(stack, cell_a, pace)
+
+
+@compiled_in_place
+def _polarise_diffusion(stack: Stack, cell_a: Floats, pace: Pace) -> None:
     """Move particles and salt of every cell on; exact for constant current and temperature.
 
     They are driven by full charges per second.
@@ -283,12 +294,7 @@ def move(
         above_k[c] = stack.degc[c] - stack.cells[OFFSET_K, c] - ambient_degc
     above_k[n] = stack.degc[n] - ambient_degc
     _pass_charge(stack, cell_a, dt_s)
-    if stack.tables.kind == DEEP:
-        spread_reaction(stack, cell_a, pace)
-    if stack.tables.kind == CIRCUIT:
-        _polarise_circuit(stack, cell_a, pace)
-    else:
-        _polarise(stack, cell_a, pace)
+    _polarise(stack, cell_a, pace)
     find(stack, found)
     _give_off(stack, cell_a, at_v, before, dt_s, heat_w)
     heat_w[n] = 0.0

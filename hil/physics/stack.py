@@ -46,8 +46,8 @@ REST_V, REST_V_PER_K, JUNCTION, SALT_OHM, SLOW_GRADE, FAST_GRADE = range(6)
 OCV_V, ENTROPIC, HALF_LOOP_V, KINETICS, ENERGY_V, R1_GRADE, R2_GRADE = range(7)
 SOC_STEPS = 400
 
-# Columns of the table over temperature, (1441, 5). The last one is for electrolytes only.
-RS_OHM, INVERSE_A, INVERSE_B, LEAK_RATIO, ELECTROLYTE_RATIO = range(5)
+# Columns of the table over temperature, (1441, 4). The last one is for electrolytes only.
+RS_OHM, INVERSE_A, INVERSE_B, ELECTROLYTE_RATIO = range(4)
 COLDEST_DEGC, STEPS_PER_K, DEGC_STEPS = -60.0, 8, 1440
 
 # Columns of the table over the stoichiometry of an electrode, (GRID + 1, 2).
@@ -105,12 +105,15 @@ class CellTables(NamedTuple):
 
     ``rates_per_s`` and ``steady`` (1441, SLOW_TERMS[kind]) say of every slow term, by temperature,
     how fast it decays and where a drive of 1 takes it. ``salt_shape`` (2, SALT_MODES) is what a
-    mode of the salt counts at negative and positive.
+    mode of the salt counts at negative and positive. ``leak_ratio`` (1441, 1) is how much faster a
+    cell loses charge by itself than at 25 degC: apart from ``by_degc``, for packs of one type may
+    differ in it.
     """
 
     kind: int
     by_soc: Floats
     by_degc: Floats
+    leak_ratio: Floats
     negative: Floats
     positive: Floats
     salt: Floats

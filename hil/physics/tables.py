@@ -27,7 +27,6 @@ from hil.physics.stack import (
     INVERSE_B,
     JUNCTION_RATIO,
     KINETICS,
-    LEAK_RATIO,
     NEGATIVE_EMPTY,
     NEGATIVE_EVENING_OHM,
     NEGATIVE_OHM_PER,
@@ -97,6 +96,11 @@ def grid_degc() -> Floats:
     return COLDEST_DEGC + np.arange(DEGC_STEPS + 1) / STEPS_PER_K
 
 
+def leak_ratio(cell: CellParameters) -> Floats:
+    """Return how much faster a cell leaks than at 25 degC, over temperature, (1441, 1)."""
+    return arrhenius(cell.leakage_ea_j_per_mol, grid_degc() + ZERO_DEGC_K)[:, np.newaxis]
+
+
 def _by_soc(ocv_v: Floats, entropic: Floats, loop_v: Floats, kinetics: Floats) -> Floats:
     """Put the columns over state of charge together, and add up what charge stores.
 
@@ -142,7 +146,6 @@ def _(cell: CircuitCell) -> CellTables:
     by_degc[:, RS_OHM] = cell.rs_ohm_ah / ah * arrhenius(-cell.rs_ea_j_per_mol, kelvin)
     by_degc[:, INVERSE_A] = 0.5 / (cell.i0a_per_h * ah * arrhenius(cell.i0a_ea_j_per_mol, kelvin))
     by_degc[:, INVERSE_B] = 0.5 / (cell.i0b_per_h * ah * arrhenius(cell.i0b_ea_j_per_mol, kelvin))
-    by_degc[:, LEAK_RATIO] = arrhenius(cell.leakage_ea_j_per_mol, kelvin)
     figures = np.zeros(FIGURES)
     figures[SPAN], figures[NOMINAL_AH] = cell.hysteresis_span_ratio, ah
     rates_per_s = np.empty((DEGC_STEPS + 1, SLOW_TERMS[CIRCUIT]))
@@ -151,9 +154,9 @@ def _(cell: CircuitCell) -> CellTables:
     steady = np.empty_like(rates_per_s)
     steady[:, V1] = _log_linear(degc, cell.rc_at_degc, cell.r1_ohm_ah) / ah
     steady[:, V2] = _log_linear(degc, cell.rc_at_degc, cell.r2_ohm_ah) / ah
-    none = NOTHING
+    none, leak = NOTHING, leak_ratio(cell)
     return CellTables(
-        CIRCUIT, by_soc, by_degc, none, none, none, none, figures, rates_per_s, steady
+        CIRCUIT, by_soc, by_degc, leak, none, none, none, none, figures, rates_per_s, steady
     )
 
 
@@ -170,7 +173,7 @@ def _(cell: DiffusionCell) -> CellTables:
     by_soc = _full_cell(cell, figures, negative, positive)
     shape = _salt_shape(cell, salt)
     return CellTables(
-        *(kind, by_soc, by_degc, negative, positive, table, shape, figures),
+        *(kind, by_soc, by_degc, leak_ratio(cell), negative, positive, table, shape, figures),
         *(rates_per_s, steady),
     )
 
@@ -303,7 +306,6 @@ def _electrodes_by_degc(cell: DiffusionCell) -> Floats:
     )
     by_degc = np.empty((DEGC_STEPS + 1, ELECTROLYTE_RATIO + 1))
     by_degc[:, RS_OHM] = cell.contact_ohm + solid_ohm
-    by_degc[:, LEAK_RATIO] = arrhenius(cell.leakage_ea_j_per_mol, kelvin)
     for electrode, inverse in ((negative, INVERSE_A), (positive, INVERSE_B)):
         surface_m2 = electrode.surface_per_m * electrode.thickness_m * cell.area_m2
         rate = electrode.rate_mol_per_m2_s * arrhenius(electrode.rate_ea_j_per_mol, kelvin)

@@ -18,39 +18,40 @@ from hil.physics.stack import (
 
 _ITERATIONS = 80
 
+EXACT = 1e-12
+"""A round of Newton's method that changes a current by less of it has found it to rounding."""
+
 
 @compiled_in_place
-def drop_v(ohm: float, thermal_v: float, slow: float, fast: float, current_a: float) -> float:
-    """Return the instantaneous voltage drop at a terminal current: ohmic and charge transfer.
+def drop_and_slope(
+    ohm: float, thermal_v: float, slow: float, fast: float, current_a: float
+) -> tuple[float, float]:
+    """Return the instantaneous voltage drop at a terminal current, and its slope against that.
 
-    Butler-Volmer with equal transfer coefficients, I = 2 I0 sinh(F eta / 2RT), solved for eta,
-    once for each electrode. ``slow`` and ``fast`` are g / 2 I0 of the two, in 1/A.
+    Ohmic and charge transfer: Butler-Volmer with equal transfer coefficients, I = 2 I0 sinh(F eta
+    / 2RT), solved for eta, once for each electrode. ``slow`` and ``fast`` are g / 2 I0 of the two,
+    in 1/A. The slope (ohm) is always positive.
     """
     x, y = abs(slow * current_a), abs(fast * current_a)
+    root_x, root_y = math.sqrt(1.0 + x * x), math.sqrt(1.0 + y * y)
     # asinh x + asinh y as one logarithm: it is what a step costs most.
-    transfer = math.log((x + math.sqrt(1.0 + x * x)) * (y + math.sqrt(1.0 + y * y)))
-    return current_a * ohm + math.copysign(thermal_v * transfer, current_a)
+    transfer = math.log((x + root_x) * (y + root_y))
+    dropped_v = current_a * ohm + math.copysign(thermal_v * transfer, current_a)
+    return dropped_v, ohm + thermal_v * (slow / root_x + fast / root_y)
 
 
 @compiled_in_place
-def drop_ohm(ohm: float, thermal_v: float, slow: float, fast: float, current_a: float) -> float:
-    """Return the slope of ``drop_v`` against current, always positive."""
-    x, y = slow * current_a, fast * current_a
-    return ohm + thermal_v * (slow / math.sqrt(1.0 + x * x) + fast / math.sqrt(1.0 + y * y))
+def cell_drop(terminals: Floats, c: int, current_a: float) -> tuple[float, float]:
+    """Return drop (V) and slope (ohm) of cell ``c`` at its own terminal current."""
+    ohm, thermal_v = terminals[SERIES_OHM, c], terminals[THERMAL_V, c]
+    slow, fast = terminals[SLOW_PER_A, c], terminals[FAST_PER_A, c]
+    return drop_and_slope(ohm, thermal_v, slow, fast, current_a)
 
 
 @compiled_in_place
 def cell_drop_v(terminals: Floats, c: int, current_a: float) -> float:
     """Return the instantaneous drop of cell ``c`` at its own terminal current."""
-    ohm, thermal_v = terminals[SERIES_OHM, c], terminals[THERMAL_V, c]
-    return drop_v(ohm, thermal_v, terminals[SLOW_PER_A, c], terminals[FAST_PER_A, c], current_a)
-
-
-@compiled_in_place
-def cell_drop_ohm(terminals: Floats, c: int, current_a: float) -> float:
-    """Return the slope of that drop."""
-    ohm, thermal_v = terminals[SERIES_OHM, c], terminals[THERMAL_V, c]
-    return drop_ohm(ohm, thermal_v, terminals[SLOW_PER_A, c], terminals[FAST_PER_A, c], current_a)
+    return cell_drop(terminals, c, current_a)[0]
 
 
 @compiled_in_place
@@ -89,8 +90,8 @@ def _charge_excess(
     highest_v, highest_ohm = -math.inf, 0.0
     for c in range(stack):
         cell_a = bleed_a[c] - charge_a
-        v = terminals[EMF_V, c] - cell_drop_v(terminals, c, cell_a)
-        ohm = cell_drop_ohm(terminals, c, cell_a)
+        dropped_v, ohm = cell_drop(terminals, c, cell_a)
+        v = terminals[EMF_V, c] - dropped_v
         total_v += v
         total_ohm += ohm
         if v > highest_v:
@@ -108,9 +109,10 @@ def _discharge_excess(
     lowest_v, lowest_ohm = math.inf, 0.0
     for c in range(terminals.shape[1]):
         cell_a = discharge_a + bleed_a[c]
-        v = terminals[EMF_V, c] - cell_drop_v(terminals, c, cell_a)
+        dropped_v, ohm = cell_drop(terminals, c, cell_a)
+        v = terminals[EMF_V, c] - dropped_v
         if v < lowest_v:
-            lowest_v, lowest_ohm = v, cell_drop_ohm(terminals, c, cell_a)
+            lowest_v, lowest_ohm = v, ohm
     return min_limit_v - lowest_v, lowest_ohm
 
 
@@ -160,7 +162,7 @@ def limited_current(
         return math.copysign(at_a, wanted_a)
     for _ in range(_ITERATIONS):
         change_a = over_v / ohm
-        if abs(change_a) <= 1e-12 * refused_a:
+        if abs(change_a) <= EXACT * refused_a:
             break
         at_a -= change_a
         if not allowed_a < at_a < refused_a:
@@ -174,25 +176,33 @@ def limited_current(
 
 
 @compiled_in_place
-def power_current(terminals: Floats, bleed_a: Floats, power_w: float) -> float:
+def power_current(
+    terminals: Floats,
+    bleed_a: Floats,
+    power_w: float,
+    near_a: float = 0.0,
+    tolerance: float = EXACT,
+) -> float:
     """Return the smaller current at which the stack gives (> 0) or takes (< 0) ``power_w``.
 
     NaN when no current gives that much. Power is concave in a discharge and its magnitude convex
     in a charge current, so Newton from zero comes from one side and cannot oscillate; a slope
-    that is not positive means that the summit was passed.
+    that is not positive means that the summit was passed. Who knows a current that is near begins
+    there, mostly for one round; it ends with one that changes less than ``tolerance`` of the
+    current, and what is left is the square of that.
     """
-    current_a = 0.0
+    current_a = near_a
     for _ in range(_ITERATIONS):
         total_v, total_ohm = 0.0, 0.0
         for c in range(terminals.shape[1]):
-            cell_a = current_a + bleed_a[c]
-            total_v += terminals[EMF_V, c] - cell_drop_v(terminals, c, cell_a)
-            total_ohm += cell_drop_ohm(terminals, c, cell_a)
+            dropped_v, ohm = cell_drop(terminals, c, current_a + bleed_a[c])
+            total_v += terminals[EMF_V, c] - dropped_v
+            total_ohm += ohm
         slope_v = total_v - current_a * total_ohm
         if not slope_v > 0.0:
             return math.nan
         change_a = (power_w - current_a * total_v) / slope_v
         current_a += change_a
-        if abs(change_a) <= 1e-12 * abs(current_a):
+        if abs(change_a) <= tolerance * abs(current_a):
             break
     return current_a

@@ -20,7 +20,7 @@ from hil.physics.batch import EVERY_SECOND, Batch, Cut
 from hil.physics.boards import Boards
 from hil.physics.cell_types import CellParameters
 from hil.physics.legs import HIGHEST_V, STEPS
-from hil.physics.pack import pace_of
+from hil.physics.pack import ThermalNetwork, pace_of
 from hil.physics.parameters import PackParameters, PackSpread
 from hil.physics.plant import Plant
 from hil.physics.stack import (
@@ -41,7 +41,6 @@ from hil.physics.stack import (
     INVERSE_B,
     KINETICS,
     LEAK_A,
-    LEAK_RATIO,
     LEAKAGE_A,
     LEAKED_AS,
     LINK_OHM,
@@ -225,7 +224,7 @@ class Arrays:
         fleet = batch._fleet
         self._state, self._cells, self._tables = fleet.state.copy(), fleet.cells, fleet.tables
         self._slow, self._degc = fleet.slow.copy(), fleet.degc.copy()
-        pace = pace_of(fleet.tables, batch._network, 1.0)
+        pace = pace_of(fleet.tables, ThermalNetwork.of_pack(batch.pack), 1.0)
         self._decay, self._gain = pace.decay, pace.gain
         self._slow_decay, self._slow_gain = pace.slow_decay, pace.slow_gain
         self._terminals = fleet.terminals.copy()
@@ -306,10 +305,11 @@ class Arrays:
         cells, shown = self._cells, np.empty_like(self._terminals)
         degc = self._degc[:, :-1]
         k, part = place_of(degc)
-        ohm, slow, fast, leak = (
+        ohm, slow, fast = (
             at(self._tables.by_degc, k, part, column)
-            for column in (RS_OHM, INVERSE_A, INVERSE_B, LEAK_RATIO)
+            for column in (RS_OHM, INVERSE_A, INVERSE_B)
         )
+        leak = at(self._tables.leak_ratio, k, part, 0)
         ratio = cells[:, RESISTANCE_RATIO]
         shown[:, EMF_V] = rest_v + (degc - REFERENCE_DEGC) * entropic
         shown[:, SERIES_OHM] = ratio * ohm + cells[:, LINK_OHM]

@@ -4,11 +4,17 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hil.physics import board
-from hil.physics.board import PACK, ZoneNetwork, choose_transfer, step_zones, transfer_currents
+from hil.physics.board import (
+    ActiveBalancer,
+    ZoneNetwork,
+    share_transfer,
+    step_zones,
+    transfer_currents,
+)
 
 conductance = st.floats(0.05, 2.0)
 capacity = st.floats(10.0, 500.0)
@@ -95,40 +101,95 @@ def test_one_node_is_a_first_order_lag(
 cells = st.lists(st.floats(2.5, 3.65), min_size=2, max_size=16).map(np.array)
 
 
-@given(cells, st.data(), st.floats(0.5, 2.0), st.floats(0.8, 0.92))
+RATED_A, LEAST_V = 2.0, 0.01
+machines = st.builds(
+    ActiveBalancer,
+    st.just(RATED_A),
+    st.floats(0.8, 0.92),
+    st.just(LEAST_V),
+    st.sampled_from(("cell-to-cell", "cell-to-pack")),
+)
+
+
+def carried(
+    machine: ActiveBalancer, cell_v: np.ndarray, request: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Return what flows out of the givers, all currents, and the heat."""
+    gives_a, takes = share_transfer(machine, cell_v, request)
+    flow_a = np.full(cell_v.size, np.nan)
+    heat_w = transfer_currents(cell_v, gives_a, takes, machine.efficiency_ratio, flow_a)
+    return gives_a, flow_a, heat_w
+
+
+@given(machines, cells, st.data())
 def test_a_transfer_loses_what_its_efficiency_says_and_no_more(
-    cell_v: np.ndarray, data: st.DataObject, current_a: float, efficiency: float
+    machine: ActiveBalancer, cell_v: np.ndarray, data: st.DataObject
 ) -> None:
-    giver = data.draw(st.integers(0, cell_v.size - 1))
-    taker = data.draw(st.integers(-1, cell_v.size - 1))
-    assume(giver != taker)
-    flow_a = np.empty(cell_v.size)
-    heat_w = transfer_currents(cell_v, giver, taker, current_a, efficiency, flow_a)
-    sent_w = current_a * cell_v[giver]
-    assert flow_a @ cell_v == pytest.approx(heat_w)
-    assert heat_w == pytest.approx((1 - efficiency) * sent_w)
-    if taker == PACK:
-        through_a = np.delete(flow_a, giver)
-        assert through_a == pytest.approx(-efficiency * sent_w / cell_v.sum())
-        assert flow_a[giver] == pytest.approx(current_a + through_a[0])
+    """Whatever is asked for: energy closes, the rating holds, charge goes down only."""
+    share = st.floats(-1.0, 1.0)
+    n = cell_v.size
+    request = np.array(data.draw(st.lists(share, min_size=n, max_size=n)))
+    gives_a, flow_a, heat_w = carried(machine, cell_v, request)
+    sent_w = gives_a @ cell_v
+    assert flow_a @ cell_v == pytest.approx(heat_w, abs=1e-12)
+    assert heat_w == pytest.approx((1.0 - machine.efficiency_ratio) * sent_w, abs=1e-12)
+    assert gives_a.sum() <= RATED_A * (1.0 + 1e-12)
+    assert not np.any(gives_a[request <= 0.0])
+    if machine.topology == "cell-to-cell":
+        gave, took = flow_a > 0.0, flow_a < 0.0
+        assert not np.any(took[request >= 0.0])
+        assert gave.any() == took.any()
+        if gave.any():
+            assert cell_v[gave].min() - cell_v[took].min() >= LEAST_V
+            assert cell_v[gave].max() - cell_v[took].max() >= LEAST_V
     else:
-        assert flow_a[giver] == current_a
-        assert flow_a[taker] * cell_v[taker] == pytest.approx(-efficiency * sent_w)
-        assert np.count_nonzero(flow_a) == 2
+        into_a = flow_a - gives_a  # one current through all cells in series, the givers' too
+        assert into_a == pytest.approx(-machine.efficiency_ratio * sent_w / cell_v.sum(), abs=1e-12)
 
 
-@given(cells, st.floats(0.0, 0.1))
-def test_the_highest_gives_to_the_lowest_if_they_differ_enough(
-    cell_v: np.ndarray, least_v: float
+def test_one_cell_gives_to_one_cell_what_data_sheets_say() -> None:
+    """2 A at 3.4 V, of which 85 % come in at 3.2 V: 1.80625 A, and 1.02 W are heat."""
+    cell_v = np.array([3.3, 3.4, 3.2])
+    _, flow_a, heat_w = carried(ActiveBalancer(), cell_v, np.array([0.0, 1.0, -1.0]))
+    assert flow_a == pytest.approx([0.0, 2.0, -1.80625])
+    assert heat_w == pytest.approx(1.02)
+
+
+def test_one_cell_gives_to_all_in_series_its_own_among_them() -> None:
+    into_pack = ActiveBalancer(topology="cell-to-pack")
+    _, flow_a, _ = carried(into_pack, np.array([3.3, 3.4, 3.2]), np.array([0.0, 0.5, 0.0]))
+    into_a = 0.85 * 3.4 / 9.9
+    assert flow_a == pytest.approx([-into_a, 1.0 - into_a, -into_a])
+
+
+@pytest.mark.parametrize("topology", ["cell-to-cell", "cell-to-pack"])
+@pytest.mark.parametrize(
+    ("cell_v", "request_"),
+    [
+        ([3.3, 3.3049], [-1.0, 1.0]),  # less than 5 mV between them
+        ([3.4, 3.3], [-1.0, 1.0]),  # uphill
+        ([3.3, np.nan], [-1.0, 1.0]),  # not known
+        ([3.3, 3.4], [-1.0, 0.0]),  # nobody gives
+    ],
+)
+def test_what_a_balancer_does_not_do(
+    topology: str, cell_v: list[float], request_: list[float]
 ) -> None:
-    giver, taker = choose_transfer(cell_v, least_v)
-    if np.ptp(cell_v) < least_v:
-        assert giver == taker
-        flow_a = np.ones(cell_v.size)
-        assert transfer_currents(cell_v, giver, taker, 2.0, 0.85, flow_a) == 0.0
-        assert not flow_a.any()
-    else:
-        assert (cell_v[giver], cell_v[taker]) == (cell_v.max(), cell_v.min())
+    machine = ActiveBalancer(topology=topology)  # type: ignore[arg-type]
+    gives_a, takes = share_transfer(machine, np.array(cell_v), np.array(request_))
+    assert not gives_a.any()
+    assert topology == "cell-to-pack" or not takes.any()
+
+
+def test_many_packs_are_shared_at_once_as_one_by_one() -> None:
+    rng = np.random.default_rng(3)
+    cell_v, request = 3.2 + 0.2 * rng.random((20, 8)), rng.uniform(-1.0, 1.0, (20, 8))
+    together = share_transfer(ActiveBalancer(), cell_v, request)
+    for p in range(20):
+        for many, one in zip(
+            together, share_transfer(ActiveBalancer(), cell_v[p], request[p]), strict=True
+        ):
+            assert np.array_equal(many[p], one)
 
 
 @given(cells, st.data())

@@ -18,14 +18,13 @@ from hil.physics.stack import (
     HYSTERESIS,
     INVERSE_A,
     INVERSE_B,
-    LEAK_RATIO,
     REST_V,
     RS_OHM,
     SOC,
     V1,
 )
 from hil.physics.tables import tabulate
-from hil.physics.terminals import drop_ohm, drop_v
+from hil.physics.terminals import drop_and_slope
 from hil.profile.load import load_cell
 
 TYPES = ("lfp-100ah", "lfp-280ah", "lfp-100ah-bpx")
@@ -139,8 +138,8 @@ def test_polarisation_past_the_ends_is_that_of_the_end(
 
 
 def test_leakage_follows_arrhenius() -> None:
-    by_degc = tabulate(circuit("lfp-100ah")).by_degc
-    at_25, at_60 = (at_degc(by_degc, LEAK_RATIO, t) for t in (25.0, 60.0))
+    leak_ratio = tabulate(circuit("lfp-100ah")).leak_ratio
+    at_25, at_60 = (at_degc(leak_ratio, 0, t) for t in (25.0, 60.0))
     assert at_25 == pytest.approx(1.0)
     assert at_60 == pytest.approx(8.3, abs=0.05)
 
@@ -230,8 +229,8 @@ def test_a_cell_of_twice_the_resistance_drops_twice_as_much() -> None:
 def test_drop_slope_is_the_derivative_of_the_drop() -> None:
     cell = (0.001, 0.05, 0.3, 0.1)
     for current_a in (-40.0, -1.0, 0.0, 3.0, 100.0):
-        ahead, behind = (drop_v(*cell, current_a + d) for d in (1e-4, -1e-4))
-        slope_ohm = drop_ohm(*cell, current_a)
+        ahead, behind = (drop_and_slope(*cell, current_a + d)[0] for d in (1e-4, -1e-4))
+        slope_ohm = drop_and_slope(*cell, current_a)[1]
         assert slope_ohm == pytest.approx((ahead - behind) / 2e-4, rel=1e-6)
 
 

@@ -180,7 +180,7 @@ def test_a_lone_cell_remembers_a_few_lengths_of_steps_and_not_all() -> None:
     model, lengths_s = LoneCell(CELL, 0.5, 25.0), 1.0 + 1e-3 * np.arange(2 * MOST_PACES + 1)
     for dt_s in lengths_s.tolist():
         model.step(dt_s, 1.0, 25.0)
-        assert len(model._paces) <= MOST_PACES
+        assert model._pace_of.cache_info().currsize <= MOST_PACES
     given_ah = lengths_s.sum() / 3600.0
     assert model.soc == pytest.approx(0.5 - given_ah / CELL.capacity_ah, abs=1e-12)
 

@@ -5,7 +5,7 @@
 twins of one board and for a batch of packs.
 """
 
-from hil.physics.board.active import PACK, choose_transfer, transfer_currents
+from hil.physics.board.active import share_transfer, transfer_currents
 from hil.physics.board.bleed import (
     REFERENCE_DEGC,
     BleedPath,
@@ -68,7 +68,6 @@ __all__ = [
     "KELVIN",
     "MAX_CELLS",
     "MAX_FRONT_ENDS",
-    "PACK",
     "REFERENCE_DEGC",
     "STATED_CELL_V",
     "ActiveBalancer",
@@ -93,7 +92,6 @@ __all__ = [
     "add_ripple",
     "age_resistors",
     "bleed_power_w",
-    "choose_transfer",
     "cold_limit_a",
     "derated_w",
     "duty_share",
@@ -115,6 +113,7 @@ __all__ = [
     "ripple_gain",
     "sample_cells",
     "series_ohm",
+    "share_transfer",
     "step_zones",
     "transfer_currents",
     "trigger_voltages",

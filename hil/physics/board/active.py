@@ -1,55 +1,62 @@
-"""An active balancer: charge carried from cell to cell, or from a cell to the whole pack.
+"""An active balancer: charge carried from cells to cells, or from cells to the whole pack.
 
-Pure functions. Currents are positive out of a cell; energy that does not arrive is heat.
+Currents are positive out of a cell; energy that does not arrive is heat. One machine does it all:
+its rated current is what may flow out of cells, all of them together.
 """
 
-from hil.physics.compiled import compiled
+import numpy as np
+
+from hil.physics.board.groups import ActiveBalancer
+from hil.physics.compiled import compiled_in_place
 from hil.physics.wiring import Row
 
-__all__ = ["PACK", "choose_transfer", "transfer_currents"]
-
-PACK = -1
-"""As the receiver of a transfer: all cells in series."""
+__all__ = ["share_transfer", "transfer_currents"]
 
 
-@compiled
-def choose_transfer(cell_v: Row, min_difference_v: float) -> tuple[int, int]:
-    """Return the highest and the lowest cell (from 0); the same one twice when none may give.
+def share_transfer(machine: ActiveBalancer, cell_v: Row, request: Row) -> tuple[Row, Row]:
+    """Return what flows out of each cell (A), and by what weights what arrives divides.
 
-    Nothing is carried between cells that differ by less than ``min_difference_v``.
+    All (..., cells). ``request`` -1..1 is the share of the rated current that a cell is to give (+)
+    or take (-); shares of more than the whole machine together are made smaller alike. A cell gives
+    only while it stands ``min_difference_v`` or more above the lowest that takes, and takes only
+    that much below the highest that gives: a transfer between less is none. Into the pack all cells
+    take alike, for they are in series: there shares below zero ask for nothing, and a giver has to
+    stand as far above the lowest cell. Cells that are not known (NaN) neither give nor take.
     """
-    high, low = 0, 0
-    for k in range(1, cell_v.shape[0]):
-        if cell_v[k] > cell_v[high]:
-            high = k
-        if cell_v[k] < cell_v[low]:
-            low = k
-    if cell_v[high] - cell_v[low] < min_difference_v:
-        return high, high
-    return high, low
+    wanted = np.where(np.isfinite(cell_v), np.clip(request, -1.0, 1.0), 0.0)
+    into_pack = machine.topology == "cell-to-pack"
+    takes = np.broadcast_to(np.isfinite(cell_v), wanted.shape) if into_pack else wanted < 0.0
+    lowest_v = np.min(np.where(takes, cell_v, np.inf), axis=-1, keepdims=True)
+    gives = (wanted > 0.0) & (cell_v - lowest_v >= machine.min_difference_v)
+    shares = np.where(gives, wanted, 0.0)
+    shares = shares / np.maximum(shares.sum(axis=-1, keepdims=True), 1.0)
+    if into_pack:
+        return machine.current_a * shares, np.ones_like(shares)
+    highest_v = np.max(np.where(gives, cell_v, -np.inf), axis=-1, keepdims=True)
+    far = highest_v - cell_v >= machine.min_difference_v
+    return machine.current_a * shares, np.where(takes & far, -wanted, 0.0)
 
 
-@compiled
+@compiled_in_place
 def transfer_currents(
-    cell_v: Row, giver: int, taker: int, current_a: float, efficiency_ratio: float, out_a: Row
+    cell_v: Row, gives_a: Row, takes: Row, efficiency_ratio: float, out_a: Row
 ) -> float:
     """Fill ``out_a`` (cells,) with the currents of one transfer; return its heat in W.
 
-    ``giver`` sends ``current_a`` at its own voltage; ``efficiency_ratio`` of that power comes in at
-    the voltage of ``taker``, or at that of the stack (``PACK``), the giver's own cell included.
-    Sum of V I over the cells is the heat. A giver that is its own taker carries nothing.
+    Every giver sends ``gives_a`` at its own voltage; ``efficiency_ratio`` of that power comes in
+    where ``takes`` is above zero, as currents that are to each other as these: of one cell all at
+    its voltage, of all cells alike at that of the stack. Sum of V I over the cells is the heat.
+    Where nothing takes, nothing is sent.
     """
-    out_a[:] = 0.0
-    if giver == taker:
+    sent_w, taken_v = 0.0, 0.0
+    for k in range(out_a.shape[0]):
+        sent_w += gives_a[k] * cell_v[k]
+        taken_v += takes[k] * cell_v[k]
+    if not taken_v > 0.0:
+        for k in range(out_a.shape[0]):
+            out_a[k] = 0.0
         return 0.0
-    sent_w = current_a * cell_v[giver]
-    out_a[giver] = current_a
-    if taker == PACK:
-        stack_v = 0.0
-        for k in range(out_a.shape[0]):
-            stack_v += cell_v[k]
-        for k in range(out_a.shape[0]):
-            out_a[k] -= efficiency_ratio * sent_w / stack_v
-    else:
-        out_a[taker] -= efficiency_ratio * sent_w / cell_v[taker]
-    return float(sent_w * (1.0 - efficiency_ratio))
+    per_weight_a = efficiency_ratio * sent_w / taken_v
+    for k in range(out_a.shape[0]):
+        out_a[k] = gives_a[k] - takes[k] * per_weight_a
+    return sent_w * (1.0 - efficiency_ratio)
