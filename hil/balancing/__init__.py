@@ -12,6 +12,7 @@ from hil.balancing.foxbms_history import FoxBmsHistory
 from hil.balancing.heat import BangBang, Derating
 from hil.balancing.libresolar import LibreSolar
 from hil.balancing.none import NoBalancing
+from hil.balancing.oracle import Oracle
 from hil.balancing.rationing import NeighbourExclusion, PowerBudget
 from hil.balancing.state_aware import StateAware
 from hil.balancing.top_balance import TopBalance
@@ -25,6 +26,7 @@ STRATEGIES: Mapping[str, type[Any]] = MappingProxyType(
         "foxbms-history": FoxBmsHistory,
         "libresolar": LibreSolar,
         "none": NoBalancing,
+        "oracle": Oracle,
         "state-aware": StateAware,
         "top-balance": TopBalance,
     }

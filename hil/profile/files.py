@@ -26,6 +26,7 @@ FOLDERS = {
     "boards": "board",
     "cells": "cell",
     "climates": "climate",
+    "experiments": "experiment",
 }
 """The folders of the data root, and what one file of each is."""
 

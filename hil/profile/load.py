@@ -46,11 +46,7 @@ def load_profile(
     errors = []
     form, cell = None, None
     try:
-        sources = Sources(
-            series=lambda name: _input(name, path, root),
-            climate=lambda name: _climate(name, root),
-        )
-        form = read(TypeAdapter(ProfileForm), tree, sources)
+        form = read(TypeAdapter(ProfileForm), tree, sources_of(path, root))
     except ConfigErrors as error:
         errors += error.errors
     try:
@@ -64,6 +60,14 @@ def load_profile(
     if errors:
         raise ConfigErrors(in_order(errors))
     return profile
+
+
+def sources_of(path: Path, root: Path | None) -> Sources:
+    """Return where the names of data in the file at ``path`` lead."""
+    return Sources(
+        series=lambda name: _input(name, path, root),
+        climate=lambda name: _climate(name, root),
+    )
 
 
 def load_cell(name: str, root: Path | None = None) -> CellParameters:

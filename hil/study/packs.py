@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Generic, TypeVar
+from typing import Generic, Literal, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -17,12 +17,16 @@ from hil.balancing.strategy import AnyStrategy, Decision, Observation, Truth
 from hil.core.instants import SECOND
 from hil.physics.batch import EVERY_SECOND, Batch, BatchTruth, Cut
 from hil.physics.boards import Boards, Readings
+from hil.physics.stack import Floats
 from hil.study.schedule import Schedule, whole
 
 Seen = TypeVar("Seen")
 
 Look = Callable[[Batch, Boards, Decision], Seen]
 """What to keep of an instant between two legs."""
+
+AfterLeg = Callable[[Decision, float], None]
+"""Told of every leg, once it is made: what was ordered at its start, and its length in seconds."""
 
 EachPart = Callable[[Callable[[slice], None]], None]
 """Does something for all parts of the packs, and comes back when all are done."""
@@ -53,6 +57,7 @@ def run(
     look_every_s: float,
     cut: Cut = EVERY_SECOND,
     threads: int = 1,
+    after_leg: AfterLeg | None = None,
 ) -> Studied[Seen]:
     """Run all packs for ``duration_s`` under ``schedule``, balanced by ``strategy``.
 
@@ -64,16 +69,22 @@ def run(
     legs = whole(duration_s, leg_s, "a study")
     looks = whole(look_every_s, leg_s, "look_every_s")
     state = strategy.initial(batch.pack.cells)
-    at_s, seen = [], []
+    at_s, seen, full = [], [], None
     with _parts(len(batch), threads) as each_part:
         each_part(lambda part: boards.sample(batch, part=part))
         for leg in range(legs):
             state, decision = strategy.step(state, observe(batch, boards.readings(), strategy))
-            boards.order(decision.duty)
+            boards.order(decision.duty, decision.transfer)
+            if schedule.starts_lap(batch.time_s):
+                full = decision.wants_full
             if leg % looks == 0:
                 at_s.append(batch.time_s)
                 seen.append(look(batch, boards, decision))
-            _run_leg(batch, boards, schedule, leg_s, cut, each_part)
+            demand, ambient_degc = schedule.at(batch.time_s, leg_s, full)
+            asked = Asked(demand, ambient_degc, schedule.kind)
+            _run_leg(batch, boards, asked, leg_s, cut, each_part)
+            if after_leg is not None:
+                after_leg(decision, leg_s)
     at_s.append(batch.time_s)
     seen.append(look(batch, boards, decision))
     return Studied(batch.truth(), tuple(at_s), tuple(seen))
@@ -101,20 +112,29 @@ def observe(batch: Batch, readings: Readings, strategy: AnyStrategy) -> Observat
     )
 
 
+class Asked(NamedTuple):
+    """What is asked of packs for a leg, one for all or (packs,): A or W, degC."""
+
+    demand: Floats
+    ambient_degc: Floats
+    kind: Literal["current", "power"]
+
+
 def _run_leg(
-    batch: Batch,
-    boards: Boards,
-    schedule: Schedule,
-    leg_s: float,
-    cut: Cut,
-    each_part: EachPart,
+    batch: Batch, boards: Boards, asked: Asked, leg_s: float, cut: Cut, each_part: EachPart
 ) -> None:
     """Move packs and boards on to the next decision, and sample there."""
-    demand, ambient_degc = schedule.at(batch.time_s, leg_s)
 
     def move(part: slice) -> None:
         bleed_s = boards.conductances(batch, part)
-        batch.run_leg(leg_s, demand, ambient_degc, bleed_s, kind=schedule.kind, cut=cut, part=part)
+        demand, ambient_degc, kind = asked
+        batch.run_leg(
+            *(leg_s, demand, ambient_degc, bleed_s),
+            kind=kind,
+            cut=cut,
+            part=part,
+            transfer=boards.transfer,
+        )
         boards.after_leg(batch, leg_s, part=part)
 
     each_part(move)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hil.physics.stack import Floats
 
@@ -26,12 +27,17 @@ class Schedule:
 
     ``demand`` (A or W, + in discharge) and ``ambient_degc`` are (rows,), or (rows, packs) for packs
     that are asked for different things; one ambient for all may be a number. Raises ValueError.
+
+    ``full`` (rows,) is asked of a pack, instead of ``demand``, for a lap of ``lap_s`` at whose
+    start its strategy wants a full charge.
     """
 
     step_s: float
     demand: Floats
     ambient_degc: Floats | float = 25.0
     kind: Literal["current", "power"] = "current"
+    full: Floats | None = None
+    lap_s: float = math.inf
 
     def __post_init__(self) -> None:
         """Refuse rows that no pack could follow."""
@@ -43,6 +49,8 @@ class Schedule:
                 raise ValueError(f"{name}: expected finite values, at least one")
         if self.kind not in ("current", "power"):
             raise ValueError(f"kind {self.kind!r}: expected 'current' or 'power'")
+        if self.full is not None and self.full.shape != np.shape(self.demand):
+            raise ValueError(f"full {self.full.shape}: expected as many rows as demand")
 
     @classmethod
     def of_phases(
@@ -53,11 +61,18 @@ class Schedule:
         demand = np.repeat([float(phase.demand) for phase in phases], counts)
         return cls(step_s, demand, ambient_degc)
 
-    def at(self, start_s: float, duration_s: float) -> tuple[Floats, Floats]:
+    def starts_lap(self, at_s: float) -> bool:
+        """Return whether a lap starts at this time."""
+        laps = at_s / self.lap_s
+        return abs(laps - round(laps)) < _WHOLE * max(1.0, laps)
+
+    def at(
+        self, start_s: float, duration_s: float, full: NDArray[np.bool_] | None = None
+    ) -> tuple[Floats, Floats]:
         """Return mean demand and ambient of a leg, () or (packs,) each.
 
-        The leg lies inside of one row, or covers whole ones: what else would be two demands in one
-        leg. Raises ValueError.
+        ``full`` (packs,) says who is charged fully. The leg lies inside of one row, or covers whole
+        ones: what else would be two demands in one leg. Raises ValueError.
         """
         first = math.floor(start_s / self.step_s + _WHOLE)
         end = (start_s + duration_s) / self.step_s
@@ -67,7 +82,10 @@ class Schedule:
         if len(rows) > 1 and not (starts_row and covers):
             found = f"{duration_s:g} s from {start_s:g} s"
             raise ValueError(f"a leg of {found}: rows of {self.step_s:g} s do not end with it")
-        return _mean(self.demand, rows), _mean(self.ambient_degc, rows)
+        demand = _mean(self.demand, rows)
+        if full is not None and self.full is not None:
+            demand = np.where(full, _mean(self.full, rows), demand)
+        return demand, _mean(self.ambient_degc, rows)
 
 
 def whole(duration_s: float, part_s: float, what: str) -> int:

@@ -12,6 +12,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 from held_against import CELLS, Held, held
+from matplotlib.figure import Figure
 
 from hil.physics.validation import follow, true_soc
 from hil.profile.load import load_cell
@@ -78,7 +79,7 @@ def plot_by_temperature(path: Path) -> None:
     save(figure, path)
 
 
-def save(figure: plt.Figure, path: Path) -> None:
+def save(figure: Figure, path: Path) -> None:
     """Write a PNG without a date in it, so that the same curves give the same bytes."""
     figure.tight_layout()
     figure.savefig(path, dpi=80, metadata={"Software": None})

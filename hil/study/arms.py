@@ -1,0 +1,138 @@
+"""One arm of an experiment, run: as many packs as there are draws, each with a board of its own."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from hil.core.instants import MINUTE, SECOND, Duration, to_seconds
+from hil.physics.batch import Batch, Cut
+from hil.physics.boards import Boards
+from hil.physics.cell_types import CellParameters
+from hil.physics.pack import Overrides
+from hil.physics.parameters import PackParameters
+from hil.physics.stack import Floats
+from hil.profile.experiment import Arm, Assumed, Conditions, Phase
+from hil.profile.weather import Weather
+from hil.study.draws import Draw, drawn
+from hil.study.packs import run
+from hil.study.schedule import Phase as Part
+from hil.study.schedule import Schedule, whole
+from hil.study.tally import Tally
+
+ROW: Duration = MINUTE
+"""Demand and weather are laid out in rows of this length."""
+
+_AS_THEY_ARE = (
+    *("spread", "gradient_k", "age_years", "link_ohm", "bleed_heat_ratio"),
+    *("cell_cell_w_per_k", "cell_air_w_per_k", "enclosure_ambient_w_per_k", "enclosure_j_per_k"),
+)
+"""Conditions that a pack's parameters have under the same name."""
+
+
+def run_arm(
+    arm: Arm, assumed: Sequence[Assumed], draws: Sequence[Draw], duration_ns: Duration
+) -> dict[str, Floats]:
+    """Return every metric of every draw, (draws,) each; NaN where it has no value.
+
+    Raises ValueError for times that do not fit each other.
+    """
+    worlds = [drawn(arm, assumed, one) for one in draws]
+    packs = [pack_of(world, arm.cell) for world in worlds]
+    batch = Batch(
+        packs,
+        [one.pack_seed for one in draws],
+        termination=arm.conditions.termination,
+        overrides=overrides_of(arm.conditions),
+    )
+    boards = Boards(
+        arm.design,
+        batch,
+        lead_ohm=np.array([[world.lead_ohm] for world in worlds]),
+        filter_tau_s=_filters(worlds),
+        board_rth_ratio=np.array([world.board_heat_ratio for world in worlds]),
+    )
+    tally = Tally(batch, boards)
+    run(
+        batch,
+        boards,
+        arm.strategy,
+        schedule_of(worlds, duration_ns),
+        to_seconds(duration_ns),
+        look=lambda *_: None,
+        look_every_s=to_seconds(duration_ns),
+        cut=Cut(),
+        after_leg=lambda decision, leg_s: tally.leg(batch, boards, decision, leg_s),
+    )
+    return tally.values()
+
+
+def pack_of(world: Conditions, cell: CellParameters) -> PackParameters:
+    """Return the pack of one draw."""
+    if world.leakage_a is not None:
+        cell = replace(cell, leakage_a=world.leakage_a)
+    if world.leakage_activation_j_per_mol is not None:
+        cell = replace(cell, leakage_ea_j_per_mol=world.leakage_activation_j_per_mol)
+    return PackParameters(
+        world.cells,
+        cell,
+        soc_ratio=world.soc_ratio,
+        initial_temperature_degc=_starts_at(world),
+        **{name: getattr(world, name) for name in _AS_THEY_ARE},
+    )
+
+
+def overrides_of(world: Conditions) -> Overrides:
+    """Return what was set by hand of single cells."""
+    names = ("capacity_ratio", "soc_ratio", "leakage_ratio", "resistance_ratio")
+    return {
+        number: {name: getattr(one, name) for name in names if getattr(one, name) is not None}
+        for number, one in world.single_cells.items()
+    }
+
+
+def schedule_of(worlds: Sequence[Conditions], duration_ns: Duration) -> Schedule:
+    """Return what packs are asked for over the whole of a study. Raises ValueError."""
+    world = worlds[0]
+    rows = whole(to_seconds(duration_ns), to_seconds(ROW), "a study")
+    ambient = _ambient(worlds, rows)
+    if world.household is not None:
+        series = world.household.series
+        step = series.step_ns
+        at = (np.arange(rows) * ROW // step) % len(series.values)
+        demand = world.household.scale * np.asarray(series.values)[at]
+        return Schedule(to_seconds(ROW), demand, ambient, series.kind)
+    day = _rows(world.schedule)
+    at_end = _rows(world.at_end) if world.at_end else np.empty(0)
+    if len(at_end) > rows:
+        raise ValueError("at_end: longer than the whole study")
+    days = np.resize(day, rows - len(at_end))
+    full = np.concatenate([np.resize(_rows(world.full), len(days)), at_end]) if world.full else None
+    demand = np.concatenate([days, at_end])
+    return Schedule(to_seconds(ROW), demand, ambient, full=full, lap_s=60.0 * len(day))
+
+
+def _rows(phases: Sequence[Phase]) -> Floats:
+    parts = [Part(to_seconds(one.for_ns), one.demand_a) for one in phases]
+    return Schedule.of_phases(parts, to_seconds(ROW)).demand
+
+
+def _ambient(worlds: Sequence[Conditions], rows: int) -> Floats | float:
+    """Return the temperature around the packs: weather by the row, or one for each pack."""
+    weather = worlds[0].ambient_degc
+    if not isinstance(weather, Weather):
+        return np.array([[world.ambient_degc for world in worlds]], float)
+    hours = np.arange(rows) * ROW / (3600 * SECOND)
+    year = np.asarray(weather.values)
+    by_row: Floats = np.interp(hours % len(year), np.arange(len(year) + 1), [*year, year[0]])
+    return by_row
+
+
+def _starts_at(world: Conditions) -> float:
+    ambient = world.ambient_degc
+    return ambient.start_degc if isinstance(ambient, Weather) else ambient
+
+
+def _filters(worlds: Sequence[Conditions]) -> Floats | None:
+    taus = [world.filter_tau_s for world in worlds]
+    return None if taus[0] is None else np.array(taus, float)

@@ -1,0 +1,197 @@
+"""A page and a plot of an experiment: what was claimed, what was found, and how to find it again.
+
+Everything on the page comes from the results, but for one part: what stands between the two marks
+of ``KEPT`` was written by somebody who looked at them, and stays when the page is made anew.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hil.core.errors import EnvironmentProblem
+from hil.core.instants import DAY
+from hil.physics.stack import Floats
+from hil.profile.experiment import Arm
+from hil.verdict.registry import METRICS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from hil.study.experiment import Outcome
+
+KEPT = ("<!-- reading -->", "<!-- end of reading -->")
+UNREAD = "Nobody has written down yet what this means."
+
+SHOWN = ("usable_capacity", "soc_spread", "bled_charge", "wrong_cell_share")
+"""Columns that every page has; those of its checks come behind them."""
+PLANE_HEIGHT = 4.2
+PLOTTED = 3
+"""Metrics that stand side by side in the plot."""
+FEW_COLOURS = (
+    "#1b6ca8",
+    "#c2571a",
+    "#3c8d40",
+    "#7a4fa3",
+    "#b02a4c",
+    "#6b6b6b",
+    "#0f8b8d",
+    "#a07c00",
+)
+
+
+def write_page(outcome: "Outcome", plain: Mapping[str, Any], folder: Path) -> Path:
+    """Write ``NAME.md`` and ``NAME.svg`` into ``folder``; return the page.
+
+    Raises EnvironmentProblem where it cannot be written.
+    """
+    name = outcome.experiment.file.stem
+    page, plot = folder / f"{name}.md", folder / f"{name}.svg"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        reading = _reading(page)
+        _draw(outcome, plot)
+        page.write_text("\n".join(_lines(outcome, plain, plot.name, reading)), encoding="utf-8")
+    except OSError as error:
+        raise EnvironmentProblem(f"{page}: cannot be written: {error.strerror}") from error
+    return page
+
+
+def _reading(page: Path) -> str:
+    """Return what somebody has written into the page before."""
+    if not page.exists():
+        return UNREAD
+    _, found, rest = page.read_text(encoding="utf-8").partition(KEPT[0])
+    return rest.partition(KEPT[1])[0].strip() if found else UNREAD
+
+
+def _lines(outcome: "Outcome", plain: Mapping[str, Any], plot: str, reading: str) -> Iterator[str]:
+    head = outcome.experiment.head
+    yield f"# {head.experiment}: {head.title}\n"
+    yield f"> {head.claim.strip()}\n"
+    for name, regime in plain["regimes"].items():
+        yield (
+            f"**{regime['supported'].capitalize()}** ({name}): the effect shows in "
+            f"{regime['share']:.0%} of {plain['draws']} draws.\n"
+        )
+    if not plain["valid"]:
+        yield "**This study cannot be believed:** see the controls and the oracle below.\n"
+    yield f"{KEPT[0]}\n{reading}\n{KEPT[1]}\n"
+    yield f"![every draw of every arm, and their medians]({plot})\n"
+    yield "## Arms\n"
+    yield "Median over the draws, and the range from the 5th to the 95th percentile.\n"
+    yield from _arms(outcome, plain)
+    yield "\n## Checks\n"
+    yield "Written down before the first run.\n"
+    yield "| | check | expected | found |\n|---|---|---|---|"
+    for one in plain["checks"]:
+        mark = "yes" if one["passed"] else "**no**"
+        yield f"| {mark} | {one['role']}: {one['name']} | {one['expected']} | {one['found']} |"
+    yield "\n## How\n"
+    yield from _how(outcome, plain)
+
+
+def _arms(outcome: "Outcome", plain: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the table of arms and metrics."""
+    metrics = list(dict.fromkeys([*SHOWN, *(c.metric for c in outcome.experiment.checks)]))
+    yield f"| arm | {' | '.join(metrics)} |\n|---|{'---|' * len(metrics)}"
+    for label, values in plain["arms"].items():
+        yield f"| {label} | {' | '.join(in_words(values[name]) for name in metrics)} |"
+
+
+def in_words(value: Mapping[str, Any]) -> str:
+    """Return ``99.31 % (98.6 to 99.8)``; a ratio in per cent."""
+    if value["median"] is None:
+        return "n/a"
+    ratio = value["unit"] == "1"
+    unit, scale = ("%", 100.0) if ratio else (value["unit"], 1.0)
+    median, low, high = (scale * value[name] for name in ("median", "low", "high"))
+    return f"{median:.4g} {unit} ({low:.4g} to {high:.4g})"
+
+
+def _how(outcome: "Outcome", plain: Mapping[str, Any]) -> Iterator[str]:
+    experiment = outcome.experiment
+    days = experiment.head.duration_ns / DAY
+    drawn = "; ".join(f"{one.key} {one.low:g} to {one.high:g}" for one in experiment.assumed)
+    seeds = ",".join(map(str, outcome.seeds))
+    yield (
+        f"{plain['draws']} draws of {days:g} days an arm, seeds {seeds}; the same packs in every "
+        f"arm. Drawn anew for each (in V, A, ohm, W/K, J/K, J/mol or as a ratio): {drawn}.\n"
+    )
+    yield f"File: `profiles/experiments/{experiment.file.name}`. To run it again:\n"
+    yield f"    hil study {experiment.file.stem} --seeds {seeds} --page docs/atlas\n"
+
+
+# --- plots ---------------------------------------------------------------------------------------
+
+
+def _draw(outcome: "Outcome", target: Path) -> None:
+    import matplotlib as mpl  # noqa: PLC0415 - an extra: only who wants pages needs it
+    from matplotlib.figure import Figure  # noqa: PLC0415 - the same
+
+    mpl.rcParams["svg.hashsalt"] = "hil"  # equal results give equal files
+    mpl.rcParams["svg.fonttype"] = "none"
+    arms = outcome.experiment.arms
+    metrics = _plotted(outcome)
+    plane = outcome.experiment.head.plane
+    height = 1.2 + 0.26 * len(arms)
+    figure = Figure(figsize=(11, height + (PLANE_HEIGHT if plane else 0.0)), layout="constrained")
+    top: Any = figure
+    if plane:
+        both: Any = figure.subfigures(2, 1, height_ratios=[height, PLANE_HEIGHT])
+        top, below = both
+        _planes(below, outcome, plane)
+    for k, axes in enumerate(top.subplots(1, len(metrics), sharey=True, squeeze=False)[0]):
+        _strips(axes, arms, outcome, metrics[k])
+    figure.savefig(target, format="svg", metadata={"Date": None})
+
+
+def _plotted(outcome: "Outcome") -> list[str]:
+    """Return the metrics of the claim first, then those that every page has."""
+    claimed = [one.metric for one in outcome.experiment.checks if one.role == "claim"]
+    return list(dict.fromkeys([*claimed, *SHOWN]))[:PLOTTED]
+
+
+def _strips(axes: "Axes", arms: Sequence[Arm], outcome: "Outcome", metric: str) -> None:
+    """Draw a dot a draw and a stroke at the median, a row an arm; variants apart by colour."""
+    variants = list(dict.fromkeys(arm.variant for arm in arms))
+    for row, arm in enumerate(reversed(arms)):
+        value, unit = _scaled(outcome.results[arm.label][metric], metric)
+        colour = FEW_COLOURS[variants.index(arm.variant) % len(FEW_COLOURS)]
+        beside = row + 0.5 * (np.linspace(0.0, 1.0, len(value)) - 0.5)
+        axes.plot(value, beside, ".", color=colour, markersize=3, alpha=0.45)
+        known = value[np.isfinite(value)]
+        if known.size:
+            middle = float(np.median(known))
+            axes.plot([middle, middle], [row - 0.35, row + 0.35], color="black", linewidth=1.4)
+    axes.set_yticks(range(len(arms)), [arm.label for arm in reversed(arms)], fontsize=8)
+    axes.set_xlabel(f"{metric} ({unit})", fontsize=9)
+    axes.tick_params(axis="x", labelsize=8)
+    axes.grid(axis="x", alpha=0.3)
+
+
+def _scaled(value: Floats, metric: str) -> tuple[Floats, str]:
+    unit = METRICS[metric].unit
+    return (100.0 * value, "%") if unit == "1" else (value, unit)
+
+
+def _planes(figure: Any, outcome: "Outcome", plane: Sequence[str]) -> None:
+    """Draw a dot a draw where it lies in the plane, as dark as the metric is large; by arm."""
+    x_key, y_key, metric = plane
+    assumed = {one.key: k for k, one in enumerate(outcome.experiment.assumed)}
+    drawn = np.array([draw.values for draw in outcome.draws])
+    arms = [arm for arm in outcome.experiment.arms if not arm.variant][2:]
+    for axes, arm in zip(figure.subplots(1, len(arms), sharey=True), arms, strict=True):
+        value, unit = _scaled(outcome.results[arm.label][metric], metric)
+        x, y = (drawn[:, assumed[key]] for key in (x_key, y_key))
+        none = value <= 0.0
+        axes.scatter(x[none], y[none], s=14, facecolors="none", edgecolors="#9a9a9a", linewidth=0.8)
+        dots = axes.scatter(x[~none], y[~none], s=18, c=value[~none], cmap="plasma", vmin=0.0)
+        axes.set_title(arm.name, fontsize=8)
+        axes.set_xlabel(x_key, fontsize=8)
+        axes.tick_params(labelsize=7)
+        if outcome.experiment.assumed[assumed[y_key]].log:
+            axes.set_yscale("log")
+        figure.colorbar(dots, ax=axes, label=f"{metric} ({unit})", location="bottom")
+    figure.supylabel(y_key, fontsize=8)

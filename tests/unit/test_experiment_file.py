@@ -1,0 +1,138 @@
+"""Experiments from files: what is read, what is refused, and where the error points."""
+
+from pathlib import Path
+
+import pytest
+
+from hil.core.errors import ConfigErrors
+from hil.profile.files import CHECKOUT
+from hil.profile.load_experiment import load_experiment
+from hil.study.arms import pack_of
+from hil.study.draws import drawn, draws_of
+
+FOLDER = CHECKOUT / "experiments"
+FILES = sorted(path for path in FOLDER.glob("E*.yaml"))
+
+SMALL = """\
+experiment: T1
+title: a test
+claim: something is so
+duration: 1 d
+draws: 4
+conditions:
+  gradient: 6 K
+  schedule: [{discharge: 10 A, for: 2 h}, {charge: 10 A, for: 2 h}]
+assumed:
+  leakage: 0.1 mA to 1 mA, log
+  spread.capacity: 0.3 % to 2 %
+variants:
+  even: {gradient: 0 K, arms: [fixed]}
+  tight: {leakage: 0.5 mA}
+arms:
+  none: {strategy: none}
+  oracle: {strategy: oracle}
+  fixed: {strategy: fixed-threshold, board: standard-200mA}
+  other: {strategy: top-balance, lead: 10 mohm}
+checks:
+  - {name: is so, role: claim, metric: usable_capacity, arm: fixed, against: none, below: -0.1 %}
+"""
+
+
+def written(tmp_path: Path, text: str = SMALL) -> Path:
+    path = tmp_path / "test.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_experiment_that_is_shipped_loads(path: Path) -> None:
+    found = load_experiment(path)
+    assert path.stem.startswith(f"E{int(found.head.experiment[1:]):02d}-")
+    assert found.head.draws >= 50  # design/physics.md, section 4
+    assert len(found.head.seeds) >= 3
+    assert any(check.role == "control" for check in found.checks)
+
+
+def test_arms_are_conditions_on_top_of_variants_on_top_of_the_experiment(tmp_path: Path) -> None:
+    arms = {arm.label: arm for arm in load_experiment(written(tmp_path)).arms}
+    labels = [arm for arm in arms if not arm.startswith("tight")]
+    assert labels == ["none", "oracle", "fixed", "other", "even/none", "even/oracle", "even/fixed"]
+    assert arms["fixed"].conditions.gradient_k == 6.0
+    assert arms["even/fixed"].conditions.gradient_k == 0.0
+    assert arms["even/fixed"].design.model == "standard-200mA"
+    assert arms["other"].conditions.lead_ohm == pytest.approx(0.010)
+
+
+def test_a_strategy_is_commissioned_with_what_its_board_and_pack_say(tmp_path: Path) -> None:
+    text = SMALL.replace(
+        "strategy: top-balance, lead", "strategy: top-balance, board_error: 7 mV, lead"
+    )
+    text = text.replace("  schedule:", "  cell: lfp-280ah\n  schedule:")
+    arms = {arm.label: arm for arm in load_experiment(written(tmp_path, text)).arms}
+    assert arms["other"].strategy.capacity_ah == 280.0  # of the cell
+    assert arms["other"].strategy.board_error_v == pytest.approx(0.007)  # as the file says
+
+
+def test_what_is_drawn_is_what_is_only_assumed(tmp_path: Path) -> None:
+    """A range says nothing where the variant, the arm or the command line knows better."""
+    found = load_experiment(written(tmp_path))
+    draw = draws_of(found.assumed, 4, [1])[0]
+    arms = {arm.label: arm for arm in found.arms}
+    base, tight = (drawn(arms[label], found.assumed, draw) for label in ("fixed", "tight/fixed"))
+    assert base.leakage_a == draw.values[0]
+    assert tight.leakage_a == pytest.approx(0.0005)
+    assert base.spread.capacity_ratio == tight.spread.capacity_ratio == draw.values[1]
+    assert pack_of(base, arms["fixed"].cell).cell.leakage_a == draw.values[0]
+    by_hand = load_experiment(written(tmp_path), ["leakage=0.2 mA"])
+    assert [one.key for one in by_hand.assumed] == ["spread.capacity"]
+
+
+def test_set_reaches_conditions_by_their_bare_names_and_everything_else_by_its_own(
+    tmp_path: Path,
+) -> None:
+    found = load_experiment(
+        written(tmp_path), ["gradient=12 K", "draws=60", "arms.fixed.lead=1 ohm"]
+    )
+    arms = {arm.label: arm for arm in found.arms}
+    assert found.head.draws == 60
+    assert arms["none"].conditions.gradient_k == 12.0
+    assert arms["even/none"].conditions.gradient_k == 0.0  # the variant's own word
+    assert arms["fixed"].conditions.lead_ohm == 1.0
+
+
+def test_checks_are_read_in_the_unit_of_their_metric_and_said_in_words(tmp_path: Path) -> None:
+    [check] = load_experiment(written(tmp_path)).checks
+    assert check.below == pytest.approx(-0.001)
+    assert check.expected == "usable_capacity of fixed less that of none below -0.1 %"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("gradient: 6 K", "gradiant: 6 K", r"test.yaml:7:3: gradiant: unknown key.*'gradient'"),
+        ("gradient: 6 K", "gradient: 6 degC", r"test.yaml:7:13: gradient: "),
+        ("arm: fixed,", "arm: fixd,", r"test.yaml:21:.*no arm 'fixd'.*'fixed'"),
+        ("metric: usable_capacity", "metric: usable", r"no 'usable'"),
+        ("below: -0.1 %", "below: -0.1 V", r"test.yaml:21:.*below"),
+        (", below: -0.1 %", "", r"expected 'below', 'above' or both"),
+        ("arms: [fixed]", "arms: [fxd]", r"test.yaml:13:.*no arm 'fxd'"),
+        ("oracle: {strategy: oracle}", "best: {strategy: oracle}", r"expected 'oracle: "),
+        ("0.1 mA to 1 mA", "1 mA to 0.1 mA", r"test.yaml:10:.*expected a rising range"),
+        ("0.1 mA to 1 mA", "0.1 mA", r"expected '0.1 mA to 1 mA'"),
+        ("leakage: 0.1", "leekage: 0.1", r"no condition 'leekage'.*'leakage'"),
+        ("board: standard-200mA", "board: standard-32s", r"for 32 cells, the pack has 16"),
+        ("board: standard-200mA", "board: standrd", r"no board 'standrd'"),
+        ("role: claim", "role: clam", r"found 'clam'"),
+        ("role: claim", "role: control", r"expected at least one with 'role: claim'"),
+        ("checks:", "check:", r"expected a list of checks"),
+        ("duration: 1 d", "duration: 1", r"duration"),
+        ("strategy: top-balance", "strategy: top-balanse", r"top-balanse"),
+    ],
+)
+def test_a_mistake_is_told_in_one_line_at_its_place(
+    tmp_path: Path, old: str, new: str, said: str
+) -> None:
+    assert old in SMALL
+    with pytest.raises(ConfigErrors, match=said) as refused:
+        load_experiment(written(tmp_path, SMALL.replace(old, new, 1)))
+    assert all("\n" not in str(one) for one in refused.value.errors)
