@@ -7,17 +7,22 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from hil.balancing.strategy import Bools, Floats, Observation
+from hil.balancing.strategy import Bools, Floats, Observation, Truth
 from hil.core.instants import Instant, to_seconds
 from hil.core.signals import Layout
 from hil.ports import BoardFault
 
 
 class Observer:
-    """Makes observations of rows of one layout."""
+    """Makes observations of rows of one layout.
 
-    def __init__(self, layout: Layout) -> None:
+    ``capacity_ah`` (cells,) is given for a strategy that needs truth: then it gets that, and the
+    state of charge that the row has from the plant.
+    """
+
+    def __init__(self, layout: Layout, capacity_ah: Floats | None = None) -> None:
         """Find the columns once."""
+        self._capacity_ah, self._soc = capacity_ah, layout.columns("plant.soc")
         self._cell_v, self._ntc_degc = (
             layout.columns("board.cell_v"),
             layout.columns("board.ntc_degc"),
@@ -38,7 +43,14 @@ class Observer:
             pcb_degc=np.asarray(row[self._pcb_degc]),
             age_s=np.asarray(row[self._age_s]),
             valid=_trusted(cell_v, faults),
+            truth=self._truth(row),
         )
+
+    def _truth(self, row: Sequence[float]) -> Truth | None:
+        """Return the truth for who needs it, as it is now."""
+        if self._capacity_ah is None:
+            return None
+        return Truth(np.array(row[self._soc]), self._capacity_ah.copy())
 
 
 def _trusted(cell_v: Floats, faults: Iterable[BoardFault]) -> Bools:

@@ -95,7 +95,9 @@ class Ticker:
         # in shadow mode the row says NaN for ever of what is commanded
         self._decides = self._at["reference.duty" if parts.shadow else "command.duty"]
         self._decided: list[float] = [0.0] * cells
-        self._observe = Observer(layout)
+        self._observe = Observer(
+            layout, parts.plant.capacity_ah if parts.strategy.needs_truth else None
+        )
         self._current_a = 0.0
         self._state = parts.strategy.initial(cells)
         self._next_decision: Instant = 0

@@ -335,6 +335,19 @@ def test_a_board_that_decides_by_itself_is_asked_for_no_share_of_the_time() -> N
     assert line.startswith("controller.duty: a board that decides by itself bleeds all the time")
 
 
+def test_a_board_that_decides_by_itself_has_no_layers_of_ours() -> None:
+    asked = "controller={mode: shadow, strategy: fixed-threshold, layers: [neighbour-exclusion]}"
+    [line] = lines(check(asked, ENGINE))
+    assert line.startswith("controller.layers: a board that decides by itself has no layers")
+
+
+def test_a_strategy_in_layers_needs_what_it_needs_without_them() -> None:
+    layered = "layers: [neighbour-exclusion]"
+    assert lines(check(f"controller={{strategy: top-balance, {layered}}}")) == []
+    [line] = lines(check(f"controller={{strategy: top-balance, every: 0 s, {layered}}}"))
+    assert line == "controller.every: found 0 s, expected more"
+
+
 WIRED = ("emulator-1", "emulator-2", "chamber")
 
 

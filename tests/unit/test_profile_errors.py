@@ -115,6 +115,37 @@ PROFILES = {
         "top-balance, start: 1 mV}",
         "3:1: controller: start 0.001 and stop 0.005: expected 0 < stop <= start",
     ),
+    "unknown layer": (
+        "top-balance}",
+        "top-balance, layers: [neighbor-exclusion]}",
+        (
+            "3:46: controller.layers.1: found 'neighbor-exclusion'; "
+            "did you mean 'neighbour-exclusion'?"
+        ),
+    ),
+    "parameter the layer does not have": (
+        "top-balance}",
+        "top-balance, layers: [bang-bang, {derating: {limt: 80 degC}}]}",
+        "3:69: controller.layers.2.derating.limt: unknown key 'limt'; did you mean 'limit'?",
+    ),
+    "parameter of a layer in another unit": (
+        "top-balance}",
+        "top-balance, layers: [{derating: {limit: 80 K}}]}",
+        (
+            "3:65: controller.layers.1.derating.limit: found '80 K', expected a temperature "
+            "such as 25 degC; did you mean 80 degC?"
+        ),
+    ),
+    "parameters that make no layer": (
+        "top-balance}",
+        "top-balance, layers: [{power-budget: {limit: 0 W}}]}",
+        "3:47: controller.layers.1.power-budget: limit 0.0, bleed 68.0: expected more than 0",
+    ),
+    "no list of layers": (
+        "top-balance}",
+        "top-balance, layers: derating}",
+        "3:45: controller.layers: found 'derating', expected a list",
+    ),
     "unknown quantity": (
         "any cell.voltage",
         "any cell.volt",
