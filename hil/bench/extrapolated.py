@@ -1,14 +1,14 @@
 """For how long the cells of a run stood outside the range that their type's figures were fitted in.
 
-The model goes on beyond it, because limits and boards must be tried there too; but then it is a
-guess, and a run says so.
+A fold over the records, like a metric: the tick that trips and ends a run counts as any other.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 from hil.core.instants import Duration, to_seconds
+from hil.core.records import Record, Tick
 from hil.core.signals import Layout
+from hil.physics.fitted_range import outside
 
 
 class Extrapolated:
@@ -19,18 +19,16 @@ class Extrapolated:
         self._soc, self._degc = layout.columns("plant.soc"), layout.columns("plant.cell_degc")
         self._current = layout.index("pack.current_a")
         self._cell, self._tick = cell, tick
-        self._largest_a = cell.fitted_to_rate_per_h * cell.capacity_ah
         self._ticks = {"soc": 0, "temperature": 0, "rate": 0}
 
-    def take(self, row: Sequence[float]) -> None:
-        """Look at one tick's row; bleeds are too small to count."""
-        cell, soc, degc = self._cell, row[self._soc], row[self._degc]
-        if min(soc) < cell.fitted_from_soc_ratio or max(soc) > cell.fitted_to_soc_ratio:
-            self._ticks["soc"] += 1
-        if min(degc) < cell.fitted_from_degc or max(degc) > cell.fitted_to_degc:
-            self._ticks["temperature"] += 1
-        if abs(row[self._current]) > self._largest_a:
-            self._ticks["rate"] += 1
+    def feed(self, record: Record) -> None:
+        """Look at a tick's row; bleeds are too small beside the pack's current to count."""
+        if type(record) is not Tick:
+            return
+        row = record.values
+        rate_per_h = abs(row[self._current]) / self._cell.capacity_ah
+        for name in outside(self._cell, row[self._soc], row[self._degc], rate_per_h):
+            self._ticks[name] += 1
 
     def seconds(self) -> dict[str, float]:
         """Return for how long (s) each was outside; without those that never were."""

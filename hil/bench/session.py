@@ -101,7 +101,8 @@ class Session:
         weather = profile.pack.weather
         layout = assembly.make_layout(bench, shadow=shadow, weather=weather is not None)
         metrics = Metrics()
-        for listener in (metrics.feed, self._judge.feed, self._keep):
+        self._extrapolated = Extrapolated(profile.cell_parameters, layout, self.tick)
+        for listener in (metrics.feed, self._judge.feed, self._keep, self._extrapolated.feed):
             self._journal.listen(listener)
         uncertainties = assembly.uncertainties(rig)
         self._journal.emit(
@@ -165,13 +166,10 @@ class Session:
         cell_v, duty = layout.columns("plant.cell_v"), layout.columns("board.duty")
         air, amps = layout.index("chamber.air_degc"), layout.index("pack.current_a")
         expected = longest(self._profile.steps)
-        extrapolated = Extrapolated(self._profile.cell_parameters, layout, self.tick)
-        self._extrapolated = extrapolated
         last_ns = 0
 
         def tell(elapsed: Duration, path: str, row: Sequence[float]) -> None:
             nonlocal last_ns
-            extrapolated.take(row)
             if monotonic_ns() - last_ns < TOLD_EVERY_NS:
                 return
             last_ns = monotonic_ns()

@@ -35,7 +35,7 @@ def show(outcome: Outcome, request: Request) -> None:
         f"({body['speed']:.0f} times real time), after {body['startup_s']:.1f} s of set-up"
     )
     if body["termination"]:
-        console.print(f"charge  {body['termination']}")
+        console.print(f"charge  {body['termination'].removeprefix('Charge ')}")
     if body["extrapolated_s"]:
         console.print(f"cells   {_extrapolated(body['extrapolated_s'])}")
     if body["engine"] is not None:

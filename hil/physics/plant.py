@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from hil.physics.fitted_range import outside
 from hil.physics.motion import BEYOND_ALL, advance, look_ahead, open_circuit
 from hil.physics.pack import Overrides, ThermalNetwork, age_stack, make_stack, pace_of
 from hil.physics.parameters import PackParameters
@@ -252,11 +253,6 @@ class Plant:
         Any of ``soc``, ``temperature``, ``rate``; empty when the model stands on data.
         """
         cell = self.pack.cell
-        soc, degc = self.soc, self.cell_degc
-        rate_per_h = np.abs(self._current_a + self._bleed_a) / cell.capacity_ah
-        outside = {
-            "soc": soc.min() < cell.fitted_from_soc_ratio or soc.max() > cell.fitted_to_soc_ratio,
-            "temperature": degc.min() < cell.fitted_from_degc or degc.max() > cell.fitted_to_degc,
-            "rate": rate_per_h.max() > cell.fitted_to_rate_per_h,
-        }
-        return tuple(name for name, is_outside in outside.items() if is_outside)
+        largest_a = float(np.abs(self._current_a + self._bleed_a).max())
+        soc, degc = self.soc.tolist(), self.cell_degc.tolist()
+        return outside(cell, soc, degc, largest_a / cell.capacity_ah)
