@@ -5,6 +5,7 @@ cells and box from temperatures.
 """
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ legs = st.tuples(st.floats(-0.8, 0.8), rows, rows, rows)
 """Demand per capacity (1/h); what bleeds, gives and takes, as shares."""
 
 
-def unlike(name: str, soc: float, **changes: float) -> Batch:
+def unlike(name: str, soc: float, **changes: Any) -> Batch:
     """Return two packs in the warm that differ in all they may, and leak so that it counts."""
     cell = replace(TYPES[name], leakage_a=1e-3 * TYPES[name].capacity_ah)
     other = replace(cell, leakage_a=3e-3 * cell.capacity_ah, leakage_ea_j_per_mol=60e3)

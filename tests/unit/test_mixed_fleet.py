@@ -121,6 +121,10 @@ def test_each_of_many_unlike_packs_and_boards_is_what_it_is_alone(
         assert np.array_equal(boards.duty[p], alone.duty[0])
 
 
+EXACT: dict[str, Any] = {"offset_v": 0.0, "gain_ppm": 0.0, "drift_ppm_per_k": 0.0, "noise_v": 0.0}
+"""Of a design: its boards read what stands at their inputs."""
+
+
 def board_of(design: str) -> Any:
     """Return a design; ``rippled`` is one that every filter changes: unmuted, ripple, pick-up."""
     if design != "rippled":
@@ -175,8 +179,7 @@ def test_a_board_is_as_much_warmer_as_its_way_to_the_air_is_worse() -> None:
 def test_leads_and_filters_of_a_board_are_its_own() -> None:
     """An unmuted bleed shifts its reading by -2 I R lead; a filter slower than a cycle hides it."""
     pack = replace(pack_of("lfp-100ah"), spread=PackSpread(0.0, 0.0, 0.0))
-    quiet = {"offset_v": 0.0, "gain_ppm": 0.0, "drift_ppm_per_k": 0.0, "noise_v": 0.0}
-    design = replace(load_board("reference-16s"), mute=False, bleed_tolerance_ratio=0.0, **quiet)
+    design = replace(load_board("reference-16s"), mute=False, bleed_tolerance_ratio=0.0, **EXACT)
     batch = Batch(pack, (3, 3, 3, 3))
     lead_ohm = np.array([[0.0], [0.2], [0.4], [0.4]])
     tau_s = np.array([1e-5, 1e-5, 1e-5, 10.0])
@@ -220,8 +223,7 @@ def test_a_board_without_a_balancer_and_cells_alike_carry_nothing() -> None:
     passive, active = (Boards(load_board(name), batch) for name in ("standard-50mA", "active-2A"))
     passive.order(np.zeros_like(wanted), wanted)
     assert passive.transfer is None
-    quiet = {"offset_v": 0.0, "gain_ppm": 0.0, "drift_ppm_per_k": 0.0, "noise_v": 0.0}
-    active = Boards(replace(active.design, **quiet), batch)
+    active = Boards(replace(active.design, **EXACT), batch)
     active.read(batch)
     active.order(np.zeros_like(wanted), wanted)
     assert active.transfer is not None
@@ -247,15 +249,15 @@ def test_what_cannot_stand_side_by_side_is_named() -> None:
 
 def test_boards_refuse_values_that_do_not_fit() -> None:
     batch, design = Batch(pack_of("lfp-100ah"), SEEDS), load_board("reference-16s")
-    none: dict[str, Any]
-    for none, message in (
+    amiss: dict[str, Any]
+    for amiss, message in (
         ({"lead_ohm": np.ones((3, 1))}, "lead_ohm"),
         ({"lead_ohm": -0.1}, "lead_ohm: expected finite values, not negative"),
         ({"filter_tau_s": np.zeros(4)}, "filter_tau_s: expected values above zero"),
         ({"board_rth_ratio": np.array([1.0, np.nan, 1.0, 1.0])}, "board_rth_ratio"),
     ):
         with pytest.raises(ValueError, match=message):
-            Boards(design, batch, **none)
+            Boards(design, batch, **amiss)
 
 
 def test_a_batch_refuses_a_transfer_amiss_and_an_unknown_kind_of_demand() -> None:
