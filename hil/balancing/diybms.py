@@ -29,7 +29,7 @@ class DiyBmsState(NamedTuple):
 class DiyBms:
     """Bleeds whatever is above ``bypass_v``, by itself: no cell is compared with another.
 
-    While a cell is bled its voltage counts as it was when that began; after ``bypass_s`` the bleed
+    While a cell is bled its voltage counts as it was when that began; after ``period_s`` the bleed
     is off for one decision and the cell is looked at again. So cells are made even only by a charge
     that keeps all of them at the threshold. ``bypass_v``: 3.45 V, where chargers hold LFP
     [assumed]; ``set_degc`` 65 degC and ``gain_per_k`` 4 % are the firmware's.
@@ -38,7 +38,7 @@ class DiyBms:
     needs_truth: ClassVar[bool] = False
 
     bypass_v: float = 3.45
-    bypass_s: float = 600.0
+    period_s: float = 600.0
     set_degc: float = 65.0
     full_below_k: float = 10.0
     gain_per_k: float = 0.04
@@ -60,7 +60,7 @@ class DiyBms:
         """Let bleeds run out, look at cells that do not bleed, and set one duty for all."""
         time_s = observation.time_s[..., np.newaxis]
         cell_v = evidence_v(observation, self.max_age_s)
-        runs = np.less(time_s - state.bled_since_s, self.bypass_s) & np.isfinite(cell_v)
+        runs = np.less(time_s - state.bled_since_s, self.period_s) & np.isfinite(cell_v)
         begins = np.isnan(state.bled_since_s) & (cell_v > self.bypass_v)
         since_s = np.where(runs, state.bled_since_s, np.where(begins, time_s, np.nan))
         integral, duty = self._loop(state, observation)

@@ -54,7 +54,7 @@ class FoxBmsHistory:
     threshold_v: float = 0.200
     hysteresis_v: float = 0.200
     rest_a: float = 0.2
-    rest_s: float = 600.0
+    relax_s: float = 600.0
     lowest_v: float = 2.0
     hottest_degc: float = 70.0
     capacity_ah: float = 100.0
@@ -79,7 +79,7 @@ class FoxBmsHistory:
         cell_v = evidence_v(observation, self.max_age_s)
         left_ah = self._counted(state, observation, cell_v)
         since_s = idle_since_s(state.idle_since_s, observation, self.rest_a)
-        rested = np.greater_equal(observation.time_s - since_s, self.rest_s)
+        rested = np.greater_equal(observation.time_s - since_s, self.relax_s)
         looks = rested & ~(left_ah > 0.0).any(axis=-1)
         left_ah = np.where(looks[..., np.newaxis], self._looked_up(cell_v), left_ah)
         duty = np.where((left_ah > 0.0) & self._allowed(observation, cell_v), 1.0, 0.0)

@@ -37,7 +37,7 @@ class LibreSolar:
     above_v: float = 3.30
     difference_v: float = 0.010
     idle_a: float = 0.1
-    idle_s: float = 1800.0
+    delay_s: float = 1800.0
     max_age_s: float = 5.0
     every_ns: Duration = 2 * MINUTE
 
@@ -54,7 +54,7 @@ class LibreSolar:
     def step(self, state: IdleState, observation: Observation) -> tuple[IdleState, Decision]:
         """Compare once the pack has been idle for long enough; there is no hysteresis."""
         since_s = idle_since_s(state.idle_since_s, observation, self.idle_a)
-        rested = np.greater_equal(observation.time_s - since_s, self.idle_s)  # False for NaN
+        rested = np.greater_equal(observation.time_s - since_s, self.delay_s)  # False for NaN
         cell_v = evidence_v(observation, self.max_age_s)
         high = (cell_v > self.above_v) & (above_lowest(cell_v) > self.difference_v)
         chosen = highest_apart(cell_v, high & rested[..., np.newaxis])

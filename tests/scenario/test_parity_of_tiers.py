@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 from scenario import Play
 
-from hil.balancing import STRATEGIES
-from hil.balancing.strategy import AnyStrategy, Floats, Observation
+from hil.balancing import LAYERS, STRATEGIES
+from hil.balancing.layers import Layered
+from hil.balancing.strategy import AnyStrategy, Floats, Observation, Truth
 from hil.bench.driven import Driven, make_plant
 from hil.bench.observation import Observer
 from hil.bench.recorded import Recorded
@@ -95,8 +96,25 @@ class Run:
     @property
     def strategy(self) -> AnyStrategy:
         told: dict[str, Any] = json.loads(self.started.resolved)[0]["controller"]
-        strategy: AnyStrategy = STRATEGIES[told["strategy"]](**told["parameters"])
-        return strategy
+        cls, parameters = STRATEGIES[told["strategy"]], told["parameters"]
+        if "layers" not in parameters:
+            bare: AnyStrategy = built(cls, parameters)
+            return bare
+        layers = [built(LAYERS[layer["kind"]], layer) for layer in parameters["layers"]]
+        return Layered(built(cls, parameters["base"]), tuple(layers))
+
+
+def built(cls: type[Any], told: dict[str, Any]) -> Any:
+    """Return a strategy or a layer of what the record says of it."""
+    lists = {name: tuple(value) for name, value in told.items() if isinstance(value, list)}
+    return cls(**{name: value for name, value in (told | lists).items() if name != "kind"})
+
+
+def played(play: Play, path: Path) -> Run:
+    """Play a profile, and read what was recorded."""
+    records = [record for _, record in read(Path(play(path, seed=5).summary["folder"]))]
+    [started] = [record for record in records if isinstance(record, RunStarted)]
+    return Run(started, tuple(record for record in records if isinstance(record, Tick)))
 
 
 @pytest.fixture(params=RUNS)
@@ -104,13 +122,16 @@ def run(request: pytest.FixtureRequest, play: Play, profile: Profile) -> Run:
     """Play one of ``RUNS``."""
     cell, amps, controller, more = RUNS[request.param]
     pack = f"{{cell: {cell}, {SPREAD}, {more}}}"
-    path = profile(TOP_CHARGE.format(amps=amps), pack=pack, controller=controller)
-    records = [record for _, record in read(Path(play(path, seed=5).summary["folder"]))]
-    [started] = [record for record in records if isinstance(record, RunStarted)]
-    return Run(started, tuple(record for record in records if isinstance(record, Tick)))
+    return played(play, profile(TOP_CHARGE.format(amps=amps), pack=pack, controller=controller))
 
 
 def test_recorded_inputs_give_the_recorded_cells_in_the_batch_engine(run: Run) -> None:
+    same_cells(run)
+    assert len(run.ticks) > 200
+
+
+def same_cells(run: Run) -> None:
+    """Hold a pack in a batch that is given the recorded inputs against the recorded cells."""
     recorded, layout = Recorded.of(run.started), run.layout
     pack = InBatch(run.started, recorded)
     driven = Driven(pack, layout, recorded.channels, recorded.pack.constant_degc)  # type: ignore[arg-type]
@@ -127,13 +148,56 @@ def test_recorded_inputs_give_the_recorded_cells_in_the_batch_engine(run: Run) -
         ]
         largest = np.maximum(largest, off)
     print(f"\n  largest differences over {len(run.ticks)} ticks: {largest} (V, 1, K)", end="")  # noqa: T201 - the figure
-    assert len(run.ticks) > 200
     assert largest.max() < TOLERANCE_V
     seen_v = pack.batch.seen_v
     assert np.abs(seen_v[OTHERS, :] - seen_v[PLACE]).min(axis=1).max() > 1e-6
 
 
 def test_recorded_observations_give_the_recorded_decisions_in_a_batch(run: Run) -> None:
+    assert bled_by_same_decisions(run) > 0.0
+
+
+EAGER = "every: 10 s, start: 10 mV, stop: 5 mV"
+CONTROLLERS = {
+    "compensated-physics": EAGER,
+    "compensated-trade": EAGER,
+    "diybms": "every: 10 s, bypass: 3.40 V",
+    "fixed-threshold": EAGER,
+    "foxbms-history": "every: 10 s, threshold: 10 mV, hysteresis: 5 mV, relax: 10 s",
+    "libresolar": "every: 10 s, delay: 10 s",
+    "state-aware": EAGER,
+    "top-balance": EAGER,
+}
+"""What makes a strategy act within a few minutes; the others do as they are, each 10 s."""
+NEVER_BLEEDS = {"none"}
+
+IN_LAYERS = ", ".join(sorted(LAYERS))
+ASKED = {
+    name: f"{{strategy: {name}, {CONTROLLERS.get(name, 'every: 10 s')}}}" for name in STRATEGIES
+}
+ASKED |= {"all layers": f"{{strategy: fixed-threshold, {EAGER}, layers: [{IN_LAYERS}]}}"}
+
+NEAR_THE_TOP = """\
+  - rest: 40 s
+  - charge: {current: 8 A, until: [any cell.voltage >= 3.55 V, after: 2 min]}
+  - rest: 90 s
+  - discharge: {current: 20 A, until: [after: 20 s]}
+"""
+UNEVEN = "{cell: lfp-100ah, spread: {capacity: 1 %, soc: 0.5 %, resistance: 4 %}, soc: 98.8 %}"
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_each_strategy_decides_on_the_bench_as_in_a_batch(
+    name: str, play: Play, profile: Profile
+) -> None:
+    """Over the whole protocol path: frames, readings, boards and cells as they are on a bench."""
+    run = played(play, profile(NEAR_THE_TOP, pack=UNEVEN, controller=ASKED[name]))
+    assert (bled_by_same_decisions(run) > 0.0) is (name not in NEVER_BLEEDS)
+    same_cells(run)
+
+
+def bled_by_same_decisions(run: Run) -> float:
+    """Hold decisions in a batch against the recorded ones; return the sum of their duties."""
     strategy, commanded = run.strategy, run.layout.columns("command.duty")
     state, decided, due, bled = strategy.initial(16), np.zeros((3, 16)), 0, 0.0
     decisions = 0
@@ -146,12 +210,13 @@ def test_recorded_observations_give_the_recorded_decisions_in_a_batch(run: Run) 
         assert decided[PLACE].tolist() == list(tick.values[commanded])
         bled += float(decided[PLACE].sum())
     assert decisions > 20
-    assert bled > 0.0
+    return bled
 
 
 def observed(run: Run) -> Iterator[tuple[Tick, Observation]]:
     """Yield each tick with what the board had been given."""
-    observe = Observer(run.layout)
+    truth = np.array(run.started.constants["plant.capacity_ah"])
+    observe = Observer(run.layout, truth if run.strategy.needs_truth else None)
     for tick in run.ticks:
         yield tick, observe(tick.at, tick.values, ())
 
@@ -164,4 +229,8 @@ def beside_others(seen: Observation) -> Observation:
     other = seen._replace(cell_v=seen.cell_v + np.linspace(0.0, 0.05, 16))
     packs = (upside_down, seen, other)
     fields = zip(*(pack[:-1] for pack in packs), strict=True)
-    return Observation._make((*(np.stack(field) for field in fields), None))
+    truth = None
+    if seen.truth is not None:
+        upside_down_truth = Truth(*(np.flip(part) for part in seen.truth))
+        truth = Truth(*map(np.stack, zip(upside_down_truth, seen.truth, seen.truth, strict=True)))
+    return Observation._make((*(np.stack(field) for field in fields), truth))

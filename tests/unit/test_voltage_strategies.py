@@ -221,14 +221,14 @@ def test_libresolar_waits_half_an_hour_and_decides_in_the_middle_of_the_plateau(
     assert seen == [0.0] * 15 + [1.0] * 3
     assert not controller.decide(observe(raised(0.011), 2160.0, 0.2)).any()  # no longer idle
     assert not controller.decide(observe(raised(0.011), 2280.0)).any()
-    low = Controller(LibreSolar(idle_s=0.0))
+    low = Controller(LibreSolar(delay_s=0.0))
     assert not low.decide(observe(raised(0.011, level_v=3.28))).any()
     assert not low.decide(observe(raised(0.009))).any()
 
 
 def test_libresolar_takes_the_highest_first_and_no_neighbours() -> None:
     volts = np.array([3.30, 3.33, 3.35, 3.34, 3.33, 3.30, 3.36, 3.36, *([3.30] * 8)])
-    duty = Controller(LibreSolar(idle_s=0.0)).decide(observe(volts))
+    duty = Controller(LibreSolar(delay_s=0.0)).decide(observe(volts))
     assert np.flatnonzero(duty).tolist() == [2, 4, 6]
 
 
@@ -297,7 +297,7 @@ def test_the_lookup_is_that_of_the_cell_file() -> None:
 
 
 def test_diybms_bleeds_what_is_above_its_threshold_for_its_time_and_looks_again() -> None:
-    controller = Controller(DiyBms(bypass_s=300.0))
+    controller = Controller(DiyBms(period_s=300.0))
     high, low = raised(0.06, level_v=3.40), raised(0.01, level_v=3.40)
     assert not controller.decide(observe(low)).any()
     # while it bleeds, its voltage counts as it was when that began
