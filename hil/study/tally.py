@@ -40,7 +40,6 @@ from hil.verdict.definitions import (
     charge_in_ah,
     counted_of_stretch,
     need_ah,
-    spread_ratio,
     usable_ratio,
     useful_ah,
 )
@@ -123,8 +122,10 @@ class _Needs(NamedTuple):
         known = batch.truth()
         in_ah = charge_in_ah(known.soc, known.capacity_ah)
         qmin_ah = known.capacity_ah.min(axis=1, keepdims=True)
-        spread = spread_ratio(in_ah, qmin_ah[:, 0], axis=1)
-        return cls(in_ah, known.soc * known.capacity_ah, need_ah(in_ah, axis=1), qmin_ah, spread)
+        needed_ah = need_ah(in_ah, axis=1)
+        # the emptiest cell needs nothing, so the largest need is max - min of the charge to full
+        spread = needed_ah.max(axis=1) / qmin_ah[:, 0]
+        return cls(in_ah, known.soc * known.capacity_ah, needed_ah, qmin_ah, spread)
 
 
 class _Switching:
@@ -132,11 +133,12 @@ class _Switching:
 
     def __init__(self, packs: int, cells: int) -> None:
         """Start with every bleed off, as boards do."""
-        self._cells = cells
+        # all counted by cell: adding an array up once at the end is cheaper than once a leg
         self._on = np.zeros((packs, cells), np.bool_)
-        self._duty_s, self._edges, self._false = np.zeros((3, packs))
-        self._bleed_s, self._wrong_s, self._missed_s, self._oscillating_s = np.zeros((4, packs))
-        # of every cell: its last edges, and for how long it has been neglected and has oscillated
+        self._edges, self._false = np.zeros((2, packs, cells), np.int64)
+        self._duty_s, self._bleed_s, self._wrong_s = np.zeros((3, packs, cells))
+        self._missed_s, self._oscillating_s = np.zeros((2, packs, cells))
+        # the last two edges, and for how long a cell has been neglected and has oscillated
         self._edge_s = np.full((packs, cells), -math.inf)
         self._edge_before_s = self._edge_s.copy()
         self._neglected_s, self._alive_s = np.zeros((2, packs, cells))
@@ -145,43 +147,42 @@ class _Switching:
         """Add a leg that ends at ``now_s``; ``needs`` are those of its start."""
         edge = on != self._on
         if edge.any() or self._alive_s.any():
-            self._oscillate(edge, now_s - leg_s, leg_s)
+            self._oscillate(edge, now_s, leg_s)
         if on.any():
             nothing = needs.needed_ah < NOTHING_TO_GIVE * needs.qmin_ah
             wrong = on & nothing
-            self._duty_s += leg_s * duty.sum(axis=1)
-            self._bleed_s += leg_s * np.count_nonzero(on, axis=1)
-            self._wrong_s += leg_s * np.count_nonzero(wrong, axis=1)
-            self._false += np.count_nonzero(wrong & edge, axis=1)
+            self._duty_s += leg_s * duty
+            self._bleed_s += leg_s * on
+            self._wrong_s += leg_s * wrong
+            self._false += wrong & edge
         neglected = (needs.needed_ah > NEEDS_BLEEDING * needs.qmin_ah) & ~on
         earlier_s = self._neglected_s
         self._neglected_s = np.where(neglected, earlier_s + leg_s, 0.0)
         if self._neglected_s.max() >= MISSED_S:
-            counted_s = counted_of_stretch(earlier_s, self._neglected_s, MISSED_S)
-            self._missed_s += counted_s.sum(axis=1)
+            self._missed_s += counted_of_stretch(earlier_s, self._neglected_s, MISSED_S)
         self._on = on
 
-    def _oscillate(self, edge: Bools, began_s: float, leg_s: float) -> None:
-        """Follow edges at ``began_s``: two in less than ``LONGEST_PERIOD`` keep a stretch going."""
-        self._edges += np.count_nonzero(edge, axis=1)
+    def _oscillate(self, edge: Bools, now_s: float, leg_s: float) -> None:
+        """Follow edges at the leg's start: two in less than ``LONGEST_PERIOD`` keep it going."""
+        self._edges += edge
         self._edge_before_s = np.where(edge, self._edge_s, self._edge_before_s)
-        self._edge_s = np.where(edge, began_s, self._edge_s)
-        alive = began_s - self._edge_before_s < PERIOD_S
+        self._edge_s = np.where(edge, now_s - leg_s, self._edge_s)
+        alive = now_s - self._edge_before_s < PERIOD_S
         earlier_s = self._alive_s
         self._alive_s = np.where(alive, earlier_s + leg_s, 0.0)
-        counted_s = counted_of_stretch(earlier_s, self._alive_s, SUSTAINED_S)
-        self._oscillating_s += counted_s.sum(axis=1)
+        self._oscillating_s += counted_of_stretch(earlier_s, self._alive_s, SUSTAINED_S)
 
     def values(self, elapsed_s: float) -> dict[str, Floats]:
         """Return the metrics."""
-        days, cell_s = elapsed_s / DAY_S, elapsed_s * self._cells
+        days, cell_s = elapsed_s / DAY_S, elapsed_s * self._on.shape[1]
+        bleed_s = np.maximum(self._bleed_s.sum(axis=1), 1.0)  # 0 of nothing is 0, as on the bench
         return {
-            "switch_cycles": self._edges / days,
-            "oscillation": self._oscillating_s / cell_s,
-            "duty": self._duty_s / cell_s,
-            "wrong_cell_share": self._wrong_s / np.maximum(self._bleed_s, 1.0),
-            "false_triggers": self._false / (days * self._cells),
-            "missed_triggers": self._missed_s / DAY_S,
+            "switch_cycles": self._edges.sum(axis=1) / days,
+            "oscillation": self._oscillating_s.sum(axis=1) / cell_s,
+            "duty": self._duty_s.sum(axis=1) / cell_s,
+            "wrong_cell_share": self._wrong_s.sum(axis=1) / bleed_s,
+            "false_triggers": self._false.sum(axis=1) / (cell_s / DAY_S),
+            "missed_triggers": self._missed_s.sum(axis=1) / DAY_S,
         }
 
 
@@ -192,29 +193,30 @@ class _Bleeds:
         """Start with nothing bled."""
         self._before_as, self._start_as = batch.bled_as.copy(), batch.bled_as.copy()
         self._before_v = batch.seen_v.copy()
-        packs = len(self._before_v)
-        self._energy_ws, self._useful_ah, self._active_ah = np.zeros((3, packs))
+        # by cell, as above
+        self._energy_ws, self._useful_ah, self._active_ah = np.zeros((3, *self._before_v.shape))
 
     def leg(self, batch: Batch, on: Bools, needs: _Needs) -> None:
         """Add a leg; a cell's voltage in it is taken as the mean of its ends."""
         bled_as = batch.bled_as - self._before_as
-        self._energy_ws += (bled_as * (batch.seen_v + self._before_v)).sum(axis=1) / 2.0
+        self._energy_ws += bled_as * (0.5 * (batch.seen_v + self._before_v))
         np.copyto(self._before_as, batch.bled_as)
         np.copyto(self._before_v, batch.seen_v)
         if on.any():
             # inputs and leaks draw from all cells all the time: they help nobody and are no bleed
             active_ah = np.where(on, bled_as / HOUR_S, 0.0)
-            self._active_ah += active_ah.sum(axis=1)
-            self._useful_ah += useful_ah(active_ah, needs.needed_ah, on, axis=1).sum(axis=1)
+            self._active_ah += active_ah
+            self._useful_ah += useful_ah(active_ah, needs.needed_ah, on, axis=1)
 
     def values(self) -> dict[str, Floats]:
         """Return the metrics."""
         bled_ah = (self._before_as - self._start_as).sum(axis=1) / HOUR_S
-        known_ah = np.where(self._active_ah > 0.0, self._active_ah, math.nan)
+        active_ah = self._active_ah.sum(axis=1)
         return {
             "bled_charge": bled_ah,
-            "bled_energy": self._energy_ws / HOUR_S,
-            "useful_share": self._useful_ah / known_ah,
+            "bled_energy": self._energy_ws.sum(axis=1) / HOUR_S,
+            "useful_share": self._useful_ah.sum(axis=1)
+            / np.where(active_ah > 0.0, active_ah, math.nan),
         }
 
 

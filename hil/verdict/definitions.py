@@ -37,7 +37,8 @@ TOP_V, BOTTOM_V = 3.40, 3.10
 MOST_EDGES_PER_H = 6.0
 """A bleed that is switched on and off more often than this, and goes on doing so, oscillates."""
 OSCILLATES_AFTER: Duration = HOUR
-"""For how long it must go on to count as sustained: a burst at a knee is none."""
+"""For how long it must go on to count as sustained, its last wait for an edge included: a burst of
+half an hour at a knee is none."""
 LONGEST_PERIOD: Duration = round(2.0 * HOUR / MOST_EDGES_PER_H)
 """An oscillation has two edges a period; ``MOST_EDGES_PER_H`` is two edges in 20 minutes."""
 
@@ -73,12 +74,13 @@ def useful_ah(bled_ah: Floats, needed_ah: Floats, active: Bools, axis: int) -> F
     """Return which part of a step's bled charge brought cells closer together.
 
     That is what a cell gave beyond what the neediest one lost, at most what it had to give.
-    ``active`` are the cells whose bleed was on and whose need is known; of the others ``bled_ah``
-    is 0, and they gave nothing.
+    All arrays have two axes. ``active`` are the cells whose bleed was on and whose need is known;
+    of the others ``bled_ah`` is 0, and they gave nothing.
     """
-    neediest = np.expand_dims(np.argmin(needed_ah, axis=axis), axis)
-    lost_ah = np.take_along_axis(bled_ah, neediest, axis=axis)
-    useful: Floats = np.clip(bled_ah - lost_ah, 0.0, np.where(active, needed_ah, 0.0))
+    neediest, others = np.argmin(needed_ah, axis=axis), np.arange(bled_ah.shape[1 - axis])
+    lost_ah = bled_ah[neediest, others] if axis == 0 else bled_ah[others, neediest][:, np.newaxis]
+    beyond_ah = np.maximum(bled_ah - lost_ah, 0.0)
+    useful: Floats = np.minimum(beyond_ah, np.where(active, needed_ah, 0.0))
     return useful
 
 

@@ -51,7 +51,8 @@ class OscillationFold:
         if not edge.any() and int(at_ns[0]) - int(self._edge_before_at.max()) >= LONGEST_PERIOD:
             self._quiet_at = np.full(len(edge), at_ns[-1], dtype=np.int64)
             return
-        edge_at = last_time(self._edge_at, at_ns, edge)
+        # what a tick shows was switched when the time that it covers began
+        edge_at = last_time(self._edge_at, at_ns - block.dt_ns, edge)
         # last_time again, of the edge before an edge instead of the edge itself
         carried_at = self._edge_before_at[:, np.newaxis]
         second_at = np.where(edge, before(self._edge_at, edge_at), carried_at)
@@ -107,11 +108,14 @@ class Oscillations:
         self._told: Sequence[float] = ()
         self._courses = [_Course() for _ in range(cells)]
         self._until: Instant = 0
+        self._looked_at: Instant | None = None
 
     def find(self, findings: Findings, at: Instant, duty: Sequence[float]) -> None:
         """Add the cells whose bleed goes on and off; a duty that is not known is the last known."""
         if duty != self._told:
-            self._switch(at, duty)
+            # as in the fold: what a tick shows was switched after the tick before
+            self._switch(at if self._looked_at is None else self._looked_at, duty)
+        self._looked_at = at
         if at >= self._until:
             return
         for k, course in enumerate(self._courses):
@@ -119,7 +123,7 @@ class Oscillations:
                 findings["bleed-oscillates", f"cell[{k + 1}].duty"] = self._finding(course, at)
 
     def _switch(self, at: Instant, duty: Sequence[float]) -> None:
-        """Note the edges of this tick."""
+        """Note the edges between ``at`` and this tick."""
         for k, told in enumerate(duty):
             on = self._on[k] if told != told else told > 0.0  # noqa: PLR0124 - NaN
             if on != self._on[k]:

@@ -293,3 +293,39 @@ def test_a_status_that_does_not_come_with_the_cells_is_lost() -> None:
     bench.status_late = 3 * SECOND + 1
     [deviation] = bench.run(10)
     assert (deviation.name, deviation.subject) == ("status-lost", "board")
+
+
+# --- bleeds that oscillate ----------------------------------------------------------------------
+
+
+def switching(bench: Bench, period: int, seconds: int) -> list[tuple[str, str]]:
+    """Let cell 5 bleed for half of each period (in ticks), as commanded; return what is new."""
+    found = []
+    for _ in range(seconds // period):
+        for duty in (1.0, 0.0):
+            bench.cell("board.duty", 5, duty)
+            bench.cell("command.duty", 5, duty)
+            bench.cell("emulator.read_a", 5, 0.05 * duty)
+            found += names(bench.run(period // 2))
+    return found
+
+
+def test_a_bleed_that_goes_on_and_off_for_an_hour_is_named_with_its_period() -> None:
+    bench = Bench()
+    assert switching(bench, 600, 3600) == []
+    assert switching(bench, 600, 1200) == [("bleed-oscillates", "cell[5].duty")]
+    told = bench.seen[-1]
+    assert (told.value, told.limit, told.unit) == (pytest.approx(12.0), 6.0, "1/h")
+    assert "every 600 s, 12 edges/h for 1 h" in told.situation
+    assert switching(bench, 600, 3600) == []  # once
+    bench.run(1200)
+    assert [name for name, _ in switching(bench, 600, 7200)] == ["bleed-oscillates"]  # and anew
+
+
+def test_neither_a_slow_bleed_nor_a_duty_that_moves_oscillates() -> None:
+    assert switching(Bench(), 1200, 9600) == []
+    bench = Bench()
+    for k in range(300):
+        for name in ("board.duty", "command.duty"):
+            bench.cell(name, 5, 0.5 if k % 2 else 1.0)
+        assert bench.run(20) == []
