@@ -230,6 +230,22 @@ def test_a_board_without_a_balancer_and_cells_alike_carry_nothing() -> None:
     assert not active.transfer.gives_a.any()
 
 
+def test_an_empty_cell_gives_nothing_and_takes() -> None:
+    batch = Batch(pack_of("lfp-100ah"), SEEDS)
+    boards = Boards(load_board("active-2A"), batch)
+    batch.seen_v[:] = 3.3
+    batch.seen_v[:, :2] = 2.4, 2.3
+    boards.read(batch)
+    wanted = np.zeros((len(SEEDS), CELLS))
+    for first, gives_a in ((1.0, 0.0), (0.0, 2.0)):
+        wanted[:, 0], wanted[:, 1], wanted[:, 5] = first, -1.0, 1.0 - first
+        boards.order(np.zeros_like(wanted), wanted)
+        assert boards.transfer is not None
+        assert boards.transfer.gives_a[:, 5] == pytest.approx(gives_a)
+        assert not boards.transfer.gives_a[:, 0].any()
+        assert boards.transfer.takes[:, 1].all() == (gives_a > 0.0)
+
+
 def test_what_cannot_stand_side_by_side_is_named() -> None:
     pack = pack_of("lfp-100ah")
     larger = replace(pack, cell=replace(pack.cell, mass_kg=5.0))
