@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from hil.balancing.charge_ledger import ChargeLedger
 from hil.balancing.compensated import CompensatedPhysics, CompensatedTrade
 from hil.balancing.diybms import DiyBms
 from hil.balancing.evidence import MeasurementDiscipline, OpenWireSafety, Plausibility
@@ -19,6 +20,7 @@ from hil.balancing.top_balance import TopBalance
 
 STRATEGIES: Mapping[str, type[Any]] = MappingProxyType(
     {
+        "charge-ledger": ChargeLedger,
         "compensated-physics": CompensatedPhysics,
         "compensated-trade": CompensatedTrade,
         "diybms": DiyBms,

@@ -15,6 +15,9 @@ from hil.core.instants import MINUTE, Duration, to_seconds
 NOTHING_TO_GIVE = 0.002
 """Share of the smallest capacity: a cell with less above the neediest has nothing to give."""
 
+_HELD_BACK = 3.0
+"""Periods of bleeding; others hover within one of them, so it has to be more than that."""
+
 
 class OracleState(NamedTuple):
     """Nothing to remember: the truth is there at every decision."""
@@ -27,6 +30,11 @@ class Oracle:
     With the charge to full c = (1 - s) Q of each cell, what a cell can give is x = max c - c. It
     bleeds while x is above 0.2 % of the smallest capacity and what a whole period takes at 3.65 V
     through ``bleed_ohm``: so all it takes, it takes from a cell with something to give.
+
+    Usable capacity is min charge-out + min c, so what the cell with the least to put out has above
+    min c is lost. That one is left ``_HELD_BACK`` periods sooner than all others, and so is itself
+    min c. Nothing helps where it is also (nearly) the neediest: no cell may then be bled as far as
+    it, and up to 0.2 % is lost to the rule that no wrong cell is bled.
     """
 
     needs_truth: ClassVar[bool] = True
@@ -47,5 +55,8 @@ class Oracle:
         spare_ah = to_full_ah.max(axis=-1, keepdims=True) - to_full_ah
         kept_ah = NOTHING_TO_GIVE * truth.capacity_ah.min(axis=-1, keepdims=True)
         a_period_ah = 3.65 / self.bleed_ohm * to_seconds(self.every_ns) / 3600.0
-        bleeds = (spare_ah > kept_ah + a_period_ah) & observation.valid
+        out_ah = truth.soc * truth.capacity_ah
+        weakest = out_ah <= out_ah.min(axis=-1, keepdims=True)
+        left_ah = kept_ah + np.where(weakest, 1.0 + _HELD_BACK, 1.0) * a_period_ah
+        bleeds = (spare_ah > left_ah) & observation.valid
         return state, Decision(np.where(bleeds, 1.0, 0.0))

@@ -1,0 +1,156 @@
+"""The charge ledger: measure at the top who has how much too much, then bleed that by counting.
+
+Voltage tells charge only where its curve is steep, in the last two per cent of a charge. What it
+told there stays true on the plateau, so bleeding need not wait for the next top: hours of bleeding
+replace minutes (design/physics.md, section 5).
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+
+from hil.balancing.lfp import TOP, to_full_share
+from hil.balancing.polarisation import LFP
+from hil.balancing.strategy import Bools, Decision, Floats, Observation, evidence_v
+from hil.balancing.temperatures import cell_degc
+from hil.core.instants import DAY, MINUTE, Duration, to_seconds
+
+_HOUR_S = 3600.0
+TOP_FLOOR_V = 3.37
+"""No cell is at the top with less: 98 % after a charge, at no current. Charging, it shows more."""
+
+
+class LedgerState(NamedTuple):
+    """What each cell has too much of and what is being bled, (..., cells); the rest is (...,).
+
+    ``spare_ah``: by how much a cell is nearer to full than the neediest, at least; ``bleed_a``:
+    the mean current that the last decision draws while the cell can be measured. ``visiting``: at
+    the top now; ``visited_s``: when last; ``anchored_s``: when ``spare_ah`` was last measured;
+    ``slow_a``: what the slow diffusion has come to; ``at_s``: when all this was.
+    """
+
+    spare_ah: Floats
+    bleed_a: Floats
+    visiting: Bools
+    visited_s: Floats
+    anchored_s: Floats
+    slow_a: Floats
+    at_s: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeLedger:
+    """Bleeds counted ampere-hours, anchored at each visit to the top, in any later state.
+
+    A visit: the charge has come to ``visit_soc_ratio`` in the fullest cell and less than
+    ``quiet_per_h`` times the capacity flows, not out of the pack. There the voltages without their
+    polarisation are inverted, each within ``board_error_v`` and ``model_error_ratio`` of the
+    polarisation, and always to the side of bleeding less: the neediest cell may be fuller, every
+    other one emptier than it looks. The first look of a visit replaces the ledger, later ones of
+    the same visit may only add. What falls below ``kept_ratio`` of the capacity is not worth a
+    bleed. An anchor older than ``stale_after_ns`` counts for nothing.
+
+    The current of a bleed is V / (``bleed_ohm`` + two leads) for ``bleed_window_ratio`` of the
+    time. A full charge is asked for when none came for ``full_every_ns``.
+    """
+
+    needs_truth: ClassVar[bool] = False
+
+    capacity_ah: float = 100.0
+    bleed_ohm: float = 68.0
+    lead_ohm: float = 0.06
+    bleed_window_ratio: float = 1.0
+    board_error_v: float = 0.002
+    model_error_ratio: float = 0.05
+    ntc_cells: tuple[int, ...] = ()
+    visit_soc_ratio: float = 0.99
+    quiet_per_h: float = 0.10
+    kept_ratio: float = 0.002
+    stale_after_ns: Duration = 30 * DAY
+    full_every_ns: Duration = 10 * DAY
+    max_age_s: float = 5.0
+    every_ns: Duration = 2 * MINUTE
+
+    def __post_init__(self) -> None:
+        """Refuse parameters that count nothing. Raises ValueError."""
+        for name in ("capacity_ah", "bleed_ohm", "bleed_window_ratio", "quiet_per_h"):
+            if not getattr(self, name) > 0.0:
+                raise ValueError(f"{name}: found {getattr(self, name):g}, expected more than 0")
+        for name in ("lead_ohm", "board_error_v", "model_error_ratio", "kept_ratio"):
+            if not getattr(self, name) >= 0.0:
+                raise ValueError(f"{name}: found {getattr(self, name):g}, expected at least 0")
+        if not TOP <= self.visit_soc_ratio < 1.0:
+            raise ValueError(f"visit_soc_ratio: found {self.visit_soc_ratio:g}, expected 0.98 to 1")
+
+    def initial(self, cells: int) -> LedgerState:
+        """Return an empty ledger."""
+        nothing, never = np.zeros(cells), np.array(np.nan)
+        return LedgerState(nothing, nothing, np.zeros((), np.bool_), never, never, never, never)
+
+    def step(self, state: LedgerState, observation: Observation) -> tuple[LedgerState, Decision]:
+        """Count what was bled, measure where that can be done, and bleed what is left over."""
+        after, cell_v = self.account(state, observation)
+        duty = self.duty(after.spare_ah, cell_v)
+        wants_full = observation.time_s - after.visited_s >= to_seconds(self.full_every_ns)
+        bleed_a = duty * self.bleed_a(cell_v)
+        return after._replace(bleed_a=bleed_a), Decision(duty, wants_full=wants_full)
+
+    def account(self, state: LedgerState, observation: Observation) -> tuple[LedgerState, Floats]:
+        """Return the ledger as of now, before anything is decided, and the evidence (V)."""
+        time_s, current_a = observation.time_s, observation.current_a
+        dt_s = np.nan_to_num(time_s - state.at_s)
+        slow_a = LFP.slowed(state.slow_a, current_a, dt_s)
+        cell_v = evidence_v(observation, self.max_age_s)
+        left_ah = state.spare_ah - state.bleed_a * dt_s[..., np.newaxis] / _HOUR_S
+        spare_ah = np.maximum(left_ah, 0.0)
+        visiting, found_ah = self._look(observation, cell_v, slow_a)
+        # a later look of the same visit sees less than the first one knew: it may only add
+        seen_ah = np.where(state.visiting[..., np.newaxis], np.fmax(found_ah, spare_ah), found_ah)
+        anchored_s = np.where(visiting, time_s, state.anchored_s)
+        fresh = np.less_equal(time_s - anchored_s, to_seconds(self.stale_after_ns))
+        spare_ah = np.where(visiting[..., np.newaxis], np.nan_to_num(seen_ah), spare_ah)
+        spare_ah = np.where(fresh[..., np.newaxis], spare_ah, 0.0)
+        began_s = np.where(np.isnan(state.visited_s), time_s, state.visited_s)
+        visited_s = np.where(visiting, time_s, began_s)
+        after = LedgerState(
+            spare_ah, state.bleed_a, visiting, visited_s, anchored_s, slow_a, time_s
+        )
+        return after, cell_v
+
+    def duty(self, spare_ah: Floats, cell_v: Floats) -> Floats:
+        """Return the duty that bleeds what is spare, (..., cells), at most; 0 where unknown."""
+        a_period_ah = self.bleed_a(cell_v) * to_seconds(self.every_ns) / _HOUR_S
+        over_ah = spare_ah - self.kept_ratio * self.capacity_ah
+        # a share of a period would only be one more edge
+        return np.where((over_ah >= a_period_ah) & np.isfinite(cell_v), 1.0, 0.0)
+
+    def bleed_a(self, cell_v: Floats) -> Floats:
+        """Return the mean current of a bleed at full duty, (..., cells); 0 where unknown."""
+        path_ohm = self.bleed_ohm + 2.0 * self.lead_ohm
+        bleed_a: Floats = np.nan_to_num(cell_v) / path_ohm * self.bleed_window_ratio
+        return bleed_a
+
+    def _look(
+        self, observation: Observation, cell_v: Floats, slow_a: Floats
+    ) -> tuple[Bools, Floats]:
+        """Return where this is a visit (...,), and what is spare at least (..., cells)."""
+        current_a = observation.current_a
+        quiet = np.abs(current_a) < self.quiet_per_h * self.capacity_ah
+        # a discharge leaves the branch of the hysteresis that this is read on
+        quiet = quiet & (current_a < 0.005 * self.capacity_ah)
+        nothing = np.full(cell_v.shape, np.nan)
+        # most of a day is spent elsewhere: the rest of this is not free
+        if not (quiet & (np.fmax.reduce(cell_v, axis=-1) > TOP_FLOOR_V)).any():
+            return np.zeros(quiet.shape, np.bool_), nothing
+        degc = cell_degc(observation.ntc_degc, self.ntc_cells, cell_v.shape[-1])
+        eta_v = LFP.voltage_v(current_a, slow_a, degc, self.capacity_ah)
+        error_v = self.board_error_v + self.model_error_ratio * np.abs(eta_v)
+        charged_v = cell_v + eta_v
+        fullest = np.fmin.reduce(to_full_share(charged_v), axis=-1)
+        # an unknown neediest cell is as needy as the neediest known one: then less is bled
+        lowest_ah = self.capacity_ah * to_full_share(charged_v + error_v)
+        highest_ah = self.capacity_ah * to_full_share(charged_v - error_v)
+        neediest_ah = np.fmax.reduce(lowest_ah, axis=-1, keepdims=True)
+        visiting = quiet & (fullest <= 1.0 - self.visit_soc_ratio)
+        return visiting, np.maximum(neediest_ah - highest_ah, 0.0)
