@@ -96,6 +96,10 @@ class ChargeLedger:
         bleed_a = duty * self.bleed_a(cell_v)
         return after._replace(bleed_a=bleed_a), Decision(duty, wants_full=wants_full)
 
+    def given(self, state: LedgerState, share: Floats) -> LedgerState:
+        """Count with what layers left of the decision (``hil.balancing.layers.Counts``)."""
+        return state._replace(bleed_a=state.bleed_a * share)
+
     def account(self, state: LedgerState, observation: Observation) -> tuple[LedgerState, Floats]:
         """Return the ledger as of now, before anything is decided, and the evidence (V)."""
         time_s, current_a = observation.time_s, observation.current_a

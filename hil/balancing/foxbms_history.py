@@ -15,22 +15,12 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
+from hil.balancing.lfp import OCV_V, SOC
 from hil.balancing.libresolar import idle_since_s
 from hil.balancing.strategy import Bools, Decision, Floats, Observation, above_lowest, evidence_v
 from hil.core.instants import MINUTE, Duration
 
 AS_PER_AH = 3600.0
-
-LOOKUP_V = (
-    *(2.286, 2.783, 3.065, 3.197, 3.234, 3.270, 3.292, 3.2995, 3.3035, 3.311),
-    *(3.3345, 3.3425, 3.345, 3.349, 3.362, 3.396, 3.530),
-)
-LOOKUP_SOC = (
-    *(0.0, 0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7),
-    *(0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 1.0),
-)
-"""Open-circuit voltage of LFP at rest, as in ``profiles/cells/lfp-100ah`` [published]: foxBMS takes
-such a table from the configuration of the cell that it is built for."""
 
 
 class HistoryState(NamedTuple):
@@ -85,9 +75,9 @@ class FoxBmsHistory:
         duty = np.where((left_ah > 0.0) & self._allowed(observation, cell_v), 1.0, 0.0)
         return HistoryState(left_ah, duty, since_s, observation.time_s), Decision(duty)
 
-    def given(self, state: HistoryState, duty: Floats) -> HistoryState:
+    def given(self, state: HistoryState, share: Floats) -> HistoryState:
         """Count with what layers left of the decision."""
-        return state._replace(duty=duty)
+        return state._replace(duty=state.duty * share)
 
     def _counted(self, state: HistoryState, observation: Observation, cell_v: Floats) -> Floats:
         """Return what is left after the bleeds since the last decision, never below nothing."""
@@ -97,9 +87,12 @@ class FoxBmsHistory:
         return left_ah
 
     def _looked_up(self, cell_v: Floats) -> Floats:
-        """Return what each cell has more than the lowest one, 0 for those not far above it."""
+        """Return what each cell has more than the lowest one, 0 for those not far above it.
+
+        The table is that of a data sheet, open-circuit voltage at rest, plateau and all.
+        """
         high = above_lowest(cell_v) > self.threshold_v + self.hysteresis_v
-        soc = np.interp(cell_v, LOOKUP_V, LOOKUP_SOC)
+        soc = np.interp(cell_v, OCV_V, SOC)
         lowest: Floats = np.fmin.reduce(soc, axis=-1, keepdims=True)
         return np.where(high, (soc - lowest) * self.capacity_ah, 0.0)
 

@@ -28,10 +28,9 @@ class Derating:
     Feed-forward: the share that a board of ``rth_k_per_w`` in its air can carry for ever,
     d = min(1, (T - Tair) / (Rth P)). Air is the coldest thermistor, P what the duties would turn
     into heat. A PI loop on the board's temperature takes out what the feed-forward has wrong:
-    ``gain_per_k`` on the error, and the error's integral over ``reset_s``. Against windup the
-    integral stands still while the share is at either end, and further than ``band_k`` from the
-    set point: a board that is still warming up is not in error. A share rises by no more than
-    ``rise_per_h``, since heat needs the board's time constant to show; it falls at once.
+    ``gain_per_k`` on the error, and the error's integral over ``reset_s``. The integral stands
+    still while the share is at either end (anti-windup), and a share rises by no more than
+    ``rise_per_h``: heat needs the board's time constant to show. It falls at once.
 
     The loop aims ``margin_k`` below ``limit_degc``, which is where a thermistor that lags behind
     its board needs it. Raises ValueError.
@@ -45,12 +44,11 @@ class Derating:
     bleed_ohm: float = 68.0
     gain_per_k: float = 0.10
     reset_s: float = 1200.0
-    band_k: float = 3.0
     rise_per_h: float = 6.0
 
     def __post_init__(self) -> None:
         """Refuse parameters that make no loop."""
-        for name in ("rth_k_per_w", "bleed_ohm", "gain_per_k", "reset_s", "band_k", "rise_per_h"):
+        for name in ("rth_k_per_w", "bleed_ohm", "gain_per_k", "reset_s", "rise_per_h"):
             value = getattr(self, name)
             if not value > 0.0:
                 raise ValueError(f"{name}: found {value:g}, expected more than 0")
@@ -78,8 +76,7 @@ class Derating:
         raises = known_k > 0.0
         at_end = np.where(raises, wanted + state.integral >= 1.0, wanted + state.integral <= 0.0)
         moved = self.gain_per_k * known_k * dt_s / self.reset_s
-        stands = at_end | (np.abs(known_k) > self.band_k)
-        integral = np.clip(state.integral + np.where(stands, 0.0, moved), -1.0, 1.0)
+        integral = np.clip(state.integral + np.where(at_end, 0.0, moved), -1.0, 1.0)
         risen = state.share + self.rise_per_h * dt_s / 3600.0
         share = np.where(np.isfinite(error_k), np.fmin(share, risen), 0.0)
         after = DeratingState(share, integral, observation.time_s)

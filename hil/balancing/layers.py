@@ -8,6 +8,8 @@ that makes layers compose in any order: ``before`` takes evidence away and never
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
 
+import numpy as np
+
 from hil.balancing.strategy import Decision, Floats, Observation
 from hil.core.instants import Duration
 
@@ -39,8 +41,8 @@ AnyLayer: TypeAlias = Layer[Any]
 class Counts(Protocol):
     """A strategy that counts what it bleeds, and so has to hear what its layers left of it."""
 
-    def given(self, state: Any, duty: Floats) -> Any:
-        """Return the state with ``duty`` (..., cells) as what is bled until the next decision."""
+    def given(self, state: Any, share: Floats) -> Any:
+        """Return the state after ``step`` if only ``share`` (..., cells), 0..1, of it is bled."""
 
 
 class LayeredState(NamedTuple):
@@ -79,9 +81,12 @@ class Layered:
         states = list(state.layers)
         for k, layer in enumerate(self.layers):
             states[k], observation = layer.before(states[k], observation)
-        base, decision = self.base.step(state.base, observation)
+        base, asked = self.base.step(state.base, observation)
+        decision = asked
         for k, layer in enumerate(self.layers):
             states[k], decision = layer.after(states[k], observation, decision)
         if isinstance(self.base, Counts):
-            base = self.base.given(base, decision.duty)
+            nothing = np.zeros_like(asked.duty)
+            share = np.divide(decision.duty, asked.duty, out=nothing, where=asked.duty > 0.0)
+            base = self.base.given(base, share)
         return LayeredState(base, tuple(states)), decision

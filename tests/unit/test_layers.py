@@ -114,13 +114,13 @@ def test_a_strategy_that_counts_hears_what_its_layers_left() -> None:
     heard = []
 
     class Counting(Always):
-        def given(self, state: Nothing, duty: Floats) -> Nothing:
-            heard.append(duty)
+        def given(self, state: Nothing, share: Floats) -> Nothing:
+            heard.append(share.tolist())
             return state
 
-    decision = around(NeighbourExclusion(), base=Counting()).decide(observe([3.4] * CELLS))
-    assert heard[0] is decision.duty
-    assert decision.duty.sum() == CELLS / 2
+    wanted = (0.5, 0.5, 0.0, *([0.5] * 13))
+    around(NeighbourExclusion(), base=Counting(duty=wanted)).decide(observe([3.4] * CELLS))
+    assert heard == [[1.0, 0.0, 0.0, 0.0, *([1.0, 0.0] * 6)]]
 
 
 # --- rationing ---------------------------------------------------------------------------------
@@ -341,7 +341,7 @@ def test_derating_settles_below_the_limit(
     )
     last = slice(-3600, None)
     free_degc = ambient_degc + rth_k_per_w * CELLS * 3.45**2 / 17.0
-    assert degc.max() < (85.0 if rth_k_per_w <= 3.0 else 87.9)
+    assert degc.max() < (85.0 if rth_k_per_w <= 3.0 else 88.0)
     assert np.ptp(degc[last]) < 0.2
     assert np.ptp(duty[last]) < 0.02
     # and it leaves nothing undone: at the set point, or all of it is let through

@@ -9,13 +9,12 @@ import pytest
 from hil.balancing.compensated import CompensatedPhysics, CompensatedTrade
 from hil.balancing.diybms import DiyBms
 from hil.balancing.fixed_threshold import FixedThreshold
-from hil.balancing.foxbms_history import LOOKUP_SOC, LOOKUP_V, FoxBmsHistory
+from hil.balancing.foxbms_history import FoxBmsHistory
 from hil.balancing.libresolar import LibreSolar, highest_apart
 from hil.balancing.polarisation import LFP
 from hil.balancing.state_aware import StateAware
 from hil.balancing.strategy import AnyStrategy, Floats, Observation
 from hil.balancing.temperatures import cell_degc
-from hil.physics.cell_types import CircuitCell
 from hil.physics.lone_cell import LoneCell
 from hil.profile.load import load_cell
 
@@ -107,6 +106,11 @@ def test_slow_diffusion_follows_the_current() -> None:
     assert slow_a == 0.0
     slow_a = LFP.slowed(slow_a, np.array(10.0), np.array(400.0))
     assert slow_a == pytest.approx(10.0 * (1.0 - math.exp(-1.0)))
+    degc = np.array([-10.0, 0.0, 25.0])
+    done_v, begun_v = (
+        LFP.voltage_v(np.array(10.0), np.array(slow_a), degc, 100.0) for slow_a in (10.0, 0.0)
+    )
+    assert done_v - begun_v == pytest.approx(0.1 * np.array([38e-3, 16e-3, 1.3e-3]))
 
 
 # --- compensated -------------------------------------------------------------------------------
@@ -284,16 +288,9 @@ def test_foxbms_history_bleeds_for_longer_if_less_is_given_than_it_decided() -> 
         state, _ = strategy.step(state, observe(raised(0.02, level_v=3.345), time_s))
     later = observe(raised(0.02, level_v=3.345), 1200.0, 30.0)
     whole, _ = strategy.step(state, later)
-    half, _ = strategy.step(strategy.given(state, 0.5 * state.duty), later)
+    half, _ = strategy.step(strategy.given(state, np.full(CELLS, 0.5)), later)
     begun = state.left_ah[8]
     assert begun - half.left_ah[8] == pytest.approx(0.5 * (begun - whole.left_ah[8]))
-
-
-def test_the_lookup_is_that_of_the_cell_file() -> None:
-    cell = load_cell("lfp-100ah")
-    assert isinstance(cell, CircuitCell)
-    assert pytest.approx(cell.ocv_v) == LOOKUP_V
-    assert pytest.approx(cell.soc_ratio) == LOOKUP_SOC
 
 
 def test_diybms_bleeds_what_is_above_its_threshold_for_its_time_and_looks_again() -> None:
