@@ -42,7 +42,10 @@ class Counts(Protocol):
     """A strategy that counts what it bleeds, and so has to hear what its layers left of it."""
 
     def given(self, state: Any, share: Floats) -> Any:
-        """Return the state after ``step`` if only ``share`` (..., cells), 0..1, of it is bled."""
+        """Return the state after ``step`` if only ``share`` (..., cells) of each duty is bled.
+
+        1 where all of it is, or where nothing was asked for.
+        """
 
 
 class LayeredState(NamedTuple):
@@ -86,7 +89,7 @@ class Layered:
         for k, layer in enumerate(self.layers):
             states[k], decision = layer.after(states[k], observation, decision)
         if isinstance(self.base, Counts):
-            nothing = np.zeros_like(asked.duty)
-            share = np.divide(decision.duty, asked.duty, out=nothing, where=asked.duty > 0.0)
+            all_of_it = np.ones_like(asked.duty)
+            share = np.divide(decision.duty, asked.duty, out=all_of_it, where=asked.duty > 0.0)
             base = self.base.given(base, share)
         return LayeredState(base, tuple(states)), decision

@@ -120,7 +120,7 @@ def test_a_strategy_that_counts_hears_what_its_layers_left() -> None:
 
     wanted = (0.5, 0.5, 0.0, *([0.5] * 13))
     around(NeighbourExclusion(), base=Counting(duty=wanted)).decide(observe([3.4] * CELLS))
-    assert heard == [[1.0, 0.0, 0.0, 0.0, *([1.0, 0.0] * 6)]]
+    assert heard == [[1.0, 0.0, 1.0, 0.0, *([1.0, 0.0] * 6)]]
 
 
 # --- rationing ---------------------------------------------------------------------------------

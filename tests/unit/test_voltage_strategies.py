@@ -69,6 +69,8 @@ def test_temperatures_lie_between_the_thermistors() -> None:
     assert degc == pytest.approx([10, 10, 10, 10, 12.5, 15, 17.5, 20, 20, 20])
     spread = cell_degc(np.array([0.0, 5.0, 10.0, 15.0]), (), CELLS)
     assert spread == pytest.approx(np.arange(16.0))
+    peak = cell_degc(np.array([0.0, 10.0, 0.0]), (2, 4, 6), 7)
+    assert peak == pytest.approx([0, 0, 5, 10, 5, 0, 0])
     assert cell_degc(np.array([7.0]), (), 3).tolist() == [7.0] * 3
     assert cell_degc(np.array([10.0, np.nan]), (), 3).tolist() == [10.0] * 3
     assert np.isnan(cell_degc(np.array([np.nan, np.nan]), (), 3)).all()
