@@ -4,13 +4,16 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from hil.balancing.bias_aware import BiasAware
 from hil.balancing.charge_ledger import ChargeLedger
 from hil.balancing.compensated import CompensatedPhysics, CompensatedTrade
 from hil.balancing.diybms import DiyBms
 from hil.balancing.evidence import MeasurementDiscipline, OpenWireSafety, Plausibility
 from hil.balancing.fixed_threshold import FixedThreshold
 from hil.balancing.foxbms_history import FoxBmsHistory
+from hil.balancing.greedy import Greedy
 from hil.balancing.heat import BangBang, Derating
+from hil.balancing.hybrid import Hybrid
 from hil.balancing.libresolar import LibreSolar
 from hil.balancing.none import NoBalancing
 from hil.balancing.oracle import Oracle
@@ -20,12 +23,15 @@ from hil.balancing.top_balance import TopBalance
 
 STRATEGIES: Mapping[str, type[Any]] = MappingProxyType(
     {
+        "bias-aware": BiasAware,
         "charge-ledger": ChargeLedger,
         "compensated-physics": CompensatedPhysics,
         "compensated-trade": CompensatedTrade,
         "diybms": DiyBms,
         "fixed-threshold": FixedThreshold,
         "foxbms-history": FoxBmsHistory,
+        "greedy": Greedy,
+        "hybrid": Hybrid,
         "libresolar": LibreSolar,
         "none": NoBalancing,
         "oracle": Oracle,
