@@ -11,6 +11,7 @@ from hil.balancing.hybrid import Hybrid
 from hil.balancing.lfp import HALF_LOOP_V, OCV_V, SOC, ocv_v, slope_v, soc_of, to_full_share
 from hil.balancing.oracle import Oracle
 from hil.balancing.strategy import AnyStrategy, Decision, Floats, Observation, Truth
+from hil.physics.cell_types import CircuitCell
 from hil.profile.load import load_cell
 
 CELLS = 8
@@ -49,6 +50,7 @@ def visit_then_plateau(hours: float, cell_v: Floats = TOP_V) -> list[Observation
 
 def test_the_tables_are_those_of_the_cells_that_studies_use() -> None:
     cell = load_cell("lfp-100ah")
+    assert isinstance(cell, CircuitCell)
     assert np.allclose(SOC, cell.soc_ratio)
     assert np.allclose(OCV_V, cell.ocv_v)
     assert np.allclose(HALF_LOOP_V, cell.hysteresis_v)
