@@ -24,21 +24,15 @@ if TYPE_CHECKING:
 KEPT = ("<!-- reading -->", "<!-- end of reading -->")
 UNREAD = "Nobody has written down yet what this means."
 
-SHOWN = ("usable_capacity", "soc_spread", "bled_charge", "wrong_cell_share")
+SHOWN = (
+    *("usable_capacity", "soc_spread", "bled_charge", "wrong_cell_share"),
+    *("gap_end_of_charge", "gap_end_of_rest"),
+)
 """Columns that every page has; those of its checks come behind them."""
 PLANE_HEIGHT = 4.2
 PLOTTED = 3
 """Metrics that stand side by side in the plot."""
-FEW_COLOURS = (
-    "#1b6ca8",
-    "#c2571a",
-    "#3c8d40",
-    "#7a4fa3",
-    "#b02a4c",
-    "#6b6b6b",
-    "#0f8b8d",
-    "#a07c00",
-)
+COLOURS = ("#1b6ca8", "#c2571a", "#3c8d40", "#7a4fa3", "#b02a4c", "#6b6b6b", "#0f8b8d")
 
 
 def write_page(outcome: "Outcome", plain: Mapping[str, Any], folder: Path) -> Path:
@@ -132,18 +126,19 @@ def _draw(outcome: "Outcome", target: Path) -> None:
 
     mpl.rcParams["svg.hashsalt"] = "hil"  # equal results give equal files
     mpl.rcParams["svg.fonttype"] = "none"
-    arms = outcome.experiment.arms
+    arms, plane = outcome.experiment.arms, outcome.experiment.head.plane
+    variants = list(dict.fromkeys(arm.variant for arm in arms))
+    rows = [[arm for arm in arms if arm.variant == variant] for variant in variants]
+    heights = [0.75 + 0.24 * len(row) for row in rows] + ([PLANE_HEIGHT] if plane else [])
+    figure: Any = Figure(figsize=(11, sum(heights)), layout="constrained")
+    parts = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
     metrics = _plotted(outcome)
-    plane = outcome.experiment.head.plane
-    height = 1.2 + 0.26 * len(arms)
-    figure = Figure(figsize=(11, height + (PLANE_HEIGHT if plane else 0.0)), layout="constrained")
-    top: Any = figure
+    for part, row, variant in zip(parts, rows, variants, strict=False):
+        part.suptitle(variant or "as written", fontsize=9, x=0.01, ha="left", weight="bold")
+        for axes, metric in zip(part.subplots(1, len(metrics), sharey=True), metrics, strict=True):
+            _strips(axes, row, outcome, metric, COLOURS[variants.index(variant) % len(COLOURS)])
     if plane:
-        both: Any = figure.subfigures(2, 1, height_ratios=[height, PLANE_HEIGHT])
-        top, below = both
-        _planes(below, outcome, plane)
-    for k, axes in enumerate(top.subplots(1, len(metrics), sharey=True, squeeze=False)[0]):
-        _strips(axes, arms, outcome, metrics[k])
+        _planes(parts[-1], outcome, plane)
     figure.savefig(target, format="svg", metadata={"Date": None})
 
 
@@ -153,21 +148,21 @@ def _plotted(outcome: "Outcome") -> list[str]:
     return list(dict.fromkeys([*claimed, *SHOWN]))[:PLOTTED]
 
 
-def _strips(axes: "Axes", arms: Sequence[Arm], outcome: "Outcome", metric: str) -> None:
-    """Draw a dot a draw and a stroke at the median, a row an arm; variants apart by colour."""
-    variants = list(dict.fromkeys(arm.variant for arm in arms))
+def _strips(
+    axes: "Axes", arms: Sequence[Arm], outcome: "Outcome", metric: str, colour: str
+) -> None:
+    """Draw a dot a draw and a stroke at the median, a row an arm."""
     for row, arm in enumerate(reversed(arms)):
         value, unit = _scaled(outcome.results[arm.label][metric], metric)
-        colour = FEW_COLOURS[variants.index(arm.variant) % len(FEW_COLOURS)]
         beside = row + 0.5 * (np.linspace(0.0, 1.0, len(value)) - 0.5)
         axes.plot(value, beside, ".", color=colour, markersize=3, alpha=0.45)
         known = value[np.isfinite(value)]
         if known.size:
             middle = float(np.median(known))
             axes.plot([middle, middle], [row - 0.35, row + 0.35], color="black", linewidth=1.4)
-    axes.set_yticks(range(len(arms)), [arm.label for arm in reversed(arms)], fontsize=8)
-    axes.set_xlabel(f"{metric} ({unit})", fontsize=9)
-    axes.tick_params(axis="x", labelsize=8)
+    axes.set_yticks(range(len(arms)), [arm.name for arm in reversed(arms)], fontsize=8)
+    axes.set_xlabel(f"{metric} ({unit})", fontsize=8)
+    axes.tick_params(axis="x", labelsize=7)
     axes.grid(axis="x", alpha=0.3)
 
 
