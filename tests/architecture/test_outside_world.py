@@ -33,6 +33,7 @@ ALLOWED = {
     ("hil/live/target.py", "urllib"): "urllib.parse takes a URL apart and opens nothing",
     ("hil/results/disk.py", "fcntl"): "a run's folder is locked while it is recorded or repaired",
     ("hil/results/manifest.py", "subprocess"): "git is asked which commit a run was made with",
+    ("hil/study/experiment.py", "multiprocessing"): "arms of a study are shared among processes",
 }
 
 
