@@ -14,6 +14,9 @@ COLOURS = {"PASS": "green", "FAIL": "red", "INCONCLUSIVE": "yellow", "ABORTED": 
 WIDTH_OF_A_FILE = 140
 """Where there is no terminal to fit into, tables need not break their lines."""
 
+MOST_OF_A_NAME, MOST_LINES = 3, 16
+"""How many reasons of one name are printed, and how many lines of them in all."""
+
 OPEN = {True: "pass", False: "FAIL", None: "open"}
 
 
@@ -26,8 +29,8 @@ def show(outcome: Outcome, request: Request) -> None:
     verdict = body["verdict"]
     head = Text(verdict, style=f"bold {COLOURS[verdict]}")
     console.print(head, f" {body['profile']}: {body['ended']}")
-    for reason in body["reasons"][:10]:
-        console.print(f"  {reason}")
+    for line in _reasons(body["reasons"]):
+        console.print(f"  {line}")
     _expectations(console, body["expectations"])
     _metrics(console, body["metrics"])
     console.print(
@@ -53,6 +56,19 @@ def show(outcome: Outcome, request: Request) -> None:
     console.print(f"folder  {body['folder']}")
     console.print(f"report  {body.get('report') or body['report_problem']}")
     console.print(f"repeat  {request.command()}")
+
+
+def _reasons(reasons: Sequence[str]) -> Sequence[str]:
+    """Return the first few of each name: a hundred of one must not hide the one of another."""
+    named: dict[str, list[str]] = {}
+    for reason in reasons:
+        named.setdefault(reason.partition(":")[0], []).append(reason)
+    lines: list[str] = []
+    for name, alike in named.items():
+        lines += alike[:MOST_OF_A_NAME]
+        if len(alike) > MOST_OF_A_NAME:
+            lines.append(f"{name}: {len(alike) - MOST_OF_A_NAME} more, all of them in the report")
+    return lines[:MOST_LINES]
 
 
 def _extrapolated(seconds: Mapping[str, float]) -> str:
