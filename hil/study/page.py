@@ -30,6 +30,11 @@ SHOWN = (
 )
 """Columns that every page has; those of its checks come behind them."""
 PLANE_HEIGHT = 4.2
+MOST_STRIPS = 8
+"""With more variants than this a plot of every draw has no room: medians stand in grids."""
+IN_GRIDS = (*("usable_capacity", "soc_spread", "bled_charge"), "false_triggers", "missed_triggers")
+DARK = 0.8
+"""How bad, of the range of its grid, a field is that a black figure could not be read on."""
 PLOTTED = 3
 """Metrics that stand side by side in the plot."""
 COLOURS = ("#1b6ca8", "#c2571a", "#3c8d40", "#7a4fa3", "#b02a4c", "#6b6b6b", "#0f8b8d")
@@ -128,6 +133,9 @@ def _draw(outcome: "Outcome", target: Path) -> None:
     mpl.rcParams["svg.fonttype"] = "none"
     arms, plane = outcome.experiment.arms, outcome.experiment.head.plane
     variants = list(dict.fromkeys(arm.variant for arm in arms))
+    if len(variants) > MOST_STRIPS:
+        _grids(outcome, variants).savefig(target, format="svg", metadata={"Date": None})
+        return
     rows = [[arm for arm in arms if arm.variant == variant] for variant in variants]
     heights = [0.75 + 0.24 * len(row) for row in rows] + ([PLANE_HEIGHT] if plane else [])
     figure: Any = Figure(figsize=(11, sum(heights)), layout="constrained")
@@ -140,6 +148,48 @@ def _draw(outcome: "Outcome", target: Path) -> None:
     if plane:
         _planes(parts[-1], outcome, plane)
     figure.savefig(target, format="svg", metadata={"Date": None})
+
+
+def _grids(outcome: "Outcome", variants: Sequence[str]) -> Any:
+    """Return a figure of medians, arms by variants, one grid a metric; the worse, the darker."""
+    from matplotlib.figure import Figure  # noqa: PLC0415 - see _draw
+
+    arms = list(dict.fromkeys(arm.name for arm in outcome.experiment.arms))
+    size = (2.5 + 0.62 * len(variants), len(IN_GRIDS) * (1.6 + 0.22 * len(arms)))
+    figure: Any = Figure(figsize=size, layout="constrained")
+    for axes, metric in zip(figure.subplots(len(IN_GRIDS), 1), IN_GRIDS, strict=True):
+        found = [
+            [
+                _median(outcome, f"{variant}/{arm}" if variant else arm, metric)
+                for variant in variants
+            ]
+            for arm in arms
+        ]
+        values, unit = _scaled(np.array(found), metric)
+        known = values[np.isfinite(values)]
+        low, high = np.percentile(known, (5.0, 95.0))
+        worse = (high - values if metric == "usable_capacity" else values - low) / max(
+            high - low, 1e-9
+        )
+        axes.imshow(worse, cmap="YlOrRd", vmin=0.0, vmax=1.2, aspect="auto")
+        for row, column in np.ndindex(values.shape):
+            text = f"{values[row, column]:.3g}" if np.isfinite(values[row, column]) else "-"
+            ink = "white" if worse[row, column] > DARK else "black"
+            axes.text(column, row, text, ha="center", va="center", fontsize=6, color=ink)
+        axes.set_yticks(range(len(arms)), arms, fontsize=7)
+        axes.set_xticks(
+            range(len(variants)), [one or "as written" for one in variants], rotation=40, ha="right"
+        )
+        axes.tick_params(axis="x", labelsize=7)
+        axes.set_title(f"{metric} ({unit}), median", fontsize=9, loc="left")
+    return figure
+
+
+def _median(outcome: "Outcome", label: str, metric: str) -> float:
+    """Return the median of the draws that have a value; NaN without any, or without that arm."""
+    value = outcome.results.get(label, {}).get(metric, np.empty(0))
+    known = value[np.isfinite(value)]
+    return float(np.median(known)) if known.size else float("nan")
 
 
 def _plotted(outcome: "Outcome") -> list[str]:
