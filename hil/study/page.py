@@ -227,12 +227,17 @@ def _planes(figure: Any, outcome: "Outcome", plane: Sequence[str]) -> None:
     assumed = {one.key: k for k, one in enumerate(outcome.experiment.assumed)}
     drawn = np.array([draw.values for draw in outcome.draws])
     arms = [arm for arm in outcome.experiment.arms if not arm.variant][2:]
-    for axes, arm in zip(figure.subplots(1, len(arms), sharey=True), arms, strict=True):
+    most = max(np.nanmax(outcome.results[arm.label][metric], initial=0.0) for arm in arms)
+    top = _scaled(np.array([most or 1.0]), metric)[0][0]  # one scale for all
+    every = figure.subplots(1, len(arms), sharey=True, squeeze=False)[0]
+    for axes, arm in zip(every, arms, strict=True):
         value, unit = _scaled(outcome.results[arm.label][metric], metric)
         x, y = (drawn[:, assumed[key]] for key in (x_key, y_key))
         none = value <= 0.0
         axes.scatter(x[none], y[none], s=14, facecolors="none", edgecolors="#9a9a9a", linewidth=0.8)
-        dots = axes.scatter(x[~none], y[~none], s=18, c=value[~none], cmap="plasma", vmin=0.0)
+        dots = axes.scatter(
+            x[~none], y[~none], s=18, c=value[~none], cmap="plasma", vmin=0.0, vmax=top
+        )
         axes.set_title(arm.name, fontsize=8)
         axes.set_xlabel(x_key, fontsize=8)
         axes.tick_params(labelsize=7)
