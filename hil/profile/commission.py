@@ -26,7 +26,25 @@ def facts_of(design: BoardDesign, cell: CellParameters, lead_ohm: float) -> dict
         "bleed_window_ratio": design.bleed_window_s / cycle_s,
         "board_error_v": design.offset_v,
         "lead_ohm": lead_ohm,
+        "rth_k_per_w": _rth_k_per_w(design),
     }
+
+
+def _rth_k_per_w(design: BoardDesign) -> float:
+    """Return by how much a watt of bleeds warms their part of the board above its air.
+
+    With two zones that is the way of its own to the air, beside the way through the other zone.
+    """
+    zones = design.zones
+    if zones is None:
+        return design.pcb_rth_k_per_w
+    own, between, other = (
+        zones.bleed_air_w_per_k,
+        zones.between_w_per_k,
+        zones.front_end_air_w_per_k,
+    )
+    through = between * other / (between + other) if between > 0.0 else 0.0
+    return 1.0 / (own + through)
 
 
 def commissioned(strategy: Any, node: Table, facts: Mapping[str, float]) -> Any:

@@ -26,6 +26,10 @@ from hil.profile.weather import Ambient
 
 T = TypeVar("T")
 
+ONE_FOR_ALL = ("termination", "sampling_error_v")
+"""Conditions with numbers that all packs of an arm share: packs and boards of a batch differ in
+everything but what ends a charge and the design. They are compared by arms, not drawn."""
+
 BASE = ""
 """The name of the variant that is the experiment as written."""
 
@@ -123,6 +127,7 @@ class Assumed:
     """A parameter that nobody knows better than by a range: drawn anew for every pack.
 
     ``path`` are the fields that lead to it in ``Conditions``; a ``log`` range is one of factors.
+    ``text`` is the range as it was written, with its unit.
     """
 
     key: str
@@ -130,6 +135,7 @@ class Assumed:
     low: float
     high: float
     log: bool = False
+    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -218,13 +224,17 @@ class Head:
 
 @dataclass(frozen=True)
 class Experiment:
-    """A claim and everything that it is judged by, ready to run."""
+    """A claim and everything that it is judged by, ready to run.
+
+    ``overrides`` are what was set by hand: with them it is no longer what the file says.
+    """
 
     head: Head
     file: Path
     arms: tuple[Arm, ...]
     assumed: tuple[Assumed, ...]
     checks: tuple[Check, ...]
+    overrides: tuple[str, ...] = ()
 
 
 def with_value(whole: T, path: Sequence[str], value: float) -> T:

@@ -37,6 +37,7 @@ from hil.profile.controllers import STRATEGY
 from hil.profile.designs import load_board
 from hil.profile.experiment import (
     BASE,
+    ONE_FOR_ALL,
     Arm,
     Assumed,
     Check,
@@ -76,18 +77,21 @@ def load_experiment(
     apply_overrides(tree, [_whole_key(one) for one in overrides])
     groups = {name: _take(tree, name) for name in GROUPS if name != "checks"}
     texts = _items(tree)
+    plane = tree.get("plane")
     head: Head = read(adapter_of(Head), tree)
     sources = sources_of(path, root)
     arms = tuple(_arms(groups, tree, sources, root))
     ranges = _included(groups["assumed"], path)
-    for key in _set_by_hand(overrides):
-        ranges.pop(key, None)  # what was set on the command line is known
     assumed = tuple(_assumed(ranges, groups["conditions"], sources))
+    if head.plane:
+        _check_plane(plane, [one.key for one in assumed])
+    by_hand = tuple(_set_by_hand(overrides))  # what was set on the command line is known
+    assumed = tuple(one for one in assumed if not f"{one.key}.".startswith(by_hand))
     checks = tuple(_check(text, arms) for text in texts)
     if not any(check.role == "claim" for check in checks):
         message = "expected at least one with 'role: claim'"
         raise ConfigErrors([texts[0].mark.error("checks", message)])
-    return Experiment(head, path, arms, assumed, checks)
+    return Experiment(head, path, arms, assumed, checks, tuple(overrides))
 
 
 def _whole_key(override: str) -> str:
@@ -98,10 +102,11 @@ def _whole_key(override: str) -> str:
 
 
 def _set_by_hand(overrides: Sequence[str]) -> Iterator[str]:
+    """Yield ``lead.`` for ``lead=...``: the end keeps ``lead`` from being taken for ``leads``."""
     for one in overrides:
         group, _, key = _whole_key(one).partition("=")[0].strip().partition(".")
         if group == "conditions":
-            yield key
+            yield f"{key}."
 
 
 def _take(tree: Table, name: str) -> Table:
@@ -248,10 +253,24 @@ def _assumed(ranges: Table, conditions: Table, sources: Sources) -> Iterator[Ass
             message = f"found '{text}', expected '0.1 mA to 1 mA' or '0.1 mA to 1 mA, log'"
             raise ConfigErrors([text.mark.error(key, message)])
         path = _path(key, Conditions, text)
+        if path[0] in ONE_FOR_ALL:
+            message = "is one for all packs of an arm and cannot be drawn, expected it in 'arms'"
+            raise ConfigErrors([text.mark.error(key, message)])
         ends = [_end(key, path, end, text, conditions, sources) for end in (low, high)]
         if not ends[0] < ends[1] or (scale and ends[0] <= 0.0):
             raise ConfigErrors([text.mark.error(key, f"found '{text}', expected a rising range")])
-        yield Assumed(key, path, ends[0], ends[1], bool(scale))
+        yield Assumed(key, path, ends[0], ends[1], bool(scale), str(text))
+
+
+def _check_plane(plane: Any, drawn: Sequence[str]) -> None:
+    """Refuse a plot of what is not drawn: better now than after the study. Raises ConfigErrors."""
+    expected = "expected two of the assumed conditions and a metric"
+    if len(plane) != 3 or plane[0] == plane[1]:  # noqa: PLR2004 - as the message says
+        raise ConfigErrors([plane.mark.error("plane", expected)])
+    for text, known in zip(plane, (drawn, drawn, METRICS), strict=True):
+        if text not in known:
+            found = f"found '{text}', {expected}{nearest(text, known)}"
+            raise ConfigErrors([text.mark.error("plane", found)])
 
 
 def _path(key: str, cls: type, at: Text) -> tuple[str, ...]:

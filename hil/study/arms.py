@@ -13,6 +13,7 @@ from hil.physics.pack import Overrides
 from hil.physics.parameters import PackParameters
 from hil.physics.stack import Floats
 from hil.profile.experiment import Arm, Assumed, Conditions, Phase
+from hil.profile.series import Series
 from hil.profile.weather import Weather
 from hil.study.draws import Draw, drawn
 from hil.study.packs import run
@@ -97,11 +98,8 @@ def schedule_of(worlds: Sequence[Conditions], duration_ns: Duration) -> Schedule
     rows = whole(to_seconds(duration_ns), to_seconds(ROW), "a study")
     ambient = _ambient(worlds, rows)
     if world.household is not None:
-        series = world.household.series
-        step = series.step_ns
-        at = (np.arange(rows) * ROW // step) % len(series.values)
-        demand = world.household.scale * np.asarray(series.values)[at]
-        return Schedule(to_seconds(ROW), demand, ambient, series.kind)
+        demand = world.household.scale * np.resize(_by_row(world.household.series), rows)
+        return Schedule(to_seconds(ROW), demand, ambient, world.household.series.kind)
     day = _rows(world.schedule)
     at_end = _rows(world.at_end) if world.at_end else np.empty(0)
     if len(at_end) > rows:
@@ -110,6 +108,24 @@ def schedule_of(worlds: Sequence[Conditions], duration_ns: Duration) -> Schedule
     full = np.concatenate([np.resize(_rows(world.full), len(days)), at_end]) if world.full else None
     demand = np.concatenate([days, at_end])
     return Schedule(to_seconds(ROW), demand, ambient, full=full, lap_s=60.0 * len(day))
+
+
+def _by_row(series: Series) -> Floats:
+    """Return a recorded series by the row: held where it is coarser, the mean where it is finer.
+
+    Raises ValueError for steps that are neither: rows would take of some more than of others.
+    """
+    values, step_s = np.asarray(series.values), to_seconds(series.step_ns)
+    if series.step_ns % ROW == 0:
+        return np.repeat(values, series.step_ns // ROW)
+    each = ROW // series.step_ns
+    if ROW % series.step_ns or len(values) % each:
+        raise ValueError(
+            f"household: {series.name}: {len(values)} rows of {step_s:g} s, expected rows that "
+            "are whole minutes, or that make up whole minutes"
+        )
+    means: Floats = values.reshape(-1, each).mean(axis=1)
+    return means
 
 
 def _rows(phases: Sequence[Phase]) -> Floats:

@@ -31,11 +31,14 @@ class Draw(NamedTuple):
 def draws_of(assumed: Sequence[Assumed], draws: int, seeds: Sequence[int]) -> list[Draw]:
     """Return at least ``draws`` draws, as many a seed; the same for the same seeds, on every host.
 
-    Raises ValueError for a seed that is given twice: its packs would count as two.
+    Raises ValueError for a seed that is given twice, or for more draws than a seed has room for:
+    the same packs would count as two.
     """
     if len(set(seeds)) != len(seeds):
         raise ValueError(f"seeds {list(seeds)}: expected each once")
     each = math.ceil(draws / len(seeds))
+    if each > _PACKS_PER_SEED:
+        raise ValueError(f"{each} draws a seed: expected at most {_PACKS_PER_SEED}, or more seeds")
     found = []
     for seed in seeds:
         shares = _hypercube(seed, each, len(assumed))

@@ -4,6 +4,7 @@ The strategy is the bench's own, on arrays (packs, cells); so are packs and boar
 concludes from them (metrics, sweeps, uncertainty) is left to those who call ``run``.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -68,6 +69,8 @@ def run(
     leg_s = strategy.every_ns / SECOND
     legs = whole(duration_s, leg_s, "a study")
     looks = whole(look_every_s, leg_s, "look_every_s")
+    if schedule.full is not None and math.isfinite(schedule.lap_s):
+        whole(schedule.lap_s, leg_s, "a day of 'full'")  # or a lap would begin inside of a leg
     state = strategy.initial(batch.pack.cells)
     at_s, seen, full = [], [], None
     with _parts(len(batch), threads) as each_part:

@@ -44,3 +44,9 @@ def test_a_seed_that_is_given_twice_is_refused() -> None:
 
 def test_an_experiment_that_assumes_nothing_has_packs_all_the_same() -> None:
     assert [one.values for one in draws_of([], 3, [1])] == [(), (), ()]
+
+
+def test_more_draws_than_a_seed_has_packs_are_refused() -> None:
+    """The one too many would be the first pack of the next seed."""
+    with pytest.raises(ValueError, match="65537 draws a seed: expected at most 65536"):
+        draws_of([], 2**17 + 1, [1, 2])

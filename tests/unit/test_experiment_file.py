@@ -73,6 +73,58 @@ def test_a_strategy_is_commissioned_with_what_its_board_and_pack_say(tmp_path: P
     assert arms["other"].strategy.board_error_v == pytest.approx(0.007)  # as the file says
 
 
+@pytest.mark.parametrize(
+    ("board", "rth_k_per_w"),
+    [
+        ("standard-200mA", 2.0),
+        # 0.30 W/K of its own, and 0.05 W/K through the slot to a zone with 0.20 W/K
+        ("isolated-zone", 1.0 / (0.30 + 1.0 / (1.0 / 0.05 + 1.0 / 0.20))),
+    ],
+)
+def test_derating_is_told_how_warm_its_board_gets(
+    tmp_path: Path, board: str, rth_k_per_w: float
+) -> None:
+    text = SMALL.replace(
+        "strategy: top-balance, lead",
+        f"strategy: top-balance, board: {board}, layers: [derating, {{derating: {{rth: 9 K/W}}}}], "
+        "lead",
+    )
+    [arm] = [one for one in load_experiment(written(tmp_path, text)).arms if one.label == "other"]
+    filled, given = arm.strategy.layers
+    assert filled.rth_k_per_w == pytest.approx(rth_k_per_w)
+    assert filled.bleed_ohm == pytest.approx(arm.design.bleed_path_ohm)
+    assert given.rth_k_per_w == 9.0
+
+
+def test_a_group_that_is_set_by_hand_is_known_in_all_its_parts(tmp_path: Path) -> None:
+    found = load_experiment(written(tmp_path), ["spread={capacity: 1 %}"])
+    assert [one.key for one in found.assumed] == ["leakage"]
+    assert found.overrides == ("spread={capacity: 1 %}",)
+    # "leakage_activation" is not "leakage"
+    other = load_experiment(written(tmp_path), ["leakage_activation=40 kJ/mol"])
+    assert [one.key for one in other.assumed] == ["leakage", "spread.capacity"]
+
+
+@pytest.mark.parametrize(
+    ("plane", "said"),
+    [
+        ("[leakage, spread.capacity, oscillation]", ""),
+        ("[leakage, lead, oscillation]", "found 'lead', expected two of the assumed conditions"),
+        ("[leakage, spread.capacity, oscilation]", "found 'oscilation'.*'oscillation'"),
+        ("[leakage, leakage, oscillation]", "expected two of the assumed"),
+        ("[leakage]", "expected two of the assumed"),
+    ],
+)
+def test_a_plane_is_of_what_is_drawn(tmp_path: Path, plane: str, said: str) -> None:
+    path = written(tmp_path, SMALL.replace("draws: 4", f"draws: 4\nplane: {plane}"))
+    if not said:
+        assert len(load_experiment(path).head.plane) == 3
+        assert load_experiment(path, ["leakage=1 mA"]).assumed[0].key == "spread.capacity"
+        return
+    with pytest.raises(ConfigErrors, match=rf"test.yaml:6:\d+: plane: .*{said}"):
+        load_experiment(path)
+
+
 def test_what_is_drawn_is_what_is_only_assumed(tmp_path: Path) -> None:
     """A range says nothing where the variant, the arm or the command line knows better."""
     found = load_experiment(written(tmp_path))
