@@ -63,7 +63,10 @@ class Verdict(NamedTuple):
 
 
 def judge(checks: Sequence[Check], arms: Sequence[Arm], results: Results) -> Verdict:
-    """Return the verdict on a claim. Draws in which a value is unknown show no effect."""
+    """Return the verdict on a claim. Draws in which a value is unknown show no effect.
+
+    They do not show its absence either: a control has to be known in as many draws as a claim.
+    """
     judged = [_judged(check, results) for check in checks]
     of_variant: dict[str, list[Bools]] = {}
     for check, one in zip(checks, judged, strict=True):
@@ -98,14 +101,18 @@ def effect(check: Check, results: Results) -> Floats:
 
 def _judged(check: Check, results: Results) -> Judged:
     value = effect(check, results)
-    shown = np.isfinite(value)
+    known = np.isfinite(value)
+    shown = known.copy()
     if check.below is not None:
         shown &= value < check.below
     if check.above is not None:
         shown &= value > check.above
     share = float(shown.mean())
-    passed = share < IN_FEW if check.role == "control" else share >= IN_MOST
+    absent = share < IN_FEW and float(known.mean()) >= IN_MOST
+    passed = absent if check.role == "control" else share >= IN_MOST
     how_often = f"in {np.count_nonzero(shown)} of {len(shown)} draws"
+    if not known.all():
+        how_often += f", {np.count_nonzero(~known)} without a value"
     expected = f"{check.expected}, in {_wanted(check)} of the draws"
     found = f"{how_often}; {_range_in_words(value, check.unit)}"
     return Judged(check.name, check.role, expected, found, passed, shown)
@@ -145,7 +152,7 @@ def _oracle(arms: Sequence[Arm], results: Results) -> list[Judged]:
         labels = {arm.name: arm.label for arm in arms if arm.variant == variant}
         own = results[labels.pop("oracle")]
         medians = {name: np.median(results[it]["usable_capacity"]) for name, it in labels.items()}
-        best = max(medians, key=lambda name: float(medians[name]))
+        best = max(medians, key=lambda name: float(np.nan_to_num(medians[name], nan=np.inf)))
         ahead = float(medians[best] - np.median(own["usable_capacity"]))
         where = f" ({variant})" if variant else ""
         found.append(

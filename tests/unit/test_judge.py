@@ -84,6 +84,25 @@ def test_an_effect_that_shows_without_its_cause_ends_belief(
     assert found.valid is believed
 
 
+@pytest.mark.parametrize(("unknown", "believed"), [(5, True), (6, False), (50, False)])
+def test_a_control_that_is_not_known_shows_nothing_either_way(
+    unknown: int, *, believed: bool
+) -> None:
+    seen = results(0)
+    seen["weak"]["gap_end_of_charge"] = np.where(np.arange(DRAWS) < unknown, np.nan, 0.0)
+    gap = replace(CLAIM, role="control", metric="gap_end_of_charge", against=None)
+    control = replace(gap, below=None, above=0.01, unit="V")
+    found = judge([CLAIM, control], ARMS, seen)
+    assert found.valid is believed
+    assert f"in 0 of 50 draws, {unknown} without a value" in found.checks[1].found
+
+
+def test_an_arm_whose_capacity_is_not_known_may_beat_the_oracle() -> None:
+    seen = results(0)
+    seen["strong"]["usable_capacity"] = np.full(DRAWS, np.nan)
+    assert not judge([CLAIM], ARMS, seen).valid
+
+
 @pytest.mark.parametrize(("ahead", "believed"), [(0.0004, True), (0.0006, False)])
 def test_nothing_may_beat_the_oracle(ahead: float, *, believed: bool) -> None:
     found = judge([CLAIM], ARMS, results(0, oracle=0.99, strong=0.99 + ahead))
