@@ -5,15 +5,18 @@ of ``KEPT`` was written by somebody who looked at them, and stays when the page 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hil.core import units
 from hil.core.errors import EnvironmentProblem
 from hil.core.instants import DAY
 from hil.physics.stack import Floats
 from hil.profile.experiment import Arm
+from hil.profile.load_experiment import ALWAYS
 from hil.verdict.registry import METRICS
 
 if TYPE_CHECKING:
@@ -38,6 +41,12 @@ DARK = 0.8
 PLOTTED = 3
 """Metrics that stand side by side in the plot."""
 COLOURS = ("#1b6ca8", "#c2571a", "#3c8d40", "#7a4fa3", "#b02a4c", "#6b6b6b", "#0f8b8d")
+
+
+def require_plots() -> None:
+    """Raise EnvironmentProblem where no plots can be made: before a study, not after it."""
+    if find_spec("matplotlib") is None:
+        raise EnvironmentProblem("--page: plots need matplotlib: pip install 'hil[atlas]'")
 
 
 def write_page(outcome: "Outcome", plain: Mapping[str, Any], folder: Path) -> Path:
@@ -112,14 +121,15 @@ def in_words(value: Mapping[str, Any]) -> str:
 def _how(outcome: "Outcome", plain: Mapping[str, Any]) -> Iterator[str]:
     experiment = outcome.experiment
     days = experiment.head.duration_ns / DAY
-    drawn = "; ".join(f"{one.key} {one.low:g} to {one.high:g}" for one in experiment.assumed)
+    drawn = "; ".join(f"{one.key} {one.text}" for one in experiment.assumed)
     seeds = ",".join(map(str, outcome.seeds))
+    changed = "".join(f' --set "{one}"' for one in experiment.overrides)
     yield (
         f"{plain['draws']} draws of {days:g} days an arm, seeds {seeds}; the same packs in every "
-        f"arm. Drawn anew for each (in V, A, ohm, W/K, J/K, J/mol or as a ratio): {drawn}.\n"
+        f"arm. Drawn anew for each pack: {drawn or 'nothing but its cells'}.\n"
     )
     yield f"File: `profiles/experiments/{experiment.file.name}`. To run it again:\n"
-    yield f"    hil study {experiment.file.stem} --seeds {seeds} --page docs/atlas\n"
+    yield f"    hil study {experiment.file.stem}{changed} --seeds {seeds} --page docs/atlas\n"
 
 
 # --- plots ---------------------------------------------------------------------------------------
@@ -131,7 +141,7 @@ def _draw(outcome: "Outcome", target: Path) -> None:
 
     mpl.rcParams["svg.hashsalt"] = "hil"  # equal results give equal files
     mpl.rcParams["svg.fonttype"] = "none"
-    arms, plane = outcome.experiment.arms, outcome.experiment.head.plane
+    arms, plane = outcome.experiment.arms, _plane_of(outcome)
     variants = list(dict.fromkeys(arm.variant for arm in arms))
     if len(variants) > MOST_STRIPS:
         _grids(outcome, variants).savefig(target, format="svg", metadata={"Date": None})
@@ -221,12 +231,22 @@ def _scaled(value: Floats, metric: str) -> tuple[Floats, str]:
     return (100.0 * value, "%") if unit == "1" else (value, unit)
 
 
+def _plane_of(outcome: "Outcome") -> tuple[str, ...]:
+    """Return what spans the plane; nothing where one of its sides was set by hand."""
+    plane = outcome.experiment.head.plane
+    drawn = {one.key for one in outcome.experiment.assumed}
+    return plane if drawn.issuperset(plane[:2]) else ()
+
+
 def _planes(figure: Any, outcome: "Outcome", plane: Sequence[str]) -> None:
     """Draw a dot a draw where it lies in the plane, as dark as the metric is large; by arm."""
     x_key, y_key, metric = plane
     assumed = {one.key: k for k, one in enumerate(outcome.experiment.assumed)}
     drawn = np.array([draw.values for draw in outcome.draws])
-    arms = [arm for arm in outcome.experiment.arms if not arm.variant][2:]
+    base = [arm for arm in outcome.experiment.arms if not arm.variant and arm.name not in ALWAYS]
+    arms = [arm for arm in base if not arm.known & {x_key, y_key}]
+    if not arms:
+        return
     most = max(np.nanmax(outcome.results[arm.label][metric], initial=0.0) for arm in arms)
     top = _scaled(np.array([most or 1.0]), metric)[0][0]  # one scale for all
     every = figure.subplots(1, len(arms), sharey=True, squeeze=False)[0]
@@ -239,9 +259,16 @@ def _planes(figure: Any, outcome: "Outcome", plane: Sequence[str]) -> None:
             x[~none], y[~none], s=18, c=value[~none], cmap="plasma", vmin=0.0, vmax=top
         )
         axes.set_title(arm.name, fontsize=8)
-        axes.set_xlabel(x_key, fontsize=8)
+        axes.set_xlabel(_with_unit(outcome, x_key), fontsize=8)
         axes.tick_params(labelsize=7)
         if outcome.experiment.assumed[assumed[y_key]].log:
             axes.set_yscale("log")
         figure.colorbar(dots, ax=axes, label=f"{metric} ({unit})", location="bottom")
-    figure.supylabel(y_key, fontsize=8)
+    figure.supylabel(_with_unit(outcome, y_key), fontsize=8)
+
+
+def _with_unit(outcome: "Outcome", key: str) -> str:
+    """Return ``lead (ohm)``: an assumed condition and the unit of its field."""
+    [field] = [one.path[-1] for one in outcome.experiment.assumed if one.key == key]
+    suffix = units.suffix_of(field)
+    return f"{key} ({units.SUFFIXES[suffix]})" if suffix else key

@@ -58,7 +58,7 @@ def test_few_variants_have_every_draw_and_a_plane(tmp_path: Path) -> None:
     text, plot = page_of(tmp_path, 2)
     assert "| v1/fixed | 812.5 % (812.5 to 812.5) |" in text
     assert "| fixed | 212.5 % (212.5 to 212.5) | 212.5 % (212.5 to 212.5) | n/a |" in text
-    for word in (">as written<", ">v0<", ">v1<", ">lead<", ">filter_tau<"):
+    for word in (">as written<", ">v0<", ">v1<", ">lead (ohm)<", ">filter_tau (s)<"):
         assert word in plot
 
 
