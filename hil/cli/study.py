@@ -79,6 +79,10 @@ def study(
     from hil.study.experiment import run_experiment  # noqa: PLC0415 - the same
 
     loaded = load_experiment(experiment, set_)
+    if page is not None:
+        from hil.study.page import require_plots  # noqa: PLC0415 - the same
+
+        require_plots()
     started_ns = monotonic_ns()
     count = workers or os.cpu_count() or 1
     try:
@@ -87,14 +91,14 @@ def study(
     except ValueError as error:  # times or packs that do not fit each other
         raise ConfigErrors([ConfigError(str(loaded.file), 0, 0, "", str(error))]) from error
     plain = outcome.plain((monotonic_ns() - started_ns) / SECOND)
-    if page is not None:
-        from hil.study.page import write_page  # noqa: PLC0415 - brings matplotlib
-
-        write_page(outcome, plain, page)
     if json_:
         sys.stdout.write(json.dumps(plain) + "\n")
     else:
         _tell(outcome, plain)
+    if page is not None:  # told first: what took minutes is not lost where a page cannot be written
+        from hil.study.page import write_page  # noqa: PLC0415 - the same
+
+        write_page(outcome, plain, page)
     return BELIEVED if outcome.verdict.valid else NOT_BELIEVED
 
 
@@ -117,6 +121,7 @@ def _bar(name: str) -> Iterator[Callable[[int, int], None]]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     target = Console(file=sys.stderr, markup=False)
     with Progress(*columns, TimeRemainingColumn(), console=target, transient=True) as bar:
+        target.show_cursor()  # a signal ends the process at once: nobody would show it again
         task = bar.add_task(f"{name} arms", total=None)
         yield lambda done, of: bar.update(task, completed=done, total=of)
 

@@ -1,8 +1,13 @@
 """``hil study`` as its users meet it: what is printed, what is JSON, and which exit code."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -128,3 +133,66 @@ def test_what_cannot_be_studied_is_told_in_one_line(
     done = study(tmp_path, *arguments)
     assert (done.returncode, done.stdout) == (code, "")
     assert said in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_what_one_arm_cannot_do_is_told_with_its_name(tmp_path: Path, workers: str) -> None:
+    done = study(tmp_path, "--set", "arms.low.every=7 min", "--workers", workers)
+    assert (done.returncode, done.stdout) == (65, "")
+    last = done.stderr.splitlines()[-1]
+    assert "arm 'low': a study of 43200 s: expected a whole number of 420 s" in last
+
+
+def test_a_worker_that_is_killed_is_told_in_one_line(tmp_path: Path) -> None:
+    with running(tmp_path) as parent:
+        victim = workers_of(parent.pid)[0]
+        os.kill(victim, signal.SIGKILL)
+        _, errors = parent.communicate(timeout=60)
+    assert parent.returncode == 69
+    last = errors.splitlines()[-1]
+    assert "a worker process was killed" in last
+    assert "alike/oracle" in last
+
+
+def test_workers_end_with_their_parent(tmp_path: Path) -> None:
+    """Whoever stops a study gets the cores back: no arm is computed on for nobody."""
+    with running(tmp_path) as parent:
+        workers = workers_of(parent.pid)
+        parent.send_signal(signal.SIGINT)
+        parent.communicate(timeout=60)
+        assert parent.returncode == 3
+        for worker in workers:
+            wait_until(lambda pid=worker: not Path(f"/proc/{pid}").exists())
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """Yield a study of hours whose two workers have begun; nothing of it is left behind."""
+    path = folder / "T01-more.yaml"
+    path.write_text(EXPERIMENT.replace("12 h", "3000 d"), encoding="utf-8")
+    command = [sys.executable, "-m", "hil.cli", "study", str(path), "--workers", "2"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, **pipes) as parent:  # type: ignore[call-overload] # noqa: S603 - our own
+        try:
+            wait_until(lambda: len(workers_of(parent.pid)) == 2)
+            yield parent
+        finally:
+            parent.kill()
+
+
+def workers_of(pid: int) -> list[int]:
+    """Return the children of a process that have begun to work; not those that track resources."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    return [
+        int(child)
+        for child in children
+        if "spawn_main" in Path(f"/proc/{child}/cmdline").read_text(encoding="utf-8")
+        and len(list(Path(f"/proc/{child}/task").iterdir())) > 1
+    ]
+
+
+def wait_until(there: Callable[[], bool]) -> None:
+    until_s = time.monotonic() + 60.0
+    while not there():
+        assert time.monotonic() < until_s
+        os.sched_yield()
