@@ -48,7 +48,9 @@ def study(
     experiment: str,
     /,
     *,
-    seeds: Annotated[tuple[int, ...] | None, Parameter(converter=_seeds, n_tokens=1)] = None,
+    seeds: Annotated[
+        tuple[int, ...] | None, Parameter(converter=_seeds, n_tokens=1, negative=())
+    ] = None,
     set_: Annotated[tuple[str, ...], Parameter(name="--set", negative=())] = (),
     workers: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
     page: Path | None = None,
@@ -141,6 +143,8 @@ def _tell(outcome: "Outcome", plain: dict[str, Any]) -> None:
             f"shown   in {regime['share']:.0%} of the draws ({name}): {regime['supported']}"
         )
     seeds = ", ".join(map(str, plain["seeds"]))
+    if plain["set"]:
+        console.print(f"set     {', '.join(plain['set'])}")
     console.print(f"draws   {plain['draws']}, seeds {seeds}; median (5 % to 95 % of the draws):")
     console.print(_arms(outcome, plain["arms"]))
     for one in plain["checks"]:

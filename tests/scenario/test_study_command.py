@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,7 @@ def test_a_claim_that_is_contradicted_is_a_finding_and_no_failure(tmp_path: Path
     assert done.returncode == 0
     assert done.stdout.startswith("NOT SUPPORTED  T1: More bleeding\n")
     assert "NO   claim: more is bled" in done.stdout
+    assert "\nset     arms.low.start=60 mV, arms.low.stop=50 mV\n" in done.stdout
 
 
 def test_an_effect_without_its_cause_is_a_study_not_to_be_believed(tmp_path: Path) -> None:
@@ -105,12 +107,14 @@ def test_an_effect_without_its_cause_is_a_study_not_to_be_believed(tmp_path: Pat
 
 
 def test_a_page_keeps_what_somebody_wrote_about_it(tmp_path: Path) -> None:
-    arguments = ("--workers", "1", "--page", str(tmp_path / "atlas"))
+    arguments = ("--workers", "1", "--page", str(tmp_path / "atlas"), "--set", "soc=91 %")
     assert study(tmp_path, *arguments).returncode == 0
     page, plot = tmp_path / "atlas/T01-more.md", tmp_path / "atlas/T01-more.svg"
     first, drawn = page.read_text(encoding="utf-8"), plot.read_bytes()
     assert "**Supported** (as written): the effect shows in 100% of 6 draws." in first
     assert "| alike/low |" in first
+    assert 'hil study T01-more --set "soc=91 %" --seeds 1,2,3 --page' in first
+    assert "Drawn anew for each pack: leakage 0.1 mA to 1 mA, log." in first
     page.write_text(first.replace("Nobody has written down yet", "I have seen"), encoding="utf-8")
     assert study(tmp_path, *arguments).returncode == 0
     assert "I have seen what this means." in page.read_text(encoding="utf-8")
@@ -162,7 +166,7 @@ def test_workers_end_with_their_parent(tmp_path: Path) -> None:
         parent.communicate(timeout=60)
         assert parent.returncode == 3
         for worker in workers:
-            wait_until(lambda pid=worker: not Path(f"/proc/{pid}").exists())
+            wait_until(partial(_is_gone, worker))
 
 
 @contextmanager
@@ -189,6 +193,10 @@ def workers_of(pid: int) -> list[int]:
         if "spawn_main" in Path(f"/proc/{child}/cmdline").read_text(encoding="utf-8")
         and len(list(Path(f"/proc/{child}/task").iterdir())) > 1
     ]
+
+
+def _is_gone(pid: int) -> bool:
+    return not Path(f"/proc/{pid}").exists()
 
 
 def wait_until(there: Callable[[], bool]) -> None:
