@@ -96,6 +96,51 @@ def test_derating_is_told_how_warm_its_board_gets(
     assert given.rth_k_per_w == 9.0
 
 
+def test_what_conditions_say_of_the_board_changes_it_and_what_is_commissioned(
+    tmp_path: Path,
+) -> None:
+    layered = "strategy: foxbms-history, layers: [measurement-discipline], lead"
+    text = SMALL.replace("strategy: top-balance, lead", layered)
+    settings = ["arms.fixed.strategy=charge-ledger", "sampling_error=4 mV"]
+    path = written(tmp_path, text)
+    arms = {arm.label: arm for arm in load_experiment(path, settings).arms}
+    muted, layers = arms["fixed"], arms["other"]
+    assert muted.design.mute
+    assert muted.design.offset_v == muted.strategy.board_error_v == pytest.approx(0.004)
+    window_ratio = muted.design.bleed_window_s / (muted.design.cycle_ns * 1e-9)
+    assert muted.strategy.bleed_window_ratio == pytest.approx(window_ratio)
+    assert window_ratio < 1.0
+    assert layers.strategy.base.bleed_ohm == pytest.approx(layers.design.bleed_path_ohm)
+    arms = {arm.label: arm for arm in load_experiment(path, [*settings, "muted=no"]).arms}
+    unmuted = arms["fixed"]
+    assert (unmuted.design.mute, unmuted.design.settle_ns) == (False, 0)
+    assert unmuted.strategy.bleed_window_ratio == 1.0
+
+
+def test_an_arm_stands_over_a_variant_and_a_range_over_the_file_that_it_includes(
+    tmp_path: Path,
+) -> None:
+    other = tmp_path / "ranges.yaml"
+    other.write_text("leakage: 2 mA to 3 mA\nlink: 0.1 mohm to 0.3 mohm\n", encoding="utf-8")
+    text = SMALL.replace("assumed:", "assumed:\n  include: ranges")
+    text = text.replace("tight: {", "tight: {lead: 70 mohm, ")
+    found = load_experiment(written(tmp_path, text))
+    ranges = {one.key: one.low for one in found.assumed}
+    assert ranges == pytest.approx({"leakage": 1e-4, "link": 1e-4, "spread.capacity": 0.003})
+    arms = {arm.label: arm for arm in found.arms}
+    assert arms["tight/fixed"].conditions.lead_ohm == pytest.approx(0.070)
+    assert arms["tight/other"].conditions.lead_ohm == pytest.approx(0.010)
+
+
+def test_a_check_compares_within_its_variant_unless_it_names_another(tmp_path: Path) -> None:
+    inside = SMALL.replace("arm: fixed, against", "arm: fixed, variant: even, against")
+    [check] = load_experiment(written(tmp_path, inside)).checks
+    assert (check.arm, check.against) == ("even/fixed", "even/none")
+    across = inside.replace("against: none", "against: none, against_variant: tight")
+    [check] = load_experiment(written(tmp_path, across)).checks
+    assert (check.arm, check.against) == ("even/fixed", "tight/none")
+
+
 def test_a_group_that_is_set_by_hand_is_known_in_all_its_parts(tmp_path: Path) -> None:
     found = load_experiment(written(tmp_path), ["spread={capacity: 1 %}"])
     assert [one.key for one in found.assumed] == ["leakage"]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hil.profile.experiment import Arm, Check
-from hil.study.judge import effect, judge
+from hil.study.judge import effect, judge, spread_of
 
 DRAWS = 50
 CLAIM = Check(
@@ -141,3 +141,26 @@ def test_a_relative_effect_is_a_share_of_what_it_is_compared_with() -> None:
     check = replace(CLAIM, metric="bled_charge", relative=True)
     assert effect(check, seen)[[0, 2]].tolist() == [-0.5, 0.5]
     assert np.isnan(effect(check, seen)[1])  # of nothing there is no share
+
+
+def test_a_share_of_something_negative_keeps_the_sign_of_the_difference() -> None:
+    seen = results(0)
+    seen["weak"]["min_cell_voltage"] = np.array([-1.0])
+    seen["strong"]["min_cell_voltage"] = np.array([-2.0])
+    check = replace(CLAIM, metric="min_cell_voltage", relative=True)
+    assert effect(check, seen).tolist() == [0.5]
+
+
+def test_a_value_at_its_bound_shows_nothing() -> None:
+    seen = results(0)
+    seen["weak"]["soc_spread"] = np.full(DRAWS, 0.25)
+    bare = replace(CLAIM, metric="soc_spread", against=None)
+    below, above = replace(bare, below=0.25), replace(bare, below=None, above=0.25)
+    found = judge([below, above], ARMS, seen)
+    assert [one.shown.any() for one in found.checks[:2]] == [False, False]
+
+
+def test_a_range_is_from_the_5th_to_the_95th_percentile_of_what_is_known() -> None:
+    values = np.append(np.arange(101.0), np.nan)
+    assert spread_of(values) == (5.0, 50.0, 95.0)
+    assert spread_of(np.array([np.nan])) == (None, None, None)

@@ -46,10 +46,10 @@ checks:
 """
 
 
-def loaded(folder: Path, assumed: str) -> Any:
+def loaded(folder: Path, assumed: str, settings: Sequence[str] = ()) -> Any:
     path = folder / "test.yaml"
     path.write_text(FILE.format(assumed=assumed), encoding="utf-8")
-    return load_experiment(path)
+    return load_experiment(path, settings)
 
 
 @pytest.mark.parametrize(
@@ -107,6 +107,26 @@ def test_what_is_drawn_reaches_its_pack_or_its_board(
 def test_what_all_packs_of_an_arm_share_is_not_drawn(tmp_path: Path, assumed: str) -> None:
     with pytest.raises(ConfigErrors, match="is one for all packs of an arm"):
         loaded(tmp_path, assumed)
+
+
+def test_an_arm_has_its_own_cells_its_own_end_of_charge_and_packs_of_its_seeds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: dict[str, Any] = {}
+
+    def batch(packs: Sequence[PackParameters], seeds: Sequence[int], **named: Any) -> Batch:
+        made.update(named, seeds=list(seeds))
+        return Batch(packs, seeds, **named)
+
+    monkeypatch.setattr(arms_module, "Batch", batch)
+    own = {"single_cells.5.capacity": "91 %", "termination.hold": "3.41 V"}
+    settings = [f"{key}={value}" for key, value in own.items()]
+    experiment = loaded(tmp_path, "soc: 40 % to 60 %", settings)
+    draws = draws_of(experiment.assumed, 2, [7])
+    run_arm(experiment.arms[0], experiment.assumed, draws, experiment.head.duration_ns)
+    assert made["overrides"] == {5: {"capacity_ratio": pytest.approx(0.91)}}
+    assert made["termination"].hold_v == pytest.approx(3.41)
+    assert made["seeds"] == [draw.pack_seed for draw in draws]
 
 
 # --- rows -----------------------------------------------------------------------------------------
