@@ -99,7 +99,9 @@ def test_derating_is_told_how_warm_its_board_gets(
 def test_what_conditions_say_of_the_board_changes_it_and_what_is_commissioned(
     tmp_path: Path,
 ) -> None:
-    layered = "strategy: foxbms-history, layers: [measurement-discipline], lead"
+    layered = (
+        "strategy: foxbms-history, board: standard-200mA, layers: [measurement-discipline], lead"
+    )
     text = SMALL.replace("strategy: top-balance, lead", layered)
     settings = ["arms.fixed.strategy=charge-ledger", "sampling_error=4 mV"]
     path = written(tmp_path, text)
