@@ -5,20 +5,24 @@ told there stays true on the plateau, so bleeding need not wait for the next top
 replace minutes (design/physics.md, section 5).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, NamedTuple
 
 import numpy as np
 
+from hil.balancing.leaks import LeakState, Look, arrhenius, learnt, nothing_learnt, passed
 from hil.balancing.lfp import TOP, to_full_share
 from hil.balancing.polarisation import LFP
 from hil.balancing.strategy import Bools, Decision, Floats, Observation, evidence_v
-from hil.balancing.temperatures import cell_degc
+from hil.balancing.temperatures import cell_degc, mean_degc
 from hil.core.instants import DAY, MINUTE, Duration, to_seconds
+from hil.core.recorded import UNLESS_DEFAULT
 
 _HOUR_S = 3600.0
 TOP_FLOOR_V = 3.37
 """No cell is at the top with less: 98 % after a charge, at no current. Charging, it shows more."""
+
+_OFF_SLOPE = 1.0 - TOP - 1e-9
 
 
 class LedgerState(NamedTuple):
@@ -27,7 +31,8 @@ class LedgerState(NamedTuple):
     ``spare_ah``: by how much a cell is nearer to full than the neediest, at least; ``bleed_a``:
     the mean current that the last decision draws while the cell can be measured. ``visiting``: at
     the top now; ``visited_s``: when last; ``anchored_s``: when ``spare_ah`` was last measured;
-    ``slow_a``: what the slow diffusion has come to; ``at_s``: when all this was.
+    ``slow_a``: what the slow diffusion has come to; ``at_s``: when all this was; ``leaks``: what
+    was learnt of how fast each cell runs empty.
     """
 
     spare_ah: Floats
@@ -37,6 +42,7 @@ class LedgerState(NamedTuple):
     anchored_s: Floats
     slow_a: Floats
     at_s: Floats
+    leaks: LeakState
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,13 @@ class ChargeLedger:
 
     The current of a bleed is V / (``bleed_ohm`` + two leads) for ``bleed_window_ratio`` of the
     time. A full charge is asked for when none came for ``full_every_ns``.
+
+    With ``learns_leaks`` an entry grows between visits by what its cell leaks less than the
+    neediest for certain (``hil.balancing.leaks``): with ampere-hours counted within
+    ``count_error_ratio`` (E8: resistors err by 3 to 5 %), at most ``most_leak_per_h`` of the
+    capacity (5 mA of 100 Ah: a bad cell, docs/physics.md [assumed]), by the temperatures of now
+    with ``leak_ea_j_per_mol`` [assumed]. Off by default: a board whose readings err by more than
+    it declares would teach leaks that are none.
     """
 
     needs_truth: ClassVar[bool] = False
@@ -69,6 +82,10 @@ class ChargeLedger:
     kept_ratio: float = 0.002
     stale_after_ns: Duration = 30 * DAY
     full_every_ns: Duration = 10 * DAY
+    learns_leaks: bool = field(default=False, metadata=UNLESS_DEFAULT)
+    leak_ea_j_per_mol: float = field(default=50_000.0, metadata=UNLESS_DEFAULT)
+    count_error_ratio: float = field(default=0.05, metadata=UNLESS_DEFAULT)
+    most_leak_per_h: float = field(default=5e-5, metadata=UNLESS_DEFAULT)
     max_age_s: float = 5.0
     every_ns: Duration = 2 * MINUTE
 
@@ -77,7 +94,10 @@ class ChargeLedger:
         for name in ("capacity_ah", "bleed_ohm", "bleed_window_ratio", "quiet_per_h"):
             if not getattr(self, name) > 0.0:
                 raise ValueError(f"{name}: found {getattr(self, name):g}, expected more than 0")
-        for name in ("lead_ohm", "board_error_v", "model_error_ratio", "kept_ratio"):
+        for name in (
+            *("lead_ohm", "board_error_v", "model_error_ratio", "kept_ratio"),
+            *("leak_ea_j_per_mol", "count_error_ratio", "most_leak_per_h"),
+        ):
             if not getattr(self, name) >= 0.0:
                 raise ValueError(f"{name}: found {getattr(self, name):g}, expected at least 0")
         if not TOP <= self.visit_soc_ratio < 1.0:
@@ -86,7 +106,10 @@ class ChargeLedger:
     def initial(self, cells: int) -> LedgerState:
         """Return an empty ledger."""
         nothing, never = np.zeros(cells), np.array(np.nan)
-        return LedgerState(nothing, nothing, np.zeros((), np.bool_), never, never, never, never)
+        leaks = nothing_learnt(cells)
+        return LedgerState(
+            nothing, nothing, np.zeros((), np.bool_), never, never, never, never, leaks
+        )
 
     def step(self, state: LedgerState, observation: Observation) -> tuple[LedgerState, Decision]:
         """Count what was bled, measure where that can be done, and bleed what is left over."""
@@ -106,11 +129,17 @@ class ChargeLedger:
         dt_s = np.nan_to_num(time_s - state.at_s)
         slow_a = LFP.slowed(state.slow_a, current_a, dt_s)
         cell_v = evidence_v(observation, self.max_age_s)
-        left_ah = state.spare_ah - state.bleed_a * dt_s[..., np.newaxis] / _HOUR_S
-        spare_ah = np.maximum(left_ah, 0.0)
-        visiting, found_ah = self._look(observation, cell_v, slow_a)
+        bled_ah = state.bleed_a * dt_s[..., np.newaxis] / _HOUR_S
+        leaks, grown_ah = self._leaked(state.leaks, bled_ah, dt_s, observation)
+        spare_ah = np.maximum(state.spare_ah - bled_ah, 0.0) + grown_ah
+        look = self._look(observation, cell_v, slow_a)
+        visiting = look.visiting
+        if self.learns_leaks:
+            most_a = self.most_leak_per_h * self.capacity_ah
+            leaks = learnt(leaks, look, state.visiting, self.count_error_ratio, most_a)
         # a later look of the same visit sees less than the first one knew: it may only add
-        seen_ah = np.where(state.visiting[..., np.newaxis], np.fmax(found_ah, spare_ah), found_ah)
+        again = state.visiting[..., np.newaxis]
+        seen_ah = np.where(again, np.fmax(look.spare_ah, spare_ah), look.spare_ah)
         anchored_s = np.where(visiting, time_s, state.anchored_s)
         fresh = np.less_equal(time_s - anchored_s, to_seconds(self.stale_after_ns))
         spare_ah = np.where(visiting[..., np.newaxis], np.nan_to_num(seen_ah), spare_ah)
@@ -118,9 +147,20 @@ class ChargeLedger:
         began_s = np.where(np.isnan(state.visited_s), time_s, state.visited_s)
         visited_s = np.where(visiting, time_s, began_s)
         after = LedgerState(
-            spare_ah, state.bleed_a, visiting, visited_s, anchored_s, slow_a, time_s
+            spare_ah, state.bleed_a, visiting, visited_s, anchored_s, slow_a, time_s, leaks
         )
         return after, cell_v
+
+    def _leaked(
+        self, leaks: LeakState, bled_ah: Floats, dt_s: Floats, observation: Observation
+    ) -> tuple[LeakState, Floats]:
+        """Return the leaks after ``dt_s``, and by how much each lead grew (..., cells)."""
+        if not self.learns_leaks:
+            return leaks, np.zeros(1)
+        degc = mean_degc(observation.ntc_degc)
+        aged_s = dt_s * arrhenius(degc, self.leak_ea_j_per_mol)
+        grown_ah = np.nan_to_num(leaks.lead_a * aged_s[..., np.newaxis]) / _HOUR_S
+        return passed(leaks, bled_ah, aged_s), grown_ah
 
     def duty(self, spare_ah: Floats, cell_v: Floats) -> Floats:
         """Return the duty that bleeds what is spare, (..., cells), at most; 0 where unknown."""
@@ -135,18 +175,16 @@ class ChargeLedger:
         bleed_a: Floats = np.nan_to_num(cell_v) / path_ohm * self.bleed_window_ratio
         return bleed_a
 
-    def _look(
-        self, observation: Observation, cell_v: Floats, slow_a: Floats
-    ) -> tuple[Bools, Floats]:
-        """Return where this is a visit (...,), and what is spare at least (..., cells)."""
+    def _look(self, observation: Observation, cell_v: Floats, slow_a: Floats) -> Look:
+        """Return what the voltages tell of charge, NaN where no pack is near the top."""
         current_a = observation.current_a
         quiet = np.abs(current_a) < self.quiet_per_h * self.capacity_ah
         # a discharge leaves the branch of the hysteresis that this is read on
         quiet = quiet & (current_a < 0.005 * self.capacity_ah)
-        nothing = np.full(cell_v.shape, np.nan)
         # most of a day is spent elsewhere: the rest of this is not free
         if not (quiet & (np.fmax.reduce(cell_v, axis=-1) > TOP_FLOOR_V)).any():
-            return np.zeros(quiet.shape, np.bool_), nothing
+            nothing = np.full(cell_v.shape, np.nan)
+            return Look(np.zeros(quiet.shape, np.bool_), nothing, nothing, nothing)
         degc = cell_degc(observation.ntc_degc, self.ntc_cells, cell_v.shape[-1])
         eta_v = LFP.voltage_v(current_a, slow_a, degc, self.capacity_ah)
         error_v = self.board_error_v + self.model_error_ratio * np.abs(eta_v)
@@ -154,7 +192,10 @@ class ChargeLedger:
         fullest = np.fmin.reduce(to_full_share(charged_v), axis=-1)
         # an unknown neediest cell is as needy as the neediest known one: then less is bled
         lowest_ah = self.capacity_ah * to_full_share(charged_v + error_v)
-        highest_ah = self.capacity_ah * to_full_share(charged_v - error_v)
+        high_share = to_full_share(charged_v - error_v)
         neediest_ah = np.fmax.reduce(lowest_ah, axis=-1, keepdims=True)
         visiting = quiet & (fullest <= 1.0 - self.visit_soc_ratio)
-        return visiting, np.maximum(neediest_ah - highest_ah, 0.0)
+        spare_ah = np.maximum(neediest_ah - self.capacity_ah * high_share, 0.0)
+        # what is below the slope is told as just there: for growth that is no bound
+        bound = np.where(high_share >= _OFF_SLOPE, np.inf, high_share)
+        return Look(visiting, spare_ah, lowest_ah, self.capacity_ah * bound)

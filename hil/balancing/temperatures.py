@@ -5,6 +5,15 @@ import numpy as np
 from hil.balancing.strategy import Floats
 
 
+def mean_degc(ntc_degc: Floats) -> Floats:
+    """Return the mean of the known thermistors, (..., ntcs) to (...,); NaN where none is known."""
+    known = np.isfinite(ntc_degc)
+    count = np.asarray(known.sum(axis=-1))
+    total = np.asarray(np.where(known, ntc_degc, 0.0).sum(axis=-1))
+    mean: Floats = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+    return mean
+
+
 def cell_degc(ntc_degc: Floats, ntc_cells: tuple[int, ...], cells: int) -> Floats:
     """Return the temperature of each cell, (..., cells), between the thermistors (..., ntcs).
 
@@ -17,11 +26,7 @@ def cell_degc(ntc_degc: Floats, ntc_cells: tuple[int, ...], cells: int) -> Float
     places = np.asarray(ntc_cells or np.rint(np.linspace(1, cells, ntcs)), float)
     if len(places) != ntcs or np.any(np.diff(places) <= 0.0):
         raise ValueError(f"ntc_cells: expected {ntcs} cells in rising order, found {ntc_cells}")
-    known = np.isfinite(ntc_degc)
-    count = known.sum(axis=-1, keepdims=True)
-    total = np.where(known, ntc_degc, 0.0).sum(axis=-1, keepdims=True)
-    mean = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
-    filled = np.where(known, ntc_degc, mean)
+    filled = np.where(np.isfinite(ntc_degc), ntc_degc, mean_degc(ntc_degc)[..., np.newaxis])
     # each cell lies between thermistor `left` and the next one, `share` of the way
     at = np.clip(np.arange(1.0, cells + 1.0), places[0], places[-1])
     left = np.clip(np.searchsorted(places, at, side="right") - 1, 0, max(ntcs - 2, 0))

@@ -14,7 +14,7 @@ from hil.balancing.strategy import AnyStrategy, Decision, Observation, Truth
 from hil.balancing.top_balance import TopBalance
 from hil.core import units
 
-WORDS = {"compare", "ntc", "ntc_cells"}
+WORDS = {"compare", "ntc", "ntc_cells", "learns_leaks"}
 """Fields that are no quantities: words, and numbers of things."""
 
 
