@@ -252,6 +252,12 @@ def test_only_a_bench_of_real_devices_keeps_the_truth_from_a_strategy(
     assert "needs the true state of the cells" in line
 
 
+def test_the_oracle_is_refused_on_real_devices_and_runs_on_virtual_ones() -> None:
+    assert lines(check("controller={strategy: oracle}")) == []
+    [line] = lines(check("controller={strategy: oracle}", *REAL))
+    assert "needs the true state of the cells" in line
+
+
 def test_a_bench_is_all_real_or_all_virtual() -> None:
     found = lines(check("clock=wall", "devices.chamber.link.kind=tcp"))
     assert len(found) == 3
