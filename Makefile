@@ -24,7 +24,10 @@ demo: $(READY)  ## one hot-summer balancing day on virtual devices: verdict and 
 test: check  ## all checks and tests, on every Python here (what .ci/run calls)
 	@bash .ci/system
 	@bash .ci/other-pythons
-	@$(BIN)/python -m pytest --cov --cov-report=term:skip-covered --durations=12
+	@$(BIN)/python -m pytest -m "not bench and not nightly and not alone" -n auto --dist loadfile \
+		--cov --cov-report= --cov-fail-under=0 --durations=12
+	@$(BIN)/python -m pytest -m "alone and not bench and not nightly" \
+		--cov --cov-append --cov-report=term:skip-covered --durations=12
 
 check: $(READY)  ## style, types, who may import whom, sizes: no test is run
 	@$(BIN)/ruff check .

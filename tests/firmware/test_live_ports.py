@@ -15,6 +15,8 @@ from drivers.wire import slcan
 from drivers.wire.slcan import AdapterEnd, HostEnd
 from hil.core.instants import MICROSECOND
 
+pytestmark = pytest.mark.alone
+
 SOURCES = Path(__file__).parents[2] / "firmware_stubs"
 BUS = 500_000
 BUS_ERROR = 0x80

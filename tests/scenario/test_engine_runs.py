@@ -16,6 +16,8 @@ from hil.bench.replay import replay
 from hil.bench.stop import StopLadder
 from hil.results import junit, reader, report
 
+pytestmark = pytest.mark.alone
+
 ENGINE = "bench.devices.board.engine"
 DEADLINE_S = 300.0
 """Ten seconds would do; a busy machine must not turn a test red."""

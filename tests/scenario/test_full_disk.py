@@ -12,6 +12,8 @@ import pytest
 from hil.results import reader
 from hil.results.contents import Contents
 
+pytestmark = pytest.mark.alone
+
 Profile = Callable[..., Path]
 
 INCONCLUSIVE, BAD_INPUT, ENVIRONMENT = 2, 65, 69

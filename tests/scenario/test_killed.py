@@ -19,6 +19,8 @@ from hil.core.records import Record
 from hil.results import canonical, catalogue, reader
 from hil.results.contents import Contents
 
+pytestmark = pytest.mark.alone
+
 Capture = pytest.CaptureFixture[str]
 
 MORTAL = Path(__file__).with_name("mortal.py")

@@ -10,6 +10,8 @@ from scenario import Play, Played, hil, read_back, recorded
 from hil.bench.stop import StopLadder
 from hil.results import catalogue
 
+pytestmark = pytest.mark.alone
+
 Profile = Callable[..., Path]
 
 LONG = "  - rest: 300 d\n"

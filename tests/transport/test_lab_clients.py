@@ -29,6 +29,8 @@ from served import (
 from uscpi.client import TCP
 from uscpi.instrument import Instrument
 
+pytestmark = pytest.mark.alone
+
 LINES, COLUMNS = 200, 160
 """A terminal on which all that a board sends has room."""
 

@@ -22,6 +22,8 @@ from hil.core.errors import BenchError
 from hil.ports import Clock
 from hil.profile import load_bench
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:

@@ -7,6 +7,8 @@ import pytest
 from served import finished, hil, serving
 from tools import program
 
+pytestmark = pytest.mark.alone
+
 SHORT = """\
 profile: short
 needs: {cells: 16}

@@ -26,6 +26,8 @@ from drivers.links.control import serve
 from drivers.links.endpoint_doors import PtyOpening
 from hil.core.errors import LinkLost
 
+pytestmark = pytest.mark.alone
+
 QUICK_BOOT = ("--set", "bench.devices.emulator-2.virtual.boot=10 ms")
 
 

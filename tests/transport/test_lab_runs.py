@@ -25,6 +25,8 @@ from hil.core.instants import SECOND
 from hil.ports import Injectable
 from hil.profile import load_bench
 
+pytestmark = pytest.mark.alone
+
 SLOW_BOARD = ("--set", "bench.board.cycle=500 ms", "--set", "bench.board.open_wire_every=2")
 BOOTED = tuple(
     word

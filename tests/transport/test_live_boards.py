@@ -37,6 +37,8 @@ from hil.app.devices import survey
 from hil.core.errors import EnvironmentProblem, LinkLost
 from hil.ports import Clock, Endpoint, Firmware, Identity
 
+pytestmark = pytest.mark.alone
+
 NEEDS = {"process": ("cc",), "qemu": ("arm-none-eabi-gcc", "qemu-system-arm")}
 # As in test_lab_runs: a lab on a busy host is later than a quick board may be.
 SLOW_BOARD = ("--set", "bench.board.cycle=500 ms", "--set", "bench.board.open_wire_every=2")

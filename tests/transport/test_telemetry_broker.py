@@ -27,6 +27,8 @@ from hil.live.telemetry import Telemetry
 from hil.results import manifest
 from hil.results.verify import Report, verify
 
+pytestmark = pytest.mark.alone
+
 PASS, INCONCLUSIVE = 0, 2
 DURABLE = ("persistence true", "autosave_on_changes true", "autosave_interval 1")
 """A broker that remembers its subscribers when it is killed; that it is told in time is ours."""

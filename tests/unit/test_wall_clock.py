@@ -13,6 +13,8 @@ from hil.bench.wall_time import WallClock, run_wall
 from hil.core.errors import EnvironmentProblem
 from hil.core.instants import DAY, MILLISECOND
 
+pytestmark = pytest.mark.alone
+
 
 def test_no_timer_is_early_not_even_behind_one_that_is_due() -> None:
     async def main(clock: Any) -> list[int]:
