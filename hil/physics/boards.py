@@ -75,7 +75,8 @@ class Boards:
     """Boards of one design on the packs of a batch; bleeds are off to begin with.
 
     ``hot_degc`` and ``drift_ratio`` (packs, cells) are what only the physics knows: the hottest
-    part of every bleed path, and how far its resistor has moved with age.
+    part of every bleed path, and how far its resistor has moved with age; ``front_degc`` (packs,)
+    is how warm the front ends and their references are.
     """
 
     def __init__(
@@ -116,6 +117,7 @@ class Boards:
             _above_zero("board_rth_ratio", board_rth_ratio, (packs,)),
         )
         self.hot_degc, self.drift_ratio = self._made.hot_degc, self._made.drift_ratio
+        self.front_degc = self._made.front_degc
         self._transfer: Transfer | None = None
         self._reference = ReferenceState(0.0, np.zeros(packs), None)
         self._paused = np.zeros(packs, np.bool_)

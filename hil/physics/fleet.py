@@ -37,6 +37,7 @@ _LEAKAGE = ("leakage_a", "leakage_ea_j_per_mol")
 """In what the cell types of one batch may differ."""
 _OF_A_NETWORK = (
     *("cell_cell_w_per_k", "cell_air_w_per_k", "enclosure_ambient_w_per_k", "enclosure_j_per_k"),
+    "end_heat_ratio",
 )
 """What packs of equal cells differ by in how their heat spreads."""
 

@@ -137,8 +137,15 @@ class ThermalNetwork:
     eigenvectors give both matrices for any step.
     """
 
-    def __init__(self, heat_j_per_k: Floats, conductance_w_per_k: Floats) -> None:
-        """Find the modes once: capacities (nodes,) and conductances (nodes, nodes), symmetric."""
+    def __init__(
+        self, heat_j_per_k: Floats, conductance_w_per_k: Floats, end_heat_ratio: float = 0.0
+    ) -> None:
+        """Find the modes once: capacities (nodes,) and conductances (nodes, nodes), symmetric.
+
+        ``end_heat_ratio`` of what is given to the last node arrives in the one before it: heat of
+        a board that leaves through the top cell instead of by the air of the box.
+        """
+        self._end_heat_ratio = end_heat_ratio
         self._root = np.sqrt(heat_j_per_k)
         rates, self._modes = np.linalg.eigh(conductance_w_per_k / np.outer(self._root, self._root))
         # Rounding leaves the rate of an insulated box a hair off zero, on either side.
@@ -156,7 +163,7 @@ class ThermalNetwork:
         for c in range(n - 1):
             _join(conductance, c, c + 1, pack.cell_cell_w_per_k)
         conductance[n, n] += pack.enclosure_ambient_w_per_k
-        return cls(heat_j_per_k, conductance)
+        return cls(heat_j_per_k, conductance, pack.end_heat_ratio)
 
     def propagators(self, dt_s: float) -> tuple[Floats, Floats]:
         """Return ``decay`` and ``gain`` (K/W) for a step of ``dt_s``.
@@ -169,10 +176,9 @@ class ThermalNetwork:
         held_s = dt_s * np.where(exponent > 0.0, -np.expm1(-exponent), 1.0)
         held_s /= np.where(exponent > 0.0, exponent, 1.0)
         modes, root = self._modes, self._root
-        return (
-            np.ascontiguousarray((modes * decay) @ modes.T * root[:, None] / root),
-            np.ascontiguousarray((modes * held_s) @ modes.T / np.outer(root, root)),
-        )
+        gain = np.ascontiguousarray((modes * held_s) @ modes.T / np.outer(root, root))
+        gain[-1] += self._end_heat_ratio * (gain[-2] - gain[-1])
+        return np.ascontiguousarray((modes * decay) @ modes.T * root[:, None] / root), gain
 
 
 def pace_of(tables: CellTables, network: ThermalNetwork, dt_s: float) -> Pace:

@@ -57,7 +57,8 @@ class PackParameters:
 
     Conductances and capacities of the box: defaults from ADR 0005 (assumptions,
     to be swept). Zero conductance is allowed and means insulated. ``bleed_heat_ratio`` is what
-    part of a bleed's power warms the cell that is bled; the rest warms the air of the box.
+    part of a bleed's power warms the cell that is bled; the rest warms the air of the box, but for
+    ``end_heat_ratio`` of that, which goes into the top cell: a board that is screwed to its side.
 
     The cells drawn are new ones; the pack has then lived for ``age_years`` of ``life``. With
     ``ages`` it goes on ageing while it is stepped: for studies over years, off on the bench, where
@@ -78,6 +79,7 @@ class PackParameters:
     enclosure_ambient_w_per_k: float = 5.0
     enclosure_j_per_k: float = 5000.0
     bleed_heat_ratio: float = 0.25
+    end_heat_ratio: float = field(default=0.0, metadata=UNLESS_DEFAULT)
     age_years: float = 0.0
     life: Life = field(default_factory=Life)
     ages: bool = False
@@ -87,10 +89,9 @@ class PackParameters:
         require_positive(self, ("cells", "enclosure_j_per_k"))
         conductances = ("cell_cell_w_per_k", "cell_air_w_per_k", "enclosure_ambient_w_per_k")
         require_not_negative(self, (*conductances, "link_ohm", "seam_ohm", "seam_every"))
-        if not 0.0 <= self.bleed_heat_ratio <= 1.0:
-            raise ValueError(f"bleed_heat_ratio: {self.bleed_heat_ratio} is not within 0 to 1")
-        if not 0.0 <= self.soc_ratio <= 1.0:
-            raise ValueError(f"soc_ratio: {self.soc_ratio} is not within 0 to 1")
+        for name in ("bleed_heat_ratio", "end_heat_ratio", "soc_ratio"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ValueError(f"{name}: {getattr(self, name)} is not within 0 to 1")
         if not 0.0 <= self.age_years <= OLDEST_YEARS:
             raise ValueError(f"age_years: {self.age_years} is not within 0 to {OLDEST_YEARS:g}")
         if (self.age_years or self.ages) and self.cell.ageing is None:
