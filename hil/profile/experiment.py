@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 from annotated_types import Ge, Gt, Interval
 
 from hil.core.instants import Duration
+from hil.physics.ageing import Life
 from hil.physics.board import BoardDesign
 from hil.physics.cell_types import CellParameters
 from hil.physics.parameters import OLDEST_YEARS, PackSpread
@@ -26,7 +27,14 @@ from hil.profile.weather import Ambient
 
 T = TypeVar("T")
 
-ONE_FOR_ALL = ("termination", "sampling_error_v")
+OF_THE_BOARD = {
+    "sampling_error_v": "offset_v",
+    "bleed_tolerance_ratio": "bleed_tolerance_ratio",
+    "drift_ppm_per_k": "drift_ppm_per_k",
+}
+"""Conditions that stand in place of a figure of the board's design, and which figure that is."""
+
+ONE_FOR_ALL = ("termination", *OF_THE_BOARD, "zone_between_w_per_k")
 """Conditions with numbers that all packs of an arm share: packs and boards of a batch differ in
 everything but what ends a charge and the design. They are compared by arms, not drawn."""
 
@@ -72,9 +80,14 @@ class Conditions:
 
     ``schedule`` is repeated, ``at_end`` comes once, as the last of the ``duration``; ``household``
     stands in place of ``schedule``. A day of ``full`` is given, instead of the schedule's, to packs
-    whose strategy has asked for a full charge. ``muted``, ``filter_tau`` and ``sampling_error``
-    change the board, which is otherwise as its file says. Without ``leakage`` and
-    ``leakage_activation`` the cell's own are taken.
+    whose strategy has asked for a full charge. Packs have lived by ``life`` for their ``age``; with
+    ``ages`` they go on ageing. Without ``leakage`` and ``leakage_activation`` the cell's own are
+    taken. After every ``seam_every`` cells a ``seam`` stands in place of a link; 0: none.
+
+    ``muted``, ``filter_tau``, ``sampling_error``, ``bleed_tolerance``, the ``drift`` of references
+    and ``zone_between``, the conductance between two zones, change the board, which is otherwise as
+    its file says. ``bleed_drift`` is how far all its bleed resistors have moved already, unknown to
+    any strategy.
     """
 
     cell: str = "lfp-100ah"
@@ -85,6 +98,8 @@ class Conditions:
     gradient_k: Annotated[float, Interval(ge=-40.0, le=40.0)] = 0.0
     ambient_degc: Ambient = 25.0
     age_years: Annotated[float, Interval(ge=0.0, le=OLDEST_YEARS)] = 0.0
+    life: Life = field(default_factory=Life)
+    ages: bool = False
     leakage_a: Annotated[float, Ge(0)] | None = None
     leakage_activation_j_per_mol: Annotated[float, Gt(0)] | None = None
     cell_cell_w_per_k: Annotated[float, Ge(0)] = 1.5
@@ -92,13 +107,20 @@ class Conditions:
     enclosure_ambient_w_per_k: Annotated[float, Ge(0)] = 5.0
     enclosure_j_per_k: Annotated[float, Gt(0)] = 5000.0
     bleed_heat_ratio: FRACTION = 0.25
+    end_heat_ratio: FRACTION = 0.0
     link_ohm: Annotated[float, Ge(0)] = 0.0002
+    seam_ohm: Annotated[float, Ge(0)] = 0.001
+    seam_every: Annotated[int, Ge(0)] = 0
     lead_ohm: Annotated[float, Ge(0)] = 0.06
     board: str = "standard-50mA"
     muted: bool | None = None
     filter_tau_s: Annotated[float, Gt(0)] | None = None
     sampling_error_v: Annotated[float, Ge(0)] | None = None
     board_heat_ratio: Annotated[float, Gt(0)] = 1.0
+    bleed_tolerance_ratio: Annotated[float, Interval(ge=0.0, lt=1.0)] | None = None
+    bleed_drift_ratio: Annotated[float, Interval(gt=-1.0, le=1.0)] = 0.0
+    drift_ppm_per_k: Annotated[float, Ge(0)] | None = None
+    zone_between_w_per_k: Annotated[float, Ge(0)] | None = None
     termination: Termination = field(default_factory=Termination)
     schedule: tuple[Phase, ...] = ()
     full: tuple[Phase, ...] = ()

@@ -37,6 +37,7 @@ from hil.profile.controllers import STRATEGY
 from hil.profile.designs import load_board
 from hil.profile.experiment import (
     BASE,
+    OF_THE_BOARD,
     ONE_FOR_ALL,
     Arm,
     Assumed,
@@ -198,12 +199,11 @@ def _arm(
     whole = on_top(on_top(base, said), world)
     conditions: Conditions = read(adapter_of(Conditions), whole, sources)
     cell = load_cell(conditions.cell, root)
-    design = changed(load_board(conditions.board, root), conditions)
-    if design.cells != conditions.cells:
-        message = (
-            f"'{conditions.board}' is for {design.cells} cells, the pack has {conditions.cells}"
-        )
-        raise ConfigErrors([whole["board"].mark.error(f"arms.{name}.board", message)])
+    try:
+        design = changed(load_board(conditions.board, root), conditions)
+    except ValueError as error:
+        at = whole["board"].mark if "board" in whole else own.mark
+        raise ConfigErrors([at.error(f"arms.{name}.board", str(error))]) from error
     built = read(STRATEGY, strategy, sources)
     strategy_ = commissioned(built, strategy, facts_of(design, cell, conditions.lead_ohm))
     known = frozenset({*_keys(said), *_keys(world)})
@@ -219,13 +219,24 @@ def _keys(table: Table, above: str = "") -> Iterator[str]:
 
 
 def changed(design: BoardDesign, conditions: Conditions) -> BoardDesign:
-    """Return a board with what the conditions say of it in place of its own."""
+    """Return a board with what the conditions say of it in place of its own.
+
+    Raises ValueError for one that is not for such a pack, or has no zones to change.
+    """
+    if design.cells != conditions.cells:
+        message = f"'{design.model}' is for {design.cells} cells, the pack has {conditions.cells}"
+        raise ValueError(message)
     if conditions.muted is not None:
         settle_ns = design.settle_ns if conditions.muted else 0
         design = replace(design, mute=conditions.muted, settle_ns=settle_ns)
-    if conditions.sampling_error_v is not None:
-        design = replace(design, offset_v=conditions.sampling_error_v)
-    return design
+    of_file = {own: getattr(conditions, name) for name, own in OF_THE_BOARD.items()}
+    design = replace(design, **{own: v for own, v in of_file.items() if v is not None})
+    between_w_per_k = conditions.zone_between_w_per_k
+    if between_w_per_k is None:
+        return design
+    if design.zones is None:
+        raise ValueError(f"'{design.model}' has no zones, leave 'zone_between' out for it")
+    return replace(design, zones=replace(design.zones, between_w_per_k=between_w_per_k))
 
 
 # --- assumed ranges ------------------------------------------------------------------------------

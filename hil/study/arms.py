@@ -25,7 +25,8 @@ ROW: Duration = MINUTE
 """Demand and weather are laid out in rows of this length."""
 
 _AS_THEY_ARE = (
-    *("spread", "gradient_k", "age_years", "link_ohm", "bleed_heat_ratio"),
+    *("spread", "gradient_k", "age_years", "life", "ages", "link_ohm", "seam_ohm", "seam_every"),
+    *("bleed_heat_ratio", "end_heat_ratio"),
     *("cell_cell_w_per_k", "cell_air_w_per_k", "enclosure_ambient_w_per_k", "enclosure_j_per_k"),
 )
 """Conditions that a pack's parameters have under the same name."""
@@ -53,6 +54,7 @@ def run_arm(
         filter_tau_s=_filters(worlds),
         board_rth_ratio=np.array([world.board_heat_ratio for world in worlds]),
     )
+    boards.drift_ratio[:] = np.array([[world.bleed_drift_ratio] for world in worlds])
     tally = Tally(batch, boards)
     run(
         batch,

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from hil.balancing.strategy import Decision
 from hil.core.instants import DAY, HOUR, SECOND
 from hil.physics.batch import Batch
-from hil.physics.boards import Boards
+from hil.physics.boards import Boards, Readings
 from hil.physics.legs import CHARGED_AS, DISCHARGED_AS, HIGHEST_V, LOWEST_V
 from hil.verdict.definitions import (
     BALANCED_SPREAD,
@@ -39,6 +39,7 @@ from hil.verdict.definitions import (
     TOP_V,
     charge_in_ah,
     counted_of_stretch,
+    kept_ratio,
     need_ah,
     usable_ratio,
     useful_ah,
@@ -78,9 +79,9 @@ class Tally:
         duty, readings, moved_as = boards.duty, boards.readings(), _moved_as(batch)
         on = duty > 0.0
         self._switching.leg(duty, on, needs, self._elapsed_s, leg_s)
-        self._bleeds.leg(batch, on, needs)
+        self._bleeds.leg(batch, on, needs, carries=boards.transfer is not None)
         self._gaps.leg(batch, readings.cell_v, (moved_as - self._moved_as) / leg_s, leg_s)
-        self._peaks.leg(batch, boards, readings.pcb_degc)
+        self._peaks.leg(batch, boards, readings)
         self._moved_as = moved_as
         kept_s = np.fmin(self._balanced_s, self._elapsed_s)
         self._balanced_s = np.where(self._now.spread >= BALANCED_SPREAD, math.nan, kept_s)
@@ -95,8 +96,12 @@ class Tally:
             raise ValueError("a tally before its first leg: expected at least one")
         now = self._now
         injected = self._start.spread > BALANCED_SPREAD
+        usable = usable_ratio(now.out_ah, now.in_ah, now.qmin_ah[:, 0], axis=1)
+        kept = kept_ratio(now.qmin_ah[:, 0], self._start.qmin_ah[:, 0])
         return {
-            "usable_capacity": usable_ratio(now.out_ah, now.in_ah, now.qmin_ah[:, 0], axis=1),
+            "usable_capacity": usable,
+            "capacity_kept": kept,
+            "usable_of_new": kept * usable,
             "soc_spread": now.spread,
             "balance_time": np.where(injected, self._balanced_s, math.nan) / HOUR_S,
             "throughput": (self._moved_as - self._moved_before_as) / HOUR_S,
@@ -192,14 +197,19 @@ class _Bleeds:
     def __init__(self, batch: Batch) -> None:
         """Start with nothing bled."""
         self._before_as, self._start_as = batch.bled_as.copy(), batch.bled_as.copy()
+        self._moved_before_as = batch.moved_as.copy()
         self._before_v = batch.seen_v.copy()
         # by cell, as above
         self._energy_ws, self._useful_ah, self._active_ah = np.zeros((3, *self._before_v.shape))
+        self._lost_ws = np.zeros(self._before_v.shape)
 
-    def leg(self, batch: Batch, on: Bools, needs: _Needs) -> None:
+    def leg(self, batch: Batch, on: Bools, needs: _Needs, *, carries: bool) -> None:
         """Add a leg; a cell's voltage in it is taken as the mean of its ends."""
-        bled_as = batch.bled_as - self._before_as
-        self._energy_ws += bled_as * (0.5 * (batch.seen_v + self._before_v))
+        bled_as, mean_v = batch.bled_as - self._before_as, 0.5 * (batch.seen_v + self._before_v)
+        self._energy_ws += bled_as * mean_v
+        if carries:  # what givers gave less what takers got
+            self._lost_ws += (batch.moved_as - self._moved_before_as) * mean_v
+            np.copyto(self._moved_before_as, batch.moved_as)
         np.copyto(self._before_as, batch.bled_as)
         np.copyto(self._before_v, batch.seen_v)
         if on.any():
@@ -215,6 +225,7 @@ class _Bleeds:
         return {
             "bled_charge": bled_ah,
             "bled_energy": self._energy_ws.sum(axis=1) / HOUR_S,
+            "transfer_loss": self._lost_ws.sum(axis=1) / HOUR_S,
             "useful_share": self._useful_ah.sum(axis=1)
             / np.where(active_ah > 0.0, active_ah, math.nan),
         }
@@ -265,19 +276,24 @@ class _Gaps:
 
 
 class _Peaks:
-    """Extremes of temperatures at the ends of legs."""
+    """Extremes of temperatures, and of how unlike cells are misread, at the ends of legs."""
 
     def __init__(self, batch: Batch, boards: Boards) -> None:
         """Start with what is there."""
         self._bleed_degc = boards.hot_degc.max(axis=1)
         self._pcb_degc = boards.readings().pcb_degc
+        self._front_degc = boards.front_degc.copy()
+        self._misread_v = np.zeros_like(self._front_degc)
         self._widest_k = np.ptp(batch.cell_degc, axis=1)
         self._sums = batch.sums
 
-    def leg(self, batch: Batch, boards: Boards, pcb_degc: Floats) -> None:
+    def leg(self, batch: Batch, boards: Boards, readings: Readings) -> None:
         """Add the end of a leg."""
+        self._front_degc = np.maximum(self._front_degc, boards.front_degc)
+        misread_v = np.ptp(readings.trigger_v - batch.seen_v, axis=1)
+        self._misread_v = np.maximum(self._misread_v, misread_v)
         self._bleed_degc = np.maximum(self._bleed_degc, boards.hot_degc.max(axis=1))
-        self._pcb_degc = np.fmax(self._pcb_degc, pcb_degc)
+        self._pcb_degc = np.fmax(self._pcb_degc, readings.pcb_degc)
         self._widest_k = np.maximum(self._widest_k, np.ptp(batch.cell_degc, axis=1))
 
     def values(self) -> dict[str, Floats]:
@@ -285,6 +301,8 @@ class _Peaks:
         return {
             "peak_bleed_temperature": self._bleed_degc.copy(),
             "peak_pcb_temperature": self._pcb_degc.copy(),
+            "peak_front_end_temperature": self._front_degc.copy(),
+            "misreading_spread": self._misread_v.copy(),
             "cell_temperature_spread": self._widest_k.copy(),
             "max_cell_voltage": self._sums[:, HIGHEST_V].copy(),
             "min_cell_voltage": self._sums[:, LOWEST_V].copy(),

@@ -70,6 +70,16 @@ def usable_ratio(out_ah: Floats, in_ah: Floats, qmin_ah: Floats, axis: int) -> F
     return usable
 
 
+def kept_ratio(qmin_ah: Floats, qmin_at_start_ah: Floats) -> Floats:
+    """Return how much of its smallest capacity a pack has kept: 1 where nothing ages.
+
+    Times ``usable_ratio``, which says what imbalance takes of the present Qmin, it is what an owner
+    has left of the pack that was put up. So ageing and imbalance stand apart and multiply.
+    """
+    kept: Floats = qmin_ah / qmin_at_start_ah
+    return kept
+
+
 def useful_ah(bled_ah: Floats, needed_ah: Floats, active: Bools, axis: int) -> Floats:
     """Return which part of a step's bled charge brought cells closer together.
 

@@ -25,7 +25,7 @@ BLOCK = 512
 """Ticks folded at once: enough to make NumPy's overhead vanish, little enough to stay in cache."""
 MISSING = {
     "emulated": "needs emulated cells",
-    "study": "only a study's boards tell it; no record of a bench holds it",
+    "study": "only a study's packs and boards tell it; no record of a bench holds it",
 }
 """Why a metric is n/a that no fold of this run gave."""
 

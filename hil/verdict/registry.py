@@ -11,9 +11,9 @@ from hil.core.spec import Accuracy
 
 Needs: TypeAlias = Literal["emulated", "metered", "shadow", "study", "none"]
 """``emulated``: the true state of the cells; ``metered``: a meter's reading (here the emulators'
-read-back); ``shadow``: a reference that decides beside the board; ``study``: what a study's boards
-tell and no record of a bench holds; ``none``: only what the board and the controller say. Without
-it a metric is n/a."""
+read-back); ``shadow``: a reference that decides beside the board; ``study``: what a study's packs
+and boards tell and no record of a bench holds (no cell ages there); ``none``: only what the board
+and the controller say. Without it a metric is n/a."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,12 @@ METRICS: Mapping[str, MetricInfo] = MappingProxyType(
             "1",
             "emulated",
             "least charge out plus least charge in of all cells, per Qmin, at the end",
+        ),
+        "capacity_kept": MetricInfo(
+            "1", "study", "smallest true capacity of a pack at the end, per that at the start"
+        ),
+        "usable_of_new": MetricInfo(
+            "1", "study", "usable charge at the end, per the smallest capacity at the start"
         ),
         "soc_spread": MetricInfo(
             "1", "emulated", "max - min of the charge to full (1 - s) Q, per Qmin, at the end"
@@ -63,6 +69,9 @@ METRICS: Mapping[str, MetricInfo] = MappingProxyType(
         ),
         "bled_charge": MetricInfo("Ah", "metered", "charge that flowed into the board's bleeds"),
         "bled_energy": MetricInfo("Wh", "metered", "energy that flowed into the board's bleeds"),
+        "transfer_loss": MetricInfo(
+            "Wh", "study", "energy that an active balancer took from cells and gave to none"
+        ),
         "wrong_cell_share": MetricInfo(
             "1", "emulated", "bleed time of cells with less than 0.2 % to give, per all bleed time"
         ),
@@ -79,6 +88,12 @@ METRICS: Mapping[str, MetricInfo] = MappingProxyType(
         "duty": MetricInfo("1", "none", "mean bleed duty over all cells and the whole run"),
         "peak_bleed_temperature": MetricInfo(
             "degC", "study", "highest true temperature of the hottest part of a bleed path"
+        ),
+        "peak_front_end_temperature": MetricInfo(
+            "degC", "study", "highest true temperature of the front ends and their references"
+        ),
+        "misreading_spread": MetricInfo(
+            "V", "study", "largest max - min over the cells of what decides less what is true"
         ),
         "peak_pcb_temperature": MetricInfo(
             "degC", "none", "highest temperature the board reported"

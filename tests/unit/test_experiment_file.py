@@ -119,6 +119,35 @@ def test_what_conditions_say_of_the_board_changes_it_and_what_is_commissioned(
     assert unmuted.strategy.bleed_window_ratio == 1.0
 
 
+def test_conditions_stand_in_place_of_figures_of_the_board(tmp_path: Path) -> None:
+    settings = ["bleed_tolerance=5 %", "drift=80 ppm/K", "arms.fixed.board=isolated-zone"]
+    settings += ["arms.fixed.zone_between=0.7 W/K", "seam_every=4"]
+    arms = {arm.label: arm for arm in load_experiment(written(tmp_path), settings).arms}
+    design = arms["fixed"].design
+    assert design.bleed_tolerance_ratio == pytest.approx(0.05)
+    assert design.drift_ppm_per_k == pytest.approx(80.0)
+    assert design.zones is not None
+    assert design.zones.between_w_per_k == pytest.approx(0.7)
+    assert pack_of(arms["fixed"].conditions, arms["fixed"].cell).seam_every == 4
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("zone_between=0.7 W/K", "'standard-50mA' has no zones, leave 'zone_between' out for it"),
+        ("cells=32", "'standard-50mA' is for 16 cells, the pack has 32"),
+    ],
+)
+def test_a_board_that_does_not_go_with_its_conditions_is_refused_at_its_arm(
+    tmp_path: Path, setting: str, said: str
+) -> None:
+    with pytest.raises(ConfigErrors) as raised:
+        load_experiment(written(tmp_path), [setting])
+    assert any(
+        said in str(error) and "arms.none.board" in str(error) for error in raised.value.errors
+    )
+
+
 def test_an_arm_stands_over_a_variant_and_a_range_over_the_file_that_it_includes(
     tmp_path: Path,
 ) -> None:

@@ -66,6 +66,8 @@ def loaded(folder: Path, assumed: str, settings: Sequence[str] = ()) -> Any:
         ("enclosure: 3 kJ/K to 8 kJ/K", "enclosure_j_per_k"),
         ("bleed_heat: 12 % to 37 %", "bleed_heat_ratio"),
         ("link: 0.1 mohm to 0.3 mohm", "link_ohm"),
+        ("seam: 0.5 mohm to 2 mohm", "seam_ohm"),
+        ("end_heat: 10 % to 60 %", "end_heat_ratio"),
         ("spread.capacity: 0.3 % to 2 %", "spread.capacity_ratio"),
         ("spread.soc: 0.3 % to 2 %", "spread.soc_ratio"),
         ("lead: 20 mohm to 500 mohm", "boards.lead_ohm"),
@@ -102,11 +104,50 @@ def test_what_is_drawn_reaches_its_pack_or_its_board(
 
 
 @pytest.mark.parametrize(
-    "assumed", ["sampling_error: 2 mV to 10 mV", "termination.hold: 3.40 V to 3.48 V"]
+    "assumed",
+    [
+        "sampling_error: 2 mV to 10 mV",
+        "termination.hold: 3.40 V to 3.48 V",
+        "bleed_tolerance: 1 % to 5 %",
+        "drift: 10 ppm/K to 100 ppm/K",
+        "zone_between: 0.01 W/K to 1 W/K",
+    ],
 )
 def test_what_all_packs_of_an_arm_share_is_not_drawn(tmp_path: Path, assumed: str) -> None:
     with pytest.raises(ConfigErrors, match="is one for all packs of an arm"):
         loaded(tmp_path, assumed)
+
+
+def test_resistors_have_drifted_by_what_is_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Boards] = []
+
+    def boards(*rest: Any, **named: Any) -> Boards:
+        made.append(Boards(*rest, **named))
+        return made[0]
+
+    monkeypatch.setattr(arms_module, "Boards", boards)
+    experiment = loaded(tmp_path, "bleed_drift: -5 % to 5 %")
+    draws = draws_of(experiment.assumed, 2, [1])
+    run_arm(experiment.arms[0], experiment.assumed, draws, experiment.head.duration_ns)
+    for of_board, draw in zip(made[0].drift_ratio, draws, strict=True):
+        assert of_board == pytest.approx(draw.values[0], abs=1e-9)
+
+
+def test_a_drift_of_its_resistors_is_what_a_board_bleeds_less_and_no_strategy_knows(
+    tmp_path: Path,
+) -> None:
+    bled_ah = []
+    for drift in ("0 %", "5 %"):
+        settings = [
+            *("arms.oracle.board=standard-200mA", f"bleed_drift={drift}", "duration=1 h"),
+            *("conditions.schedule=[{for: 1 h}]", "single_cells={8: {soc: 40 %}}"),
+        ]
+        [_, arm] = loaded(tmp_path, "soc: 50 % to 51 %", settings).arms
+        assert arm.strategy.bleed_ohm == arm.design.bleed_path_ohm
+        bled_ah.append(run_arm(arm, (), draws_of((), 2, [1]), HOUR)["bled_charge"])
+    assert bled_ah[0] == pytest.approx(1.05 * bled_ah[1], rel=1e-3)
 
 
 def test_an_arm_has_its_own_cells_its_own_end_of_charge_and_packs_of_its_seeds(
