@@ -71,6 +71,13 @@ class Readings(NamedTuple):
     current_a: Floats
 
 
+class RippleOf(NamedTuple):
+    """What packs may differ in of their design's ripple: (packs,) each."""
+
+    share_ratio: Floats
+    window_s: Floats
+
+
 class Boards:
     """Boards of one design on the packs of a batch; bleeds are off to begin with.
 
@@ -89,6 +96,8 @@ class Boards:
         *,
         filter_tau_s: Floats | None = None,
         board_rth_ratio: float | Floats = 1.0,
+        lead_leak_ohm: Floats | None = None,
+        ripple: RippleOf | None = None,
     ) -> None:
         """Draw the board called ``name`` of every pack, as warm as the air of its box.
 
@@ -96,7 +105,9 @@ class Boards:
         ``ntc_cells[i]`` (from 1), spread evenly over the stack unless said. In place of what the
         design says, ``filter_tau_s`` (packs,) is the time constant of the input filters, another
         capacitor; ``board_rth_ratio``, one or (packs,), how many times its thermal resistance to
-        the air a board has. Raises ValueError for a design or values that do not fit.
+        the air a board has; ``lead_leak_ohm`` (packs,) is what its dirty leads have to ground,
+        ``ripple`` how much of it there is and how long the ADC looks. Raises ValueError for a
+        design or values that do not fit.
         """
         cells = batch.pack.cells
         if design.cells != cells:
@@ -108,13 +119,15 @@ class Boards:
         self.design = design
         packs = len(batch)
         tau_s = design.filter_tau_s if filter_tau_s is None else filter_tau_s
-        self._sampler = _sampler_of(design, _above_zero("filter_tau_s", tau_s, (packs,)))
+        taus_s = _above_zero("filter_tau_s", tau_s, (packs,))
+        self._sampler = _sampler_of(design, taus_s, _ripple_of(design, ripple, packs))
         self._made, self._chain = _electronics_of(
             design,
             batch,
             name,
             _shaped("lead_ohm", lead_ohm, (packs, cells + 1)),
             _above_zero("board_rth_ratio", board_rth_ratio, (packs,)),
+            _leaks_of(design, lead_leak_ohm, packs),
         )
         self.hot_degc, self.drift_ratio = self._made.hot_degc, self._made.drift_ratio
         self.front_degc = self._made.front_degc
@@ -298,14 +311,38 @@ def _above_zero(name: str, value: float | Floats, shape: tuple[int, ...]) -> Flo
     return each
 
 
-def _sampler_of(design: BoardDesign, tau_s: Floats) -> Sampler:
+def _ripple_of(design: BoardDesign, given: RippleOf | None, packs: int) -> RippleOf:
+    """Return each pack's ripple: the design's unless given. Raises ValueError without a ripple."""
+    if given is None:
+        ripple = design.ripple or Ripple()
+        given = RippleOf(np.array(ripple.share_ratio), np.array(ripple.window_ns * 1e-9))
+    elif design.ripple is None:
+        raise ValueError(f"ripple: {design.model} has none, expected a board with ripple")
+    shares = _shaped("ripple share_ratio", given.share_ratio, (packs,))
+    return RippleOf(shares, _shaped("ripple window_s", given.window_s, (packs,)))
+
+
+def _leaks_of(design: BoardDesign, leak_ohm: Floats | None, packs: int) -> Floats:
+    """Return what each lead leaks (packs, cells + 1) in S. Raises ValueError for a dry board."""
+    one_s = leak_conductances(design)
+    if leak_ohm is None:
+        return np.tile(one_s, (packs, 1))
+    if design.leakage is None:
+        raise ValueError(f"lead_leak_ohm: {design.model} has none, expected a board with leakage")
+    ohm = _above_zero("lead_leak_ohm", leak_ohm, (packs,))
+    leaks_s: Floats = one_s * (design.leakage.leak_ohm / ohm)[:, np.newaxis]
+    return leaks_s
+
+
+def _sampler_of(design: BoardDesign, tau_s: Floats, seen: RippleOf) -> Sampler:
     """Return how boards sample whose filters have time constants ``tau_s`` (packs,)."""
     cycle_s = design.cycle_ns * 1e-9
     ripple, leak, slots = design.ripple or Ripple(), design.leakage, design.slots
-    window_s, hz = ripple.window_ns * 1e-9, 2.0 * ripple.mains_hz
+    hz = 2.0 * ripple.mains_hz
     behind = leak is not None and leak.behind_filter
+    pairs = list(zip(seen.window_s.tolist(), tau_s.tolist(), strict=True))
     gains = np.array(
-        [[ripple_gain(f, window_s, tau) for tau in tau_s.tolist()] for f in (hz, ripple.mains_hz)]
+        [[ripple_gain(f, window_s, tau) for window_s, tau in pairs] for f in (hz, ripple.mains_hz)]
     )
     return Sampler(
         cycle_s=cycle_s,
@@ -319,7 +356,7 @@ def _sampler_of(design: BoardDesign, tau_s: Floats) -> Sampler:
         resolution_v=design.resolution_v,
         stagger_s=ripple.stagger_ns * 1e-9,
         ripple_hz=0.0 if design.ripple is None else hz,
-        ripple_ohm=ripple.share_ratio * ripple.cell_ohm * gains[0],
+        ripple_ohm=seen.share_ratio * ripple.cell_ohm * gains[0],
         pickup_share=gains[1],
         trigger=design.trigger_drift_ppm_per_k is not None,
         current_noise_a=design.current_noise_a,
@@ -327,7 +364,12 @@ def _sampler_of(design: BoardDesign, tau_s: Floats) -> Sampler:
 
 
 def _electronics_of(
-    design: BoardDesign, batch: Batch, name: str, lead_ohm: Floats, rth_ratio: Floats
+    design: BoardDesign,
+    batch: Batch,
+    name: str,
+    lead_ohm: Floats,
+    rth_ratio: Floats,
+    leak_s: Floats,
 ) -> tuple[Electronics, Chain]:
     """Draw all boards; the chain (packs, cells) goes with them for what ages as a whole."""
     cells, packs, seeds = design.cells, len(batch), batch.seeds
@@ -355,7 +397,7 @@ def _electronics_of(
         rth_ratio=rth_ratio,
         ntcs=ntcs,
         lead_ohm=lead_ohm + series_ohm(design),
-        leak_s=leak_conductances(design),
+        leak_s=leak_s,
         input_ohm=chain.input_ohm,
         offset_v=chain.offset_v,
         drift_ppm_per_k=chain.drift_ppm_per_k,

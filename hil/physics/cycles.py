@@ -86,8 +86,8 @@ class NtcCurves(NamedTuple):
 class Electronics(NamedTuple):
     """Boards of one design: what their parts are, and where they stand now.
 
-    (packs, cells) but for ``lead_ohm`` (packs, cells + 1) and ``leak_s`` (cells + 1,); (packs,) are
-    ``seeds``, ``rth_ratio`` (how much worse than its design a board gives its heat to the air),
+    (packs, cells) but for ``lead_ohm`` and ``leak_s`` (packs, cells + 1); (packs,) are ``seeds``,
+    ``rth_ratio`` (how much worse than its design a board gives its heat to the air),
     ``current_scale``, ``current_offset_a``, ``zone_degc`` and ``front_degc``; ``beads_degc`` is
     (packs, ntcs + 1). ``path`` holds rows (packs, cells). All behind ``current_offset_a`` changes.
     """
@@ -201,7 +201,7 @@ def conduct(
                 power_w[k] = found_w
             if moved_w < _SETTLED_W:
                 break
-        leaked_currents(cell_v[p], boards.leak_s, sampler.leak_series_ohm, leaked_a, shift_v)
+        leaked_currents(cell_v[p], boards.leak_s[p], sampler.leak_series_ohm, leaked_a, shift_v)
         for k in range(n):
             drawn_a = charge_as[k] / sampler.cycle_s + leaked_a[k]
             out_s[p, k] = max(drawn_a / cell_v[p, k], 0.0) if cell_v[p, k] > _DEAD_V else 0.0
@@ -222,7 +222,7 @@ def _inputs(
         is_on = on_until_s >= sampler.slotted_s * (1.0 - 1e-9)
         slotted_voltages(ladder, is_on, math.exp(-sampler.slot_s / tau_s), seen_v)
     leaked_a, shift_v = np.empty(n), np.empty(n)
-    leaked_currents(cell_v, boards.leak_s, sampler.leak_series_ohm, leaked_a, shift_v)
+    leaked_currents(cell_v, boards.leak_s[p], sampler.leak_series_ohm, leaked_a, shift_v)
     for k in range(n):
         seen_v[k] += shift_v[k]
     if sampler.ripple_hz > 0.0:

@@ -34,7 +34,14 @@ OF_THE_BOARD = {
 }
 """Conditions that stand in place of a figure of the board's design, and which figure that is."""
 
-ONE_FOR_ALL = ("termination", *OF_THE_BOARD, "zone_between_w_per_k")
+OF_ITS_GROUPS = {
+    "zone_between_w_per_k": ("zones", "between_w_per_k"),
+    "mains_hz": ("ripple", "mains_hz"),
+    "leaking_lead": ("leakage", "lead"),
+}
+"""The same for figures of a group that a design may have, or not."""
+
+ONE_FOR_ALL = ("termination", *OF_THE_BOARD, *OF_ITS_GROUPS)
 """Conditions with numbers that all packs of an arm share: packs and boards of a batch differ in
 everything but what ends a charge and the design. They are compared by arms, not drawn."""
 
@@ -86,8 +93,10 @@ class Conditions:
 
     ``muted``, ``filter_tau``, ``sampling_error``, ``bleed_tolerance``, the ``drift`` of references
     and ``zone_between``, the conductance between two zones, change the board, which is otherwise as
-    its file says. ``bleed_drift`` is how far all its bleed resistors have moved already, unknown to
-    any strategy.
+    its file says. ``mains`` is what its ripple comes from, ``ripple_share`` how much of the current
+    it is, over ``ripple_window`` an ADC averages; ``lead_leak`` is from a dirty lead to ground, of
+    ``leaking_lead`` or (0) of all of them. ``bleed_drift`` is how far all its bleed resistors have
+    moved already, unknown to any strategy.
     """
 
     cell: str = "lfp-100ah"
@@ -121,6 +130,11 @@ class Conditions:
     bleed_drift_ratio: Annotated[float, Interval(gt=-1.0, le=1.0)] = 0.0
     drift_ppm_per_k: Annotated[float, Ge(0)] | None = None
     zone_between_w_per_k: Annotated[float, Ge(0)] | None = None
+    mains_hz: Annotated[float, Gt(0)] | None = None
+    ripple_share_ratio: FRACTION | None = None
+    ripple_window_s: Annotated[float, Gt(0)] | None = None
+    leaking_lead: Annotated[int, Ge(0)] | None = None
+    lead_leak_ohm: Annotated[float, Interval(ge=1e5, le=1e12)] | None = None
     termination: Termination = field(default_factory=Termination)
     schedule: tuple[Phase, ...] = ()
     full: tuple[Phase, ...] = ()

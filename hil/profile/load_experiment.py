@@ -37,6 +37,7 @@ from hil.profile.controllers import STRATEGY
 from hil.profile.designs import load_board
 from hil.profile.experiment import (
     BASE,
+    OF_ITS_GROUPS,
     OF_THE_BOARD,
     ONE_FOR_ALL,
     Arm,
@@ -221,7 +222,7 @@ def _keys(table: Table, above: str = "") -> Iterator[str]:
 def changed(design: BoardDesign, conditions: Conditions) -> BoardDesign:
     """Return a board with what the conditions say of it in place of its own.
 
-    Raises ValueError for one that is not for such a pack, or has no zones to change.
+    Raises ValueError for one that is not for such a pack, or has no such group to change.
     """
     if design.cells != conditions.cells:
         message = f"'{design.model}' is for {design.cells} cells, the pack has {conditions.cells}"
@@ -231,12 +232,15 @@ def changed(design: BoardDesign, conditions: Conditions) -> BoardDesign:
         design = replace(design, mute=conditions.muted, settle_ns=settle_ns)
     of_file = {own: getattr(conditions, name) for name, own in OF_THE_BOARD.items()}
     design = replace(design, **{own: v for own, v in of_file.items() if v is not None})
-    between_w_per_k = conditions.zone_between_w_per_k
-    if between_w_per_k is None:
-        return design
-    if design.zones is None:
-        raise ValueError(f"'{design.model}' has no zones, leave 'zone_between' out for it")
-    return replace(design, zones=replace(design.zones, between_w_per_k=between_w_per_k))
+    for name, (group, own) in OF_ITS_GROUPS.items():
+        value, parts = getattr(conditions, name), getattr(design, group)
+        if value is None:
+            continue
+        if parts is None:
+            key = key_of(name, field_names(Conditions))
+            raise ValueError(f"'{design.model}' has no {group}, leave '{key}' out for it")
+        design = replace(design, **{group: replace(parts, **{own: value})})
+    return design
 
 
 # --- assumed ranges ------------------------------------------------------------------------------

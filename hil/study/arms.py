@@ -7,7 +7,8 @@ import numpy as np
 
 from hil.core.instants import MINUTE, SECOND, Duration, to_seconds
 from hil.physics.batch import Batch, Cut
-from hil.physics.boards import Boards
+from hil.physics.board import BoardDesign, Ripple
+from hil.physics.boards import Boards, RippleOf
 from hil.physics.cell_types import CellParameters
 from hil.physics.pack import Overrides
 from hil.physics.parameters import PackParameters
@@ -53,6 +54,8 @@ def run_arm(
         lead_ohm=np.array([[world.lead_ohm] for world in worlds]),
         filter_tau_s=_filters(worlds),
         board_rth_ratio=np.array([world.board_heat_ratio for world in worlds]),
+        lead_leak_ohm=_leaks(worlds, arm.design),
+        ripple=_ripple(worlds, arm.design),
     )
     boards.drift_ratio[:] = np.array([[world.bleed_drift_ratio] for world in worlds])
     tally = Tally(batch, boards)
@@ -154,3 +157,23 @@ def _starts_at(world: Conditions) -> float:
 def _filters(worlds: Sequence[Conditions]) -> Floats | None:
     taus = [world.filter_tau_s for world in worlds]
     return None if taus[0] is None else np.array(taus, float)
+
+
+def _leaks(worlds: Sequence[Conditions], design: BoardDesign) -> Floats | None:
+    """Return what each pack's dirty leads have to ground (packs,); None: as the design says."""
+    said = [world.lead_leak_ohm for world in worlds]
+    if not any(said):
+        return None
+    own = None if design.leakage is None else design.leakage.leak_ohm
+    return np.array([own if ohm is None else ohm for ohm in said], float)
+
+
+def _ripple(worlds: Sequence[Conditions], design: BoardDesign) -> RippleOf | None:
+    """Return each pack's ripple and window (packs,); None: as the design says."""
+    said = [(world.ripple_share_ratio, world.ripple_window_s) for world in worlds]
+    own = design.ripple or Ripple()
+    if all(one == (None, None) for one in said):
+        return None
+    shares = (own.share_ratio if share is None else share for share, _ in said)
+    windows = (own.window_ns * 1e-9 if window is None else window for _, window in said)
+    return RippleOf(np.array([*shares], float), np.array([*windows], float))
