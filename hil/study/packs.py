@@ -71,6 +71,7 @@ def run(
     looks = whole(look_every_s, leg_s, "look_every_s")
     if schedule.full is not None and math.isfinite(schedule.lap_s):
         whole(schedule.lap_s, leg_s, "a day of 'full'")  # or a lap would begin inside of a leg
+    schedule = schedule.by_leg(leg_s, batch.time_s)
     state = strategy.initial(batch.pack.cells)
     at_s, seen, full = [], [], None
     with _parts(len(batch), threads) as each_part:

@@ -165,7 +165,7 @@ def test_an_arm_has_its_own_cells_its_own_end_of_charge_and_packs_of_its_seeds(
     experiment = loaded(tmp_path, "soc: 40 % to 60 %", settings)
     draws = draws_of(experiment.assumed, 2, [7])
     run_arm(experiment.arms[0], experiment.assumed, draws, experiment.head.duration_ns)
-    assert made["overrides"] == {5: {"capacity_ratio": pytest.approx(0.91)}}
+    assert made["overrides"] == [{5: {"capacity_ratio": pytest.approx(0.91)}}] * len(draws)
     assert made["termination"].hold_v == pytest.approx(3.41)
     assert made["seeds"] == [draw.pack_seed for draw in draws]
 
