@@ -330,6 +330,8 @@ def _check(node: Table, arms: Sequence[Arm]) -> Check:
         known = nearest(text.metric, METRICS)
         raise ConfigErrors([node["metric"].mark.error("metric", f"no '{text.metric}'{known}")])
     unit = "1" if text.relative else METRICS[text.metric].unit
+    if text.against is not None and unit == "degC":
+        unit = "K"  # what two temperatures differ by is none
     below, above = (_bound(node, key, unit) for key in ("below", "above"))
     arm = _label(node, "arm", text.arm, text.variant, arms)
     other = None

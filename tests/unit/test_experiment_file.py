@@ -131,6 +131,15 @@ def test_conditions_stand_in_place_of_figures_of_the_board(tmp_path: Path) -> No
     assert pack_of(arms["fixed"].conditions, arms["fixed"].cell).seam_every == 4
 
 
+def test_two_temperatures_differ_by_kelvins(tmp_path: Path) -> None:
+    metric = "metric: peak_pcb_temperature, arm: fixed"
+    text = SMALL.replace("metric: usable_capacity, arm: fixed", metric)
+    [check] = load_experiment(written(tmp_path, text.replace("-0.1 %", "-2 K"))).checks
+    assert (check.unit, check.below) == ("K", pytest.approx(-2.0))
+    with pytest.raises(ConfigErrors, match="expected a temperature difference"):
+        load_experiment(written(tmp_path, text.replace("-0.1 %", "25 degC")))
+
+
 @pytest.mark.parametrize(
     ("setting", "said"),
     [
