@@ -25,9 +25,17 @@ def leave() -> None:
         signal.signal(number, _leave)
 
 
+_ended = ["before a run had begun"]
+
+
+def ends(what: str) -> None:
+    """Say what a signal ends from now on, where ``leave`` stands: nothing that is to be undone."""
+    _ended[0] = what
+
+
 def _leave(number: int, _frame: object) -> None:
     """Leave at once: an exception could be lost inside an import, and nothing is to be undone."""
-    line = f"hil: {signal.Signals(number).name} before a run had begun\n"
+    line = f"hil: {signal.Signals(number).name} {_ended[0]}\n"
     try:
         os.write(2, line.encode())
     finally:

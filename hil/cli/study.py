@@ -4,33 +4,33 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from cyclopts import Parameter, Token
-from cyclopts.validators import Number
+from cyclopts import Group, Parameter, Token
+from cyclopts.validators import Number, mutually_exclusive
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
 from hil.bench.wall_time import monotonic_ns
-from hil.cli import streams
+from hil.cli import signals, streams
 from hil.cli.arguments import AsJson, seed
 from hil.core.errors import ConfigError, ConfigErrors
 from hil.core.instants import SECOND
 
 # Listing runs does not wait for the compiler: physics is imported when a study is run.
 if TYPE_CHECKING:
-    from hil.study.experiment import Outcome
+    from hil.profile.experiment import Experiment
+    from hil.study.experiment import Outcome, Step, Work
+    from hil.study.fan_out import Fan
 
 BELIEVED, NOT_BELIEVED = 0, 2
+
+_MINUTES_FROM_S = 90
+
+_WHO = Group("Who computes", validator=mutually_exclusive)
 
 ALWAYS_SHOWN = ("usable_capacity", "soc_spread", "bled_charge")
 
@@ -52,7 +52,10 @@ def study(
         tuple[int, ...] | None, Parameter(converter=_seeds, n_tokens=1, negative=())
     ] = None,
     set_: Annotated[tuple[str, ...], Parameter(name="--set", negative=())] = (),
-    workers: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
+    workers: Annotated[int | None, Parameter(validator=Number(gte=1), group=_WHO)] = None,
+    cluster: Annotated[str | None, Parameter(group=_WHO)] = None,
+    results: Path = Path("studies"),
+    again: Annotated[bool, Parameter(negative=())] = False,
     page: Path | None = None,
     json_: AsJson = False,
 ) -> int:
@@ -73,59 +76,97 @@ def study(
     set_
         Change one condition, or another key of the file: gradient=0 K, draws=100. Repeatable.
     workers
-        How many processes share the arms; as many as there are cores unless said.
+        How many processes of this machine compute; as many as there are cores unless said.
+    cluster
+        Address of a Dask scheduler whose workers compute instead: tcp://lab-7:8786.
+    results
+        Folder that keeps what was computed: what is there is not computed again.
+    again
+        Compute everything anew, and keep nothing.
     page
         Folder for a page with plots.
     """
     from hil.profile.load_experiment import load_experiment  # noqa: PLC0415 - brings the compiler
-    from hil.study.experiment import run_experiment  # noqa: PLC0415 - the same
+    from hil.study.page import require_plots  # noqa: PLC0415 - the same
 
     loaded = load_experiment(experiment, set_)
     if page is not None:
-        from hil.study.page import require_plots  # noqa: PLC0415 - the same
-
         require_plots()
     started_ns = monotonic_ns()
-    count = workers or os.cpu_count() or 1
-    try:
-        with _bar(loaded.head.experiment) as step:
-            outcome = run_experiment(loaded, seeds, min(count, len(loaded.arms)), step)
-    except ValueError as error:  # times or packs that do not fit each other
-        raise ConfigErrors([ConfigError(str(loaded.file), 0, 0, "", str(error))]) from error
+    outcome = _studied(loaded, seeds, _fan(workers, cluster), None if again else results)
     plain = outcome.plain((monotonic_ns() - started_ns) / SECOND)
     if json_:
         sys.stdout.write(json.dumps(plain) + "\n")
     else:
         _tell(outcome, plain)
-    if page is not None:  # told first: what took minutes is not lost where a page cannot be written
-        from hil.study.page import write_page  # noqa: PLC0415 - the same
-
-        write_page(outcome, plain, page)
+    if page is not None:  # told first: what was found is seen even where no page can be written
+        _write(outcome, plain, page)
     return BELIEVED if outcome.verdict.valid else NOT_BELIEVED
 
 
-@contextmanager
-def _bar(name: str) -> Iterator[Callable[[int, int], None]]:
-    """Yield what is told how many arms are done: a bar on a terminal, lines elsewhere, on stderr.
+def _studied(
+    loaded: "Experiment",
+    seeds: Sequence[int] | None,
+    who: "AbstractContextManager[Fan]",
+    results: Path | None,
+) -> "Outcome":
+    from hil.study.experiment import run_experiment  # noqa: PLC0415 - see above
+    from hil.study.store import Store  # noqa: PLC0415 - the same
 
-    What the arms take is much alike, so the time left is fair from the first one on.
-    """
+    kept = "what was done is kept, the same command goes on there" if results else "nothing is kept"
+    signals.ends(f"in a study: {kept}")
+    try:
+        with who as fan, _bar(loaded.head.experiment) as step:
+            return run_experiment(loaded, seeds, fan, Store(results), step)
+    except ValueError as error:  # times or packs that do not fit each other
+        raise ConfigErrors([ConfigError(str(loaded.file), 0, 0, "", str(error))]) from error
+
+
+def _write(outcome: "Outcome", plain: dict[str, Any], page: Path) -> None:
+    from hil.study.page import write_page  # noqa: PLC0415 - see above
+
+    write_page(outcome, plain, page)
+
+
+def _fan(workers: int | None, cluster: str | None) -> "AbstractContextManager[Fan]":
+    """Return who computes: a cluster, or as many processes as asked for."""
+    from hil.study.fan_out import at_address, on_this_machine  # noqa: PLC0415 - see above
+
+    return at_address(cluster) if cluster else on_this_machine(workers or os.cpu_count() or 1)
+
+
+@contextmanager
+def _bar(name: str) -> Iterator[Callable[["Step"], None]]:
+    """Yield what is told how far a study is: a bar on a terminal, lines elsewhere, on stderr."""
     started_ns = monotonic_ns()
 
-    def lines(done: int, of: int) -> None:
-        left_s = (monotonic_ns() - started_ns) / done * (of - done) / SECOND
-        sys.stderr.write(f"{name}  {done} of {of} arms, about {left_s:.0f} s left\n")
-        sys.stderr.flush()
+    def lines(step: "Step") -> None:
+        if step.of_packs:
+            sys.stderr.write(f"{name}  {_so_far(step, started_ns)}\n")
+            sys.stderr.flush()
 
     if not sys.stderr.isatty():
         yield lines
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[so_far]}"))
     target = Console(file=sys.stderr, markup=False)
-    with Progress(*columns, TimeRemainingColumn(), console=target, transient=True) as bar:
+    with Progress(*columns, console=target, transient=True) as bar:
         target.show_cursor()  # a signal ends the process at once: nobody would show it again
-        task = bar.add_task(f"{name} arms", total=None)
-        yield lambda done, of: bar.update(task, completed=done, total=of)
+        task = bar.add_task(name, total=None, so_far="")
+        yield lambda step: bar.update(
+            task, completed=step.cost_s, total=step.of_cost_s, so_far=_so_far(step, started_ns)
+        )
+
+
+def _so_far(step: "Step", started_ns: int) -> str:
+    """Return ``96 of 384 packs, about 40 s left``: by the share of the work that is done."""
+    done = f"{step.packs} of {step.of_packs} packs"
+    if not 0.0 < step.cost_s < step.of_cost_s:
+        return done
+    past_s = (monotonic_ns() - started_ns) / SECOND
+    left_s = past_s * (step.of_cost_s - step.cost_s) / step.cost_s
+    left = f"{left_s:.0f} s" if left_s < _MINUTES_FROM_S else f"{left_s / 60:.0f} min"
+    return f"{done}, about {left} left"
 
 
 def _tell(outcome: "Outcome", plain: dict[str, Any]) -> None:
@@ -151,7 +192,18 @@ def _tell(outcome: "Outcome", plain: dict[str, Any]) -> None:
         console.print(f"{'ok  ' if one['passed'] else 'NO  '} {one['role']}: {one['name']}")
         console.print(f"       expected {one['expected']}")
         console.print(f"       found    {one['found']}")
-    console.print(f"{plain['draws'] * len(plain['arms'])} packs in {plain['wall_s']:.0f} s")
+    console.print(_took(outcome.work, plain["wall_s"]))
+
+
+def _took(work: "Work", wall_s: float) -> str:
+    """Return how many packs were computed in which time, and how many were known before."""
+    packs = f"{work.packs} packs in {wall_s:.0f} s"
+    if work.known:
+        packs += f", {work.known} of them known from before"
+    if not work.tasks:
+        return packs
+    who = f"{work.workers} worker" + ("s" if work.workers > 1 else "")
+    return f"{packs}; {who}, {work.worker_s:.0f} s of work in {work.tasks} tasks"
 
 
 def _arms(outcome: "Outcome", arms: dict[str, Any]) -> Table:

@@ -1,29 +1,48 @@
-"""An experiment, run: all arms over all draws, on as many processes as the host has cores.
+"""An experiment, run: every pack of every arm, from what is known already or computed, and judged.
 
-Arms do not touch each other and every draw comes from its seed, so the number of workers changes
-nothing but the time.
+Packs do not touch each other and every one comes from its seed, so neither the number of workers
+nor what was known before changes anything but the time.
 """
 
-import multiprocessing
-import os
-import signal
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from hil.core.errors import EnvironmentProblem
-from hil.core.instants import Duration
+import numpy as np
+
 from hil.physics.stack import Floats
-from hil.profile.experiment import Arm, Assumed, Experiment
-from hil.study.arms import run_arm
+from hil.profile.experiment import Experiment
 from hil.study.draws import Draw, draws_of
+from hil.study.fan_out import HERE, Fan
+from hil.study.flips import Flip, flips_of
 from hil.study.judge import Verdict, judge, table_of
+from hil.study.store import Row, Store
+from hil.study.tasks import Done, Pack, Task, cut, packs_of
 
-Progress = Callable[[int, int], None]
-"""Told how many arms are done, of how many."""
+
+class Work(NamedTuple):
+    """What a study took: packs in all, and those that were ``known`` from an earlier one.
+
+    ``tasks`` were computed by ``workers`` in ``worker_s``, the sum over all of them.
+    """
+
+    packs: int
+    known: int
+    tasks: int
+    workers: int
+    worker_s: float
+
+
+class Step(NamedTuple):
+    """How far a study is: of what is to be computed, by expected time and in packs."""
+
+    cost_s: float
+    of_cost_s: float
+    packs: int
+    of_packs: int
+
+
+Progress = Callable[[Step], None]
 
 
 @dataclass(frozen=True)
@@ -35,6 +54,20 @@ class Outcome:
     draws: tuple[Draw, ...]
     results: Mapping[str, Mapping[str, Floats]]
     verdict: Verdict
+    work: Work
+
+    def flips(self) -> list[list[Flip]]:
+        """Return for every check on which assumptions it hangs, the first one most.
+
+        The oracle's checks, behind those of the file, hang on none.
+        """
+        arms, assumed = self.experiment.arms, self.experiment.assumed
+        checks, judged = self.experiment.checks, self.verdict.checks
+        own = [
+            flips_of(check, one, arms, self.draws, assumed)
+            for check, one in zip(checks, judged, strict=False)
+        ]
+        return own + [[] for _ in judged[len(checks) :]]
 
     def plain(self, wall_s: float) -> dict[str, Any]:
         """Return it as JSON has it."""
@@ -56,12 +89,14 @@ class Outcome:
                     "expected": one.expected,
                     "found": one.found,
                     "passed": one.passed,
+                    "flips": [flip._asdict() for flip in flips],
                 }
-                for one in verdict.checks
+                for one, flips in zip(verdict.checks, self.flips(), strict=True)
             ],
             "draws": len(self.draws),
             "seeds": list(self.seeds),
             "set": list(self.experiment.overrides),
+            "work": self.work._asdict(),
             "wall_s": round(wall_s, 1),
         }
 
@@ -69,80 +104,74 @@ class Outcome:
 def run_experiment(
     experiment: Experiment,
     seeds: Sequence[int] | None = None,
-    workers: int = 1,
-    progress: Progress = lambda _done, _all: None,
+    fan: Fan = HERE,
+    store: Store | None = None,
+    progress: Progress = lambda _step: None,
 ) -> Outcome:
     """Run all arms and judge the claim. ``seeds`` stand in place of the file's.
 
+    What is in the ``store`` is not computed again; what is computed goes there, task by task.
     Raises ValueError, which names the arm, for times or packs that do not fit each other, and
-    EnvironmentProblem where the host has killed a worker.
+    EnvironmentProblem where the host, or a cluster, cannot do it.
     """
-    chosen = tuple(seeds or experiment.head.seeds)
-    draws = tuple(draws_of(experiment.assumed, experiment.head.draws, chosen))
-    ran = _in_processes(experiment, draws, workers) if workers > 1 else _here(experiment, draws)
-    found: dict[str, Mapping[str, Floats]] = {}
-    for label, values in ran:
-        found[label] = values
-        progress(len(found), len(experiment.arms))
-    results = {arm.label: found[arm.label] for arm in experiment.arms}
+    head, assumed, kept = experiment.head, experiment.assumed, store or Store(None)
+    chosen = tuple(seeds or head.seeds)
+    draws = tuple(draws_of(assumed, head.draws, chosen))
+    packs = packs_of(experiment.arms, assumed, draws, head.duration_ns)
+    found = kept.known({pack.key for pack in packs})
+    known = sum(pack.key in found for pack in packs)
+    lacking = [pack for pack in packs if pack.key not in found]
+    tasks = cut(lacking, assumed, head.duration_ns, fan.workers)
+    by_place = {(pack.arm.label, pack.draw): pack for pack in lacking}
+    step = Step(0.0, sum(task.cost_s for task in tasks), 0, sum(map(_size, tasks)))
+    progress(step)
+    worker_s = 0.0
+    for task, done in fan.compute(tasks) if tasks else ():
+        rows = list(_rows(head.experiment, task, done, by_place))
+        kept.keep(rows)
+        found |= {row.key: dict(row.metrics) for row in rows}
+        worker_s += done.took_s
+        step = step._replace(cost_s=step.cost_s + task.cost_s, packs=step.packs + _size(task))
+        progress(step)
+    results = _by_arm(packs, found)
     verdict = judge(experiment.checks, experiment.arms, results)
-    return Outcome(experiment, chosen, draws, results, verdict)
+    work = Work(len(packs), known, len(tasks), fan.workers, round(worker_s, 3))
+    return Outcome(experiment, chosen, draws, results, verdict, work)
 
 
-Ran = Iterator[tuple[str, Mapping[str, Floats]]]
-"""Labels and results of arms, each as soon as it is done."""
+def _size(task: Task) -> int:
+    return len(task.arms) * len(task.draws)
 
 
-def _here(experiment: Experiment, draws: Sequence[Draw]) -> Ran:
-    """Run arm after arm in this process, which a debugger can look into."""
-    for arm in experiment.arms:
-        yield arm.label, _run(arm, experiment.assumed, draws, experiment.head.duration_ns)
-
-
-def _in_processes(experiment: Experiment, draws: Sequence[Draw], workers: int) -> Ran:
-    # spawned, not forked: compiled code and its threads do not survive a fork
-    context = multiprocessing.get_context("spawn")
-    assumed, duration_ns = experiment.assumed, experiment.head.duration_ns
-    waiting = {arm.label for arm in experiment.arms}
-    with ProcessPoolExecutor(workers, context, _end_with_parent) as pool:
-        jobs = {
-            pool.submit(_run, arm, assumed, draws, duration_ns): arm.label
-            for arm in experiment.arms
+def _rows(
+    experiment: str, task: Task, done: Done, by_place: Mapping[tuple[str, Draw], Pack]
+) -> Iterable[Row]:
+    """Yield a row for each pack of a task; ``took_s`` is its share of the task's time."""
+    took_s = done.took_s / _size(task)
+    for arm, values in zip(task.arms, done.results, strict=True):
+        about: dict[str, str | int | float] = {
+            "experiment": experiment,
+            "arm": arm.name,
+            "variant": arm.variant,
+            "strategy": type(arm.strategy).__name__,
+            "board": arm.conditions.board,
+            "code": done.code,
+            "took_s": took_s,
         }
-        try:
-            for job in as_completed(jobs):
-                yield jobs[job], job.result()
-                waiting.remove(jobs[job])
-        except BrokenProcessPool as error:
-            raise EnvironmentProblem(
-                f"a worker process was killed, without enough memory perhaps, before these arms "
-                f"were done: {', '.join(sorted(waiting))}; try fewer with --workers"
-            ) from error
-        finally:
-            pool.shutdown(cancel_futures=True)
+        for at, draw in enumerate(task.draws):
+            own = about | {"seed": draw.seed, "pack_seed": draw.pack_seed}
+            metrics = {name: float(value[at]) for name, value in values.items()}
+            yield Row(by_place[arm.label, draw].key, own, metrics)
 
 
-def _run(
-    arm: Arm, assumed: Sequence[Assumed], draws: Sequence[Draw], duration_ns: Duration
-) -> Mapping[str, Floats]:
-    """Run one arm. Raises ValueError that says which one it was."""
-    try:
-        return run_arm(arm, assumed, draws, duration_ns)
-    except ValueError as error:
-        raise ValueError(f"arm '{arm.label}': {error}") from error
-
-
-def _end_with_parent() -> None:
-    """Leave Ctrl-C, which a terminal sends to every process, to the parent; end when that ends.
-
-    A parent that is told to stop leaves at once: it cannot end workers in the middle of an arm.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_follow, daemon=True).start()
-
-
-def _follow() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+def _by_arm(
+    packs: Sequence[Pack], found: Mapping[str, Mapping[str, float]]
+) -> dict[str, dict[str, Floats]]:
+    """Return metrics by label of the arm, (draws,) each, in the order of the experiment."""
+    keys: dict[str, list[str]] = {}
+    for pack in packs:
+        keys.setdefault(pack.arm.label, []).append(pack.key)
+    return {
+        label: {metric: np.array([found[key][metric] for key in own]) for metric in found[own[0]]}
+        for label, own in keys.items()
+    }

@@ -96,8 +96,26 @@ def _lines(outcome: "Outcome", plain: Mapping[str, Any], plot: str, reading: str
     for one in plain["checks"]:
         mark = "yes" if one["passed"] else "**no**"
         yield f"| {mark} | {one['role']}: {one['name']} | {one['expected']} | {one['found']} |"
+    yield from _hangs_on(outcome, plain)
     yield "\n## How\n"
     yield from _how(outcome, plain)
+
+
+def _hangs_on(outcome: "Outcome", plain: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a table of the assumptions that decide whether an effect shows, if there are any."""
+    rows = [(one["name"], flip) for one in plain["checks"] for flip in one["flips"]]
+    if not rows:
+        return
+    yield "\n## What it hangs on\n"
+    yield (
+        "Where an effect shows in some draws only: the assumption that tells them apart, more "
+        "sharply than chance would, and the value at which it does. 100 %: without an exception.\n"
+    )
+    yield "| effect | shows where | parts the draws by |\n|---|---|---|"
+    for name, flip in rows:
+        unit = _unit_of(outcome, flip["key"])
+        at = f"{flip['side']} {flip['at']:.3g}{f' {unit}' if unit else ''}"
+        yield f"| {name} | {flip['key']} {at} | {flip['parts']:.0%} |"
 
 
 def _arms(outcome: "Outcome", plain: Mapping[str, Any]) -> Iterator[str]:
@@ -269,6 +287,11 @@ def _planes(figure: Any, outcome: "Outcome", plane: Sequence[str]) -> None:
 
 def _with_unit(outcome: "Outcome", key: str) -> str:
     """Return ``lead (ohm)``: an assumed condition and the unit of its field."""
+    unit = _unit_of(outcome, key)
+    return f"{key} ({unit})" if unit else key
+
+
+def _unit_of(outcome: "Outcome", key: str) -> str:
     [field] = [one.path[-1] for one in outcome.experiment.assumed if one.key == key]
     suffix = units.suffix_of(field)
-    return f"{key} ({units.SUFFIXES[suffix]})" if suffix else key
+    return units.SUFFIXES[suffix] if suffix else ""

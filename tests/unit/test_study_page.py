@@ -8,7 +8,7 @@ import pytest
 from hil.core.errors import EnvironmentProblem
 from hil.profile.load_experiment import load_experiment
 from hil.study.draws import draws_of
-from hil.study.experiment import Outcome
+from hil.study.experiment import Outcome, Work
 from hil.study.judge import judge
 from hil.study.page import write_page
 from hil.verdict.registry import METRICS
@@ -45,7 +45,7 @@ def outcome_of(folder: Path, variants: int) -> Outcome:
     }
     results["fixed"]["bled_charge"][:] = np.nan
     verdict = judge(experiment.checks, experiment.arms, results)
-    return Outcome(experiment, (1, 2, 3), draws, results, verdict)
+    return Outcome(experiment, (1, 2, 3), draws, results, verdict, Work(0, 0, 0, 1, 0.0))
 
 
 def page_of(folder: Path, variants: int) -> tuple[str, str]:

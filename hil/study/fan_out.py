@@ -1,0 +1,141 @@
+"""Who computes a study's tasks: this process, workers of this machine, or a cluster by its address.
+
+Tasks go to Dask (docs/adr/0014). A worker that dies takes nothing with it: its task is handed to
+another one, and comes to the same result, since a pack is drawn from its seed wherever that is.
+"""
+
+import logging
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from hil.core.errors import EnvironmentProblem
+from hil.study.identity import code_version
+from hil.study.tasks import Done, Task, perform
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+Results: TypeAlias = Iterator[tuple[Task, Done]]
+"""Tasks and what came of them, each as soon as it is there, in any order."""
+
+
+class Fan(NamedTuple):
+    """Who computes: takes tasks and yields results, with so many ``workers`` at once."""
+
+    compute: Callable[[Sequence[Task]], Results]
+    workers: int
+
+
+WAIT_FOR_WORKERS_S = 10
+"""How long a cluster may take to have a worker; those that come later are given work too."""
+_CONNECT_S = 5
+
+
+def _one_by_one(tasks: Sequence[Task]) -> Results:
+    for task in tasks:
+        yield task, perform(task)
+
+
+HERE = Fan(_one_by_one, 1)
+"""Task after task in this process, which a debugger can look into."""
+
+
+@contextmanager
+def on_this_machine(workers: int) -> Iterator[Fan]:
+    """Yield who computes in so many processes of this machine; ``HERE`` for one.
+
+    The processes end with this one, however it ends. Raises EnvironmentProblem.
+    """
+    if workers == 1:
+        yield HERE
+        return
+    from distributed import Client, LocalCluster  # noqa: PLC0415 - brings an event loop
+
+    with (
+        tempfile.TemporaryDirectory(prefix="hil-study-") as folder,
+        LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            host="127.0.0.1",
+            dashboard_address=None,
+            memory_limit=None,
+            local_directory=folder,
+            silence_logs=logging.CRITICAL,
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield Fan(partial(_spread, client), workers)
+
+
+@contextmanager
+def at_address(address: str) -> Iterator[Fan]:
+    """Yield who computes on a cluster that somebody has started.
+
+    Raises EnvironmentProblem for an address where no scheduler is, one without workers, and for
+    workers with other code than ours: their results would go by the name of ours.
+    """
+    from distributed import Client  # noqa: PLC0415 - see above
+
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    try:
+        client = Client(address, timeout=_CONNECT_S)
+    except (OSError, ValueError) as error:
+        raise EnvironmentProblem(
+            f"--cluster {address}: no Dask scheduler answers there; start one: dask scheduler"
+        ) from error
+    with client:
+        yield Fan(partial(_spread, client), _checked(client, address))
+
+
+def _checked(client: "Client", address: str) -> int:
+    """Return how many workers there are, all with our code. Raises EnvironmentProblem."""
+    from distributed import TimeoutError as TimedOut  # noqa: PLC0415 - see above
+
+    try:
+        client.wait_for_workers(1, timeout=WAIT_FOR_WORKERS_S)
+    except TimedOut as error:
+        raise EnvironmentProblem(
+            f"--cluster {address}: it has no workers; start some: dask worker {address}"
+        ) from error
+    for worker, answer in client.run(_version, on_error="return").items():
+        if answer != code_version():
+            raise EnvironmentProblem(_other_code(worker, answer))
+    return len(client.scheduler_info(n_workers=-1)["workers"])
+
+
+def _version() -> str:
+    return code_version()
+
+
+def _other_code(worker: str, found: object) -> str:
+    return (
+        f"worker {worker}: found code {str(found)[:60]}, expected {code_version()} as here: "
+        "install the same version there"
+    )
+
+
+def _spread(client: "Client", tasks: Sequence[Task]) -> Results:
+    """Hand out tasks, the longest first. Raises EnvironmentProblem where workers keep dying."""
+    from distributed import KilledWorker, as_completed  # noqa: PLC0415 - see above
+
+    futures = {
+        client.submit(perform, task, pure=False, priority=-place): task
+        for place, task in enumerate(tasks)
+    }
+    try:
+        for future in as_completed(futures):
+            done: Done = future.result()
+            if done.code != code_version():
+                raise EnvironmentProblem(_other_code("that joined later", done.code))
+            yield futures[future], done
+            future.release()
+    except KilledWorker as error:
+        raise EnvironmentProblem(
+            "workers were killed again and again at one task, for lack of memory perhaps; what was "
+            "done is kept: try again with fewer --workers"
+        ) from error
+    finally:
+        client.cancel(list(futures), force=True)

@@ -1,0 +1,94 @@
+"""Where results are kept: Parquet files, found again by the digest of what they came from.
+
+A file holds what one task has computed, a row a pack, and is written whole or not at all: a study
+that is stopped keeps what was done, and goes on from there. Nothing is ever changed in place, so
+any number of studies may share one folder. Every table tool reads it::
+
+    select strategy, median(soc_spread) from 'studies/*.parquet' group by strategy
+"""
+
+import hashlib
+import os
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from hil.core.errors import EnvironmentProblem
+
+KEY = "key"
+PREFIX = "metric."
+"""What stands before a metric's name in a column."""
+
+
+class Row(NamedTuple):
+    """A pack's result: its key, who it is (for readers, not for finding it), its metrics."""
+
+    key: str
+    about: Mapping[str, str | int | float]
+    metrics: Mapping[str, float]
+
+
+class Store:
+    """A folder of results. ``None`` keeps nothing and knows nothing."""
+
+    def __init__(self, folder: Path | None) -> None:
+        """Name the folder; it is made when there is something to keep."""
+        self._folder = folder
+
+    def known(self, keys: Collection[str]) -> dict[str, dict[str, float]]:
+        """Return the metrics of those keys that are kept. Raises EnvironmentProblem."""
+        found: dict[str, dict[str, float]] = {}
+        if self._folder is None or not self._folder.exists():
+            return found
+        for path in sorted(self._folder.glob("*.parquet")):
+            found |= _read(path, keys)
+        return found
+
+    def keep(self, rows: Sequence[Row]) -> None:
+        """Write rows as one file, named by their keys. Raises EnvironmentProblem."""
+        if self._folder is None or not rows:
+            return
+        name = hashlib.sha256("".join(row.key for row in rows).encode()).hexdigest()[:24]
+        path = self._folder / f"{name}.parquet"
+        unfinished = path.with_suffix(f".{os.getpid()}.part")
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            pq.write_table(_table(rows), unfinished, compression="zstd")
+            with unfinished.open("rb") as written:
+                os.fsync(written.fileno())
+            unfinished.replace(path)
+        except OSError as error:
+            with suppress(OSError):  # the first error is the one to tell
+                unfinished.unlink()
+            raise EnvironmentProblem(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def _table(rows: Sequence[Row]) -> pa.Table:
+    plain: list[dict[str, Any]] = [
+        {KEY: row.key, **row.about} | {PREFIX + name: it for name, it in row.metrics.items()}
+        for row in rows
+    ]
+    return pa.Table.from_pylist(plain)
+
+
+def _read(path: Path, keys: Collection[str]) -> dict[str, dict[str, float]]:
+    """Return what a file has of these keys. Raises EnvironmentProblem for one that is damaged."""
+    try:
+        table = pq.read_table(path)
+        wanted = table.filter(pc.is_in(table[KEY], value_set=pa.array(list(keys), pa.string())))
+    except (OSError, pa.ArrowException, KeyError) as error:
+        raise EnvironmentProblem(
+            f"{path}: cannot be read: {str(error).splitlines()[0]}; delete it: what it held is "
+            "computed again"
+        ) from error
+    names = [name for name in wanted.column_names if name.startswith(PREFIX)]
+    metrics = wanted.select(names).to_pylist()
+    return {
+        key: {name.removeprefix(PREFIX): value for name, value in row.items()}
+        for key, row in zip(wanted[KEY].to_pylist(), metrics, strict=True)
+    }

@@ -1,0 +1,65 @@
+"""Results on disk: what was kept is found to the bit, and what is damaged is told."""
+
+import math
+from pathlib import Path
+
+import pytest
+
+from hil.core.errors import EnvironmentProblem
+from hil.study.store import Row, Store
+
+ABOUT: dict[str, str | int | float] = {"experiment": "E1", "arm": "none", "seed": 1}
+
+
+def rows(*keys: str) -> list[Row]:
+    values = {"soc_spread": 0.1 + 0.2, "balance_time": math.inf, "useful_share": math.nan}
+    return [Row(key, ABOUT, values | {"duty": len(key) / 3}) for key in keys]
+
+
+def test_what_was_kept_is_found_to_the_bit(tmp_path: Path) -> None:
+    store = Store(tmp_path / "studies")
+    store.keep(rows("a", "bb"))
+    store.keep(rows("ccc"))
+    found = Store(tmp_path / "studies").known(["bb", "ccc", "unknown"])
+    assert set(found) == {"bb", "ccc"}
+    for key, values in found.items():
+        expected = rows(key)[0].metrics
+        assert {name: one.hex() for name, one in values.items()} == {
+            name: one.hex() for name, one in expected.items()
+        }
+
+
+def test_without_a_folder_nothing_is_kept(tmp_path: Path) -> None:
+    Store(None).keep(rows("a"))
+    assert Store(None).known(["a"]) == {}
+    assert Store(tmp_path / "never").known(["a"]) == {}
+    Store(tmp_path / "never").keep([])
+    assert not (tmp_path / "never").exists()
+
+
+def test_keeping_twice_keeps_once(tmp_path: Path) -> None:
+    for _ in range(2):
+        Store(tmp_path).keep(rows("a", "b"))
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_what_was_not_finished_is_not_there(tmp_path: Path) -> None:
+    Store(tmp_path).keep(rows("a"))
+    whole = next(tmp_path.iterdir())
+    whole.rename(whole.with_suffix(".77.part"))
+    assert Store(tmp_path).known(["a"]) == {}
+
+
+@pytest.mark.parametrize("damage", [b"", b"PAR1 and no table"])
+def test_a_damaged_file_is_named_with_what_to_do(tmp_path: Path, damage: bytes) -> None:
+    Store(tmp_path).keep(rows("a"))
+    kept = next(tmp_path.iterdir())
+    kept.write_bytes(damage)
+    with pytest.raises(EnvironmentProblem, match=f"{kept.name}: cannot be read: .*delete it"):
+        Store(tmp_path).known(["a"])
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(EnvironmentProblem, match="cannot be written"):
+        Store(tmp_path / "file").keep(rows("a"))
