@@ -23,6 +23,7 @@ NOT_RUN = {
     "git": "needs another repository",
     "pip": "changes the environment that the tests run in",
     ".venv/bin/pip": "the same",
+    "dask": "goes on until it is stopped; tests/scenario/test_study_workers.py starts both",
     "bash": ".ci/run would start the tests within the tests",
 }
 MINUTES = 5

@@ -11,9 +11,9 @@ OUTSIDE = ("drivers/links/", "drivers/engines/")
 
 # fmt: off
 OUTSIDE_MODULES = {
-    "aiomqtt", "can", "ctypes", "distributed", "fcntl", "http", "mmap", "multiprocessing", "pty", "pyvisa",
-    "requests", "select", "selectors", "serial", "socket", "socketserver", "ssl", "subprocess",
-    "termios", "urllib", "usb",
+    "aiomqtt", "can", "ctypes", "distributed", "fcntl", "http", "mmap", "multiprocessing", "pty",
+    "pyvisa", "requests", "select", "selectors", "serial", "socket", "socketserver", "ssl",
+    "subprocess", "termios", "urllib", "usb",
 }
 ASYNCIO_OUTSIDE = {
     "create_connection", "create_datagram_endpoint", "create_server", "create_subprocess_exec",
