@@ -13,7 +13,7 @@ READY := .venv/.ready
 $(READY): pyproject.toml constraints.txt .ci/venv
 	@bash .ci/venv $@
 
-.PHONY: help demo test check bench validate nightly clean
+.PHONY: help demo test check bench validate nightly atlas clean
 
 help:    ## this list
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
@@ -45,6 +45,9 @@ validate: $(READY)  ## the cell model against its reference curves: the table of
 
 nightly: $(READY)  ## the tests that take too long for every commit
 	@HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest -m "nightly or not bench"
+
+atlas: $(READY)  ## every claim put to the test, a page for each: docs/atlas
+	@$(BIN)/hil atlas
 
 clean:   ## removes everything that make and the tools put here, runs excepted
 	rm -rf .venv .venvs build dist *.egg-info .coverage .coverage.* .import_linter_cache

@@ -30,6 +30,7 @@ app.command("hil.cli.runs:runs", help="List, show, verify, repair, replay, compa
 app.command("hil.cli.report:report", help="Write a run's HTML report and JUnit file again.")
 app.command("hil.cli.validate:validate", help="Hold a cell model against measured curves.")
 app.command("hil.cli.study:study", help="Put a claim to the test on many packs at once.")
+app.command("hil.cli.atlas:atlas", help="Put all claims to the test, and write a page for each.")
 app.command("hil.cli.telemetry:telemetry", help="Send to a broker what it has not got of a run.")
 
 

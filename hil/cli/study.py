@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 from cyclopts import Group, Parameter, Token
 from cyclopts.validators import Number, mutually_exclusive
@@ -32,6 +32,9 @@ _MINUTES_FROM_S = 90
 
 _WHO = Group("Who computes", validator=mutually_exclusive)
 
+Workers: TypeAlias = Annotated[int | None, Parameter(validator=Number(gte=1), group=_WHO)]
+ClusterAddress: TypeAlias = Annotated[str | None, Parameter(group=_WHO)]
+
 ALWAYS_SHOWN = ("usable_capacity", "soc_spread", "bled_charge")
 
 
@@ -52,8 +55,8 @@ def study(
         tuple[int, ...] | None, Parameter(converter=_seeds, n_tokens=1, negative=())
     ] = None,
     set_: Annotated[tuple[str, ...], Parameter(name="--set", negative=())] = (),
-    workers: Annotated[int | None, Parameter(validator=Number(gte=1), group=_WHO)] = None,
-    cluster: Annotated[str | None, Parameter(group=_WHO)] = None,
+    workers: Workers = None,
+    cluster: ClusterAddress = None,
     results: Path = Path("studies"),
     again: Annotated[bool, Parameter(negative=())] = False,
     page: Path | None = None,
@@ -93,7 +96,10 @@ def study(
     if page is not None:
         require_plots()
     started_ns = monotonic_ns()
-    outcome = _studied(loaded, seeds, _fan(workers, cluster), None if again else results)
+    kept = "nothing is kept" if again else "what was done is kept, the same command goes on there"
+    signals.ends(f"in a study: {kept}")
+    with fan_of(workers, cluster) as fan:
+        outcome = one_study(loaded, seeds, fan, None if again else results)
     plain = outcome.plain((monotonic_ns() - started_ns) / SECOND)
     if json_:
         sys.stdout.write(json.dumps(plain) + "\n")
@@ -104,19 +110,15 @@ def study(
     return BELIEVED if outcome.verdict.valid else NOT_BELIEVED
 
 
-def _studied(
-    loaded: "Experiment",
-    seeds: Sequence[int] | None,
-    who: "AbstractContextManager[Fan]",
-    results: Path | None,
+def one_study(
+    loaded: "Experiment", seeds: Sequence[int] | None, fan: "Fan", results: Path | None
 ) -> "Outcome":
+    """Study one experiment and show how far it is. Raises ConfigErrors, EnvironmentProblem."""
     from hil.study.experiment import run_experiment  # noqa: PLC0415 - see above
     from hil.study.store import Store  # noqa: PLC0415 - the same
 
-    kept = "what was done is kept, the same command goes on there" if results else "nothing is kept"
-    signals.ends(f"in a study: {kept}")
     try:
-        with who as fan, _bar(loaded.head.experiment) as step:
+        with _bar(loaded.head.experiment) as step:
             return run_experiment(loaded, seeds, fan, Store(results), step)
     except ValueError as error:  # times or packs that do not fit each other
         raise ConfigErrors([ConfigError(str(loaded.file), 0, 0, "", str(error))]) from error
@@ -128,7 +130,7 @@ def _write(outcome: "Outcome", plain: dict[str, Any], page: Path) -> None:
     write_page(outcome, plain, page)
 
 
-def _fan(workers: int | None, cluster: str | None) -> "AbstractContextManager[Fan]":
+def fan_of(workers: int | None, cluster: str | None) -> "AbstractContextManager[Fan]":
     """Return who computes: a cluster, or as many processes as asked for."""
     from hil.study.fan_out import at_address, on_this_machine  # noqa: PLC0415 - see above
 
@@ -192,14 +194,14 @@ def _tell(outcome: "Outcome", plain: dict[str, Any]) -> None:
         console.print(f"{'ok  ' if one['passed'] else 'NO  '} {one['role']}: {one['name']}")
         console.print(f"       expected {one['expected']}")
         console.print(f"       found    {one['found']}")
-    console.print(_took(outcome.work, plain["wall_s"]))
+    console.print(took(outcome.work, plain["wall_s"]))
 
 
-def _took(work: "Work", wall_s: float) -> str:
+def took(work: "Work", wall_s: float) -> str:
     """Return how many packs were computed in which time, and how many were known before."""
     packs = f"{work.packs} packs in {wall_s:.0f} s"
     if work.known:
-        packs += f", {work.known} of them known from before"
+        packs += f", {work.known} of them known from before ({work.known_s:.0f} s of work)"
     if not work.tasks:
         return packs
     who = f"{work.workers} worker" + ("s" if work.workers > 1 else "")

@@ -23,7 +23,8 @@ from hil.study.tasks import Done, Pack, Task, cut, packs_of
 class Work(NamedTuple):
     """What a study took: packs in all, and those that were ``known`` from an earlier one.
 
-    ``tasks`` were computed by ``workers`` in ``worker_s``, the sum over all of them.
+    ``tasks`` were computed by ``workers`` in ``worker_s``, the sum over all of them; ``known_s`` is
+    what those took that were known.
     """
 
     packs: int
@@ -31,6 +32,7 @@ class Work(NamedTuple):
     tasks: int
     workers: int
     worker_s: float
+    known_s: float
 
 
 class Step(NamedTuple):
@@ -119,7 +121,7 @@ def run_experiment(
     draws = tuple(draws_of(assumed, head.draws, chosen))
     packs = packs_of(experiment.arms, assumed, draws, head.duration_ns)
     found = kept.known({pack.key for pack in packs})
-    known = sum(pack.key in found for pack in packs)
+    known = [found[pack.key].took_s for pack in packs if pack.key in found]
     lacking = [pack for pack in packs if pack.key not in found]
     tasks = cut(lacking, assumed, head.duration_ns, fan.workers)
     by_place = {(pack.arm.label, pack.draw): pack for pack in lacking}
@@ -129,13 +131,13 @@ def run_experiment(
     for task, done in fan.compute(tasks) if tasks else ():
         rows = list(_rows(head.experiment, task, done, by_place))
         kept.keep(rows)
-        found |= {row.key: dict(row.metrics) for row in rows}
+        found |= {row.key: row for row in rows}
         worker_s += done.took_s
         step = step._replace(cost_s=step.cost_s + task.cost_s, packs=step.packs + _size(task))
         progress(step)
     results = _by_arm(packs, found)
     verdict = judge(experiment.checks, experiment.arms, results)
-    work = Work(len(packs), known, len(tasks), fan.workers, round(worker_s, 3))
+    work = Work(len(packs), len(known), len(tasks), fan.workers, worker_s, sum(known))
     return Outcome(experiment, chosen, draws, results, verdict, work)
 
 
@@ -156,22 +158,22 @@ def _rows(
             "strategy": type(arm.strategy).__name__,
             "board": arm.conditions.board,
             "code": done.code,
-            "took_s": took_s,
         }
         for at, draw in enumerate(task.draws):
             own = about | {"seed": draw.seed, "pack_seed": draw.pack_seed}
             metrics = {name: float(value[at]) for name, value in values.items()}
-            yield Row(by_place[arm.label, draw].key, own, metrics)
+            yield Row(by_place[arm.label, draw].key, own, took_s, metrics)
 
 
-def _by_arm(
-    packs: Sequence[Pack], found: Mapping[str, Mapping[str, float]]
-) -> dict[str, dict[str, Floats]]:
+def _by_arm(packs: Sequence[Pack], found: Mapping[str, Row]) -> dict[str, dict[str, Floats]]:
     """Return metrics by label of the arm, (draws,) each, in the order of the experiment."""
     keys: dict[str, list[str]] = {}
     for pack in packs:
         keys.setdefault(pack.arm.label, []).append(pack.key)
     return {
-        label: {metric: np.array([found[key][metric] for key in own]) for metric in found[own[0]]}
+        label: {
+            metric: np.array([found[key].metrics[metric] for key in own])
+            for metric in found[own[0]].metrics
+        }
         for label, own in keys.items()
     }

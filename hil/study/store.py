@@ -9,7 +9,7 @@ any number of studies may share one folder. Every table tool reads it::
 
 import hashlib
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,15 +21,20 @@ import pyarrow.parquet as pq
 from hil.core.errors import EnvironmentProblem
 
 KEY = "key"
+TOOK_S = "took_s"
 PREFIX = "metric."
 """What stands before a metric's name in a column."""
 
 
 class Row(NamedTuple):
-    """A pack's result: its key, who it is (for readers, not for finding it), its metrics."""
+    """A pack's result: its key, its metrics, and its share of the time that its task took.
+
+    ``about`` says who it is: for readers of the file, not for finding it.
+    """
 
     key: str
     about: Mapping[str, str | int | float]
+    took_s: float
     metrics: Mapping[str, float]
 
 
@@ -40,13 +45,13 @@ class Store:
         """Name the folder; it is made when there is something to keep."""
         self._folder = folder
 
-    def known(self, keys: Collection[str]) -> dict[str, dict[str, float]]:
-        """Return the metrics of those keys that are kept. Raises EnvironmentProblem."""
-        found: dict[str, dict[str, float]] = {}
+    def known(self, keys: Collection[str]) -> dict[str, Row]:
+        """Return what is kept of those keys, without ``about``. Raises EnvironmentProblem."""
+        found: dict[str, Row] = {}
         if self._folder is None or not self._folder.exists():
             return found
         for path in sorted(self._folder.glob("*.parquet")):
-            found |= _read(path, keys)
+            found |= {row.key: row for row in _read(path, keys)}
         return found
 
     def keep(self, rows: Sequence[Row]) -> None:
@@ -70,14 +75,15 @@ class Store:
 
 def _table(rows: Sequence[Row]) -> pa.Table:
     plain: list[dict[str, Any]] = [
-        {KEY: row.key, **row.about} | {PREFIX + name: it for name, it in row.metrics.items()}
+        {KEY: row.key, **row.about, TOOK_S: row.took_s}
+        | {PREFIX + name: value for name, value in row.metrics.items()}
         for row in rows
     ]
     return pa.Table.from_pylist(plain)
 
 
-def _read(path: Path, keys: Collection[str]) -> dict[str, dict[str, float]]:
-    """Return what a file has of these keys. Raises EnvironmentProblem for one that is damaged."""
+def _read(path: Path, keys: Collection[str]) -> Iterator[Row]:
+    """Yield what a file has of these keys. Raises EnvironmentProblem for one that is damaged."""
     try:
         table = pq.read_table(path)
         wanted = table.filter(pc.is_in(table[KEY], value_set=pa.array(list(keys), pa.string())))
@@ -86,9 +92,10 @@ def _read(path: Path, keys: Collection[str]) -> dict[str, dict[str, float]]:
             f"{path}: cannot be read: {str(error).splitlines()[0]}; delete it: what it held is "
             "computed again"
         ) from error
-    names = [name for name in wanted.column_names if name.startswith(PREFIX)]
-    metrics = wanted.select(names).to_pylist()
-    return {
-        key: {name.removeprefix(PREFIX): value for name, value in row.items()}
-        for key, row in zip(wanted[KEY].to_pylist(), metrics, strict=True)
-    }
+    for row in wanted.to_pylist():
+        metrics = {
+            name.removeprefix(PREFIX): value
+            for name, value in row.items()
+            if name.startswith(PREFIX)
+        }
+        yield Row(row[KEY], {}, row[TOOK_S], metrics)

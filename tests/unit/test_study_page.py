@@ -45,7 +45,7 @@ def outcome_of(folder: Path, variants: int) -> Outcome:
     }
     results["fixed"]["bled_charge"][:] = np.nan
     verdict = judge(experiment.checks, experiment.arms, results)
-    return Outcome(experiment, (1, 2, 3), draws, results, verdict, Work(0, 0, 0, 1, 0.0))
+    return Outcome(experiment, (1, 2, 3), draws, results, verdict, Work(0, 0, 0, 1, 0.0, 0.0))
 
 
 def page_of(folder: Path, variants: int) -> tuple[str, str]:

@@ -13,7 +13,7 @@ ABOUT: dict[str, str | int | float] = {"experiment": "E1", "arm": "none", "seed"
 
 def rows(*keys: str) -> list[Row]:
     values = {"soc_spread": 0.1 + 0.2, "balance_time": math.inf, "useful_share": math.nan}
-    return [Row(key, ABOUT, values | {"duty": len(key) / 3}) for key in keys]
+    return [Row(key, ABOUT, len(key) / 7, values | {"duty": len(key) / 3}) for key in keys]
 
 
 def test_what_was_kept_is_found_to_the_bit(tmp_path: Path) -> None:
@@ -22,10 +22,11 @@ def test_what_was_kept_is_found_to_the_bit(tmp_path: Path) -> None:
     store.keep(rows("ccc"))
     found = Store(tmp_path / "studies").known(["bb", "ccc", "unknown"])
     assert set(found) == {"bb", "ccc"}
-    for key, values in found.items():
-        expected = rows(key)[0].metrics
-        assert {name: one.hex() for name, one in values.items()} == {
-            name: one.hex() for name, one in expected.items()
+    for key, row in found.items():
+        [expected] = rows(key)
+        assert (row.key, row.took_s.hex()) == (key, expected.took_s.hex())
+        assert {name: one.hex() for name, one in row.metrics.items()} == {
+            name: one.hex() for name, one in expected.metrics.items()
         }
 
 

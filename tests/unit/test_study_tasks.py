@@ -1,4 +1,4 @@
-"""How a study is cut into tasks: every pack once, none too short, whatever the number of workers."""
+"""How a study is cut into tasks: every pack once, none too short, for any number of workers."""
 
 from dataclasses import replace
 from itertools import pairwise
