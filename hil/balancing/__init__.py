@@ -18,6 +18,7 @@ from hil.balancing.libresolar import LibreSolar
 from hil.balancing.none import NoBalancing
 from hil.balancing.oracle import Oracle
 from hil.balancing.rationing import NeighbourExclusion, PowerBudget
+from hil.balancing.self_proving import SelfProving
 from hil.balancing.state_aware import StateAware
 from hil.balancing.top_balance import TopBalance
 
@@ -35,6 +36,7 @@ STRATEGIES: Mapping[str, type[Any]] = MappingProxyType(
         "libresolar": LibreSolar,
         "none": NoBalancing,
         "oracle": Oracle,
+        "self-proving": SelfProving,
         "state-aware": StateAware,
         "top-balance": TopBalance,
     }
