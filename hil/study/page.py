@@ -221,9 +221,9 @@ def _median(outcome: "Outcome", label: str, metric: str) -> float:
 
 
 def _plotted(outcome: "Outcome") -> list[str]:
-    """Return the metrics of the claim first, then those that every page has."""
-    claimed = [one.metric for one in outcome.experiment.checks if one.role == "claim"]
-    return list(dict.fromkeys([*claimed, *SHOWN]))[:PLOTTED]
+    """Return the metrics of the claim first, those of other checks, then what every page has."""
+    checks = sorted(outcome.experiment.checks, key=lambda one: one.role != "claim")
+    return list(dict.fromkeys([*(one.metric for one in checks), *SHOWN]))[:PLOTTED]
 
 
 def _strips(
@@ -238,10 +238,22 @@ def _strips(
         if known.size:
             middle = float(np.median(known))
             axes.plot([middle, middle], [row - 0.35, row + 0.35], color="black", linewidth=1.4)
+    axes.set_xlim(_limits(outcome, metric))
     axes.set_yticks(range(len(arms)), [arm.name for arm in reversed(arms)], fontsize=8)
     axes.set_xlabel(f"{metric} ({unit})", fontsize=8)
     axes.tick_params(axis="x", labelsize=7)
     axes.grid(axis="x", alpha=0.3)
+
+
+def _limits(outcome: "Outcome", metric: str) -> tuple[float, float]:
+    """Return the axis of a metric, the same in all variants: what differs has to look different."""
+    values, _ = _scaled(np.concatenate([r[metric] for r in outcome.results.values()]), metric)
+    known = values[np.isfinite(values)]
+    if not known.size:
+        return 0.0, 1.0
+    low, high = float(known.min()), float(known.max())
+    margin = 0.03 * (high - low) or 0.5
+    return low - margin, high + margin
 
 
 def _scaled(value: Floats, metric: str) -> tuple[Floats, str]:
@@ -279,8 +291,9 @@ def _planes(figure: Any, outcome: "Outcome", plane: Sequence[str]) -> None:
         axes.set_title(arm.name, fontsize=8)
         axes.set_xlabel(_with_unit(outcome, x_key), fontsize=8)
         axes.tick_params(labelsize=7)
-        if outcome.experiment.assumed[assumed[y_key]].log:
-            axes.set_yscale("log")
+        for key, scale in ((x_key, axes.set_xscale), (y_key, axes.set_yscale)):
+            if outcome.experiment.assumed[assumed[key]].log:
+                scale("log")
         figure.colorbar(dots, ax=axes, label=f"{metric} ({unit})", location="bottom")
     figure.supylabel(_with_unit(outcome, y_key), fontsize=8)
 
