@@ -33,7 +33,7 @@ SHOWN = (
 )
 """Columns that every page has; those of its checks come behind them."""
 PLANE_HEIGHT = 4.2
-MOST_STRIPS = 8
+MOST_STRIPS = 12
 """With more variants than this a plot of every draw has no room: medians stand in grids."""
 IN_GRIDS = (*("usable_capacity", "soc_spread", "bled_charge"), "false_triggers", "missed_triggers")
 DARK = 0.8
