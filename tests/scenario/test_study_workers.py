@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from studied import command_of, findings, is_gone, started, study, wait_until, workers_of
 
-LONG = ("--set", "duration=4 d", "--set", "draws=24", "--json")
+LONG = ("--set", "duration=3 d", "--set", "draws=24", "--json")
 """Some ten tasks of a second each for two workers."""
 
 
