@@ -62,8 +62,14 @@ def test_few_variants_have_every_draw_and_a_plane(tmp_path: Path) -> None:
         assert word in plot
 
 
+def test_a_metric_has_one_scale_in_all_variants(tmp_path: Path) -> None:
+    _, plot = page_of(tmp_path, 2)  # 12.5 % in the first arm to 812.5 % in the last of "v1"
+    assert plot.count(">usable_capacity (%)</text>") == 3
+    assert plot.count(">800</text>") == 2 * 3  # and so has the SOC spread
+
+
 def test_many_variants_have_grids_of_medians(tmp_path: Path) -> None:
-    _, plot = page_of(tmp_path, 9)
+    _, plot = page_of(tmp_path, 12)
     assert ">soc_spread (%), median<" in plot
     assert plot.count(">2.91e+03<") >= 1  # v8/fixed, the last arm: 29.125, in per cent
     assert ">-<" in plot  # no draw has a value
