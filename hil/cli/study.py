@@ -47,13 +47,16 @@ def _seeds(_type: object, tokens: Sequence[Token]) -> tuple[int, ...]:
     return found
 
 
+Seeds: TypeAlias = Annotated[
+    tuple[int, ...] | None, Parameter(converter=_seeds, n_tokens=1, negative=())
+]
+
+
 def study(
     experiment: str,
     /,
     *,
-    seeds: Annotated[
-        tuple[int, ...] | None, Parameter(converter=_seeds, n_tokens=1, negative=())
-    ] = None,
+    seeds: Seeds = None,
     set_: Annotated[tuple[str, ...], Parameter(name="--set", negative=())] = (),
     workers: Workers = None,
     cluster: ClusterAddress = None,
@@ -101,10 +104,7 @@ def study(
     with fan_of(workers, cluster) as fan:
         outcome = one_study(loaded, seeds, fan, None if again else results)
     plain = outcome.plain((monotonic_ns() - started_ns) / SECOND)
-    if json_:
-        sys.stdout.write(json.dumps(plain) + "\n")
-    else:
-        _tell(outcome, plain)
+    _tell(outcome, plain, json_=json_)
     if page is not None:  # told first: what was found is seen even where no page can be written
         _write(outcome, plain, page)
     return BELIEVED if outcome.verdict.valid else NOT_BELIEVED
@@ -171,8 +171,11 @@ def _so_far(step: "Step", started_ns: int) -> str:
     return f"{done}, about {left} left"
 
 
-def _tell(outcome: "Outcome", plain: dict[str, Any]) -> None:
-    """Print the verdict first, then the arms, then what was checked."""
+def _tell(outcome: "Outcome", plain: dict[str, Any], *, json_: bool) -> None:
+    """Print the verdict first, then the arms, then what was checked; or all of it as JSON."""
+    if json_:
+        sys.stdout.write(json.dumps(plain) + "\n")
+        return
     console = streams.console()
     if not console.is_terminal:
         console.width = streams.WIDTH_OF_A_FILE
