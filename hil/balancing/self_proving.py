@@ -40,7 +40,8 @@ class ProvingState(NamedTuple):
 
     ``bleed_a``: the declared current of what the last decision bleeds; ``branch``: 1 after a
     charge, -1 after a discharge. The rest is (...,): ``bled_s``, for how long bleeds have run at
-    the top, infinite elsewhere; ``slow_a``: what the slow diffusion has come to; ``at_s``: when all this was.
+    the top, infinite elsewhere; ``slow_a``: what the slow diffusion has come to; ``at_s``: when
+    all this was.
     """
 
     belief: Belief
@@ -57,13 +58,13 @@ class SelfProving:
 
     A look: less than ``quiet_per_h`` times the capacity flows, some cell has come to
     ``visit_soc_ratio``, and no bleed was on since the last decision. At the top, bleeds pause for
-    one decision on coming there and after each ``silence_every_ns``, so that there are looks. A
-    look is worth what the board's declared error (``board_error_v``), the polarisation (within
-    ``model_error_ratio``), the loop and the slope leave of it; it replaces what is believed where
-    it is better (``hil.balancing.beliefs``). A bleed draws V over
-    ``bleed_ohm`` and two leads for ``bleed_window_ratio`` of the time, within ``scale_ratio``;
-    cells leak unlike each other by ``leak_per_h`` of the capacity; unseen, they are within
-    ``spread_ratio`` (all sigmas, all [assumed]).
+    one decision on coming there and after each ``silence_every_ns``, so that there are looks (0:
+    never, and any moment at the top is a look). A look is worth what the board's declared error
+    (``board_error_v``), the polarisation (within ``model_error_ratio``), the loop and the slope
+    leave of it; it replaces what is believed where it is better (``hil.balancing.beliefs``). A
+    bleed draws V over ``bleed_ohm`` and two leads for ``bleed_window_ratio`` of the time, within
+    ``scale_ratio``; cells leak unlike each other by ``leak_per_h`` of the capacity; unseen, they
+    are within ``spread_ratio`` (all sigmas, all [assumed]).
 
     A cell bleeds, in any state of the pack, while it lacks less than the neediest by ``kept_ratio``
     of the capacity and ``guard_ratio`` sigmas of that difference. A full charge is asked for once
@@ -124,12 +125,13 @@ class SelfProving:
         silent = ~(state.bleed_a > 0.0).any(axis=-1)
         belief = now.belief
         if look is not None:
-            sees = (at_top & silent)[..., np.newaxis]
+            sees = (at_top & (silent | (self.silence_every_ns == 0)))[..., np.newaxis]
             belief = looked(belief, look._replace(var=np.where(sees, look.var, np.inf)))
         dt_s = np.nan_to_num(observation.time_s - state.at_s)
         bled_s = np.where(at_top, state.bled_s + dt_s, np.inf)
         bled_s = np.where(silent, 0.0, bled_s)
-        pauses = at_top & (bled_s >= to_seconds(self.silence_every_ns))
+        run_s = to_seconds(self.silence_every_ns) or np.inf
+        pauses = at_top & (bled_s >= run_s)
         duty = np.where(pauses[..., np.newaxis], 0.0, self._duty(belief, cell_v))
         sigma_ah = np.sqrt(variance(belief).max(axis=-1))
         wants_full = sigma_ah > self.unsure_ratio * self.capacity_ah
