@@ -39,6 +39,9 @@ FINEST = 7
 LONGEST_S = 120.0
 """A longer leg is cut first: temperatures in the tables and bleeds are taken at a step's start."""
 
+WHOLE_S = 900.0
+"""So long may steps be in studies of months: measured in docs/performance.md against 15 s."""
+
 MOST_LEGS = 16
 """How many lengths of legs are remembered: what belongs to one is some 4 MB of a diffusion cell."""
 
@@ -61,11 +64,13 @@ class Cut:
     """How a leg is cut into steps: all alike, or as long as the error allows.
 
     ``step_s``: the length of all steps. ``tolerance``: the state of charge that a step may be off
-    by for having taken its current as constant; steps are then halves of halves of the leg.
+    by for having taken its current as constant; steps are then halves of halves of the leg, or of
+    the ``longest_s`` that a leg is cut into first.
     """
 
     step_s: float | None = None
     tolerance: float = 1e-6
+    longest_s: float = LONGEST_S
 
     def __post_init__(self) -> None:
         """Refuse what cuts nothing. Raises ValueError."""
@@ -73,6 +78,8 @@ class Cut:
             raise ValueError(f"step_s {self.step_s}: expected a finite time above zero")
         if self.step_s is None and not 0.0 < self.tolerance < 1.0:
             raise ValueError(f"tolerance {self.tolerance}: expected between 0 and 1")
+        if not 0.0 < self.longest_s < math.inf:
+            raise ValueError(f"longest_s {self.longest_s}: expected a finite time above zero")
 
 
 EVERY_SECOND = Cut(step_s=1.0)
@@ -135,7 +142,7 @@ class Batch:
         if not 0.0 < duration_s < math.inf:
             raise ValueError(f"a leg of {duration_s} s: it must be finite and above zero")
         first, last, _ = part.indices(len(self))
-        legs = max(1, math.ceil(duration_s / LONGEST_S)) if cut.step_s is None else 1
+        legs = max(1, math.ceil(duration_s / cut.longest_s)) if cut.step_s is None else 1
         for _ in range(legs):
             self._run(leg, duration_s / legs, cut, first, last)
         if part == slice(None):
@@ -182,11 +189,14 @@ class Batch:
 
     def _run(self, leg: Leg, duration_s: float, cut: Cut, first: int, last: int) -> None:
         if cut.step_s is None:
-            paces = self._paces_of(duration_s, FINEST)
-            run_packs(self._fleet, leg, paces, 2**FINEST, cut.tolerance, first, last)
+            finest = FINEST + max(0, math.ceil(math.log2(duration_s / LONGEST_S)))
+            paces = self._paces_of(duration_s, finest)
+            learns = duration_s > LONGEST_S
+            run_packs(self._fleet, leg, paces, 2**finest, cut.tolerance, learns, first, last)
             return
         steps = max(1, round(duration_s / cut.step_s))
-        run_packs(self._fleet, leg, self._paces_of(duration_s / steps, 0), steps, 0.0, first, last)
+        paces = self._paces_of(duration_s / steps, 0)
+        run_packs(self._fleet, leg, paces, steps, 0.0, False, first, last)  # noqa: FBT003 - compiled
 
     def _leg(
         self,

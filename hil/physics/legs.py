@@ -7,7 +7,8 @@ current answers the demand within the termination, and how long a step may be.
 
 An error-controlled leg is cut into halves of halves. A step takes the current that the last two say
 it will have in its middle; where the end shows another one, the step was too long by the charge of
-the difference, and is taken back and halved.
+the difference, and is taken back and halved. In legs of more than two minutes it is first tried
+again with the change of current that it found, unless a limit is what changed it.
 """
 
 import math
@@ -55,6 +56,10 @@ LEAK_LAW, NETWORK = range(2)
 _NEAR = 1e-5
 """A round of Newton's method that changes less has found the current to 1e-10: from the last step's
 current, one round is the rule."""
+
+LOOKS_EVERY_S = 120.0
+"""So often at least limits are looked at while they bind: they let go, or trip, at a step's end
+only, and a step that runs into one is not as smooth as its error is reckoned."""
 
 _NEVER_BACK, _EASY = 0.0, 0.2
 """A tolerance that takes no step back; which part of the tolerance lets the next step be longer."""
@@ -222,10 +227,16 @@ def ageing_of(fleet: Fleet, p: int) -> Ageing:
 
 
 @compiled_in_place
-def _voltages(terminals: Floats, work: Work, current_a: float) -> None:
-    """Fill in the cells' own currents and voltages at a current of the stack."""
+def _flow(work: Work, current_a: float) -> None:
+    """Fill in the cells' own currents at a current of the stack."""
     for c in range(work.own_a.shape[0]):
         work.own_a[c] = work.beside_a[c] + current_a
+
+
+@compiled_in_place
+def _voltages(terminals: Floats, work: Work, current_a: float) -> None:
+    """Fill in the cells' own currents and voltages at a current of the stack."""
+    _flow(work, current_a)
     own_voltages(terminals, work.own_a, work.at_v)
 
 
@@ -303,6 +314,13 @@ def _beyond(leg: Leg, current_a: float, at_v: Floats) -> bool:
 
 
 @compiled_in_place
+def _limited(latches: Floats, current_a: float, wanted: float) -> bool:
+    """Return whether a limit or a protection answers a demand; a full pack just waits."""
+    refused = current_a == 0.0 and wanted != 0.0 and latches[FULL] == 0.0
+    return bool(refused or latches[HELD] > 0.0)
+
+
+@compiled_in_place
 def _middle_a(current_a: float, change_a: float, held: bool) -> float:  # noqa: FBT001 - compiled
     """Return the current half a step on, if it goes on as it did; never past zero.
 
@@ -377,14 +395,16 @@ def _keep(stack: Stack, kept: Floats) -> None:
 
 
 @compiled_in_place
-def _take_back(stack: Stack, kept: Floats) -> None:
-    """Undo a step."""
-    at = 0
+def _take_back(stack: Stack, latches: Floats, work: Work, current_a: float) -> None:
+    """Undo a step that ``current_a`` began with."""
+    at, kept = 0, work.kept
     for rows in (stack.state, stack.slow, stack.terminals):
         flat = rows.reshape(rows.size)
         _copy(kept[at : at + flat.size], flat)
         at += flat.size
     _copy(kept[at : at + stack.degc.size], stack.degc)
+    _copy(work.were, latches)
+    _voltages(stack.terminals, work, current_a)
 
 
 @compiled_in_place
@@ -409,7 +429,14 @@ def _accept(
 
 @compiled_in_place
 def _run_pack(
-    fleet: Fleet, p: int, leg: Leg, paces: Paces, steps: int, tolerance: float, work: Work
+    fleet: Fleet,
+    p: int,
+    leg: Leg,
+    paces: Paces,
+    steps: int,
+    tolerance: float,
+    learns: bool,  # noqa: FBT001 - compiled
+    work: Work,
 ) -> None:
     """Move pack ``p`` through a leg of ``steps`` shortest steps; ``tolerance`` 0: only those."""
     stack, ambient_degc, wanted = stack_of(fleet, p), leg.ambient_degc[p], leg.demand[p]
@@ -419,12 +446,11 @@ def _run_pack(
     level = int(fleet.level[p]) if controlled else finest
     change = flow[CHANGES_A_PER_S] if flow[ANSWERED] == wanted else 0.0
     capacity_ah = _smallest(stack.cells[CAPACITY_AH], work.at_v.shape[0])
-    tolerance_as = tolerance * 3600.0 * capacity_ah
+    tolerance_as, done, learnt = tolerance * 3600.0 * capacity_ah, 0, not learns
     _copy(fleet.seen_v[p], work.at_v)
     _draw(leg, p, work)
     pace, spread_v, near_a = pace_of_level(paces, level, network), _spread(work.at_v), flow[FLOWS_A]
     current_a = _answer(leg, p, stack, latches, pace, work, capacity_ah, spread_v, near_a, 0.0)
-    done = 0
     while done < steps:
         part, dt_s, through_a = 1 << (finest - level), pace.dt_s, current_a
         if controlled:
@@ -438,21 +464,24 @@ def _run_pack(
         spread_v = _spread(work.at_v)
         end_a = _answer(leg, p, stack, latches, pace, work, capacity_ah, spread_v, through_a, dt_s)
         error_as = abs(through_a - 0.5 * (current_a + end_a)) * dt_s
-        if controlled and error_as > tolerance_as and level < finest:
-            _take_back(stack, work.kept)
-            _copy(work.were, latches)
-            _voltages(stack.terminals, work, current_a)
-            level += 1
-            pace = pace_of_level(paces, level, network)
+        limited = _limited(latches, end_a, wanted)
+        learnt = learnt or limited or work.were[HELD] > 0.0
+        unsure = error_as > tolerance_as or (limited and dt_s > LOOKS_EVERY_S)
+        if controlled and unsure and (level < finest or not learnt):
+            _take_back(stack, latches, work, current_a)
+            if learnt:
+                level += 1
+                pace = pace_of_level(paces, level, network)
+            else:
+                learnt, change = True, (end_a - current_a) / dt_s
             sums[TAKEN_BACK] += 1.0
             continue
         _accept(fleet, p, work, through_a, wanted, spread_v, dt_s)
         change = (end_a - current_a) / dt_s
-        current_a, done = end_a, done + part
+        current_a, done, learnt = end_a, done + part, not learns
         _draw(leg, p, work)
-        for c in range(work.own_a.shape[0]):
-            work.own_a[c] = work.beside_a[c] + current_a
-        easy = error_as < _EASY * tolerance_as
+        _flow(work, current_a)
+        easy = error_as < _EASY * tolerance_as and not (limited and 2.0 * dt_s > LOOKS_EVERY_S)
         if controlled and easy and level > 0 and done % (2 * part) == 0:
             level -= 1
             pace = pace_of_level(paces, level, network)
@@ -463,19 +492,28 @@ def _run_pack(
 
 @compiled_without_lock
 def run_packs(
-    fleet: Fleet, leg: Leg, paces: Paces, steps: int, tolerance: float, first: int, last: int
+    fleet: Fleet,
+    leg: Leg,
+    paces: Paces,
+    steps: int,
+    tolerance: float,
+    learns: bool,  # noqa: FBT001 - compiled
+    first: int,
+    last: int,
 ) -> None:
     """Move packs ``first`` to ``last`` - 1 through a leg of ``steps`` of the shortest pace.
 
     ``tolerance`` 0 takes all of them; any other is the state of charge that a longer step may be
-    off by for having taken its current as constant.
+    off by for having taken its current as constant. One that ``learns`` tries a step that was taken
+    back once more, with the change of current that it found, before it halves it: a leg of another
+    demand begins without knowing any, and halving alone takes back a third of all steps.
 
     Packs do not touch each other, and the interpreter's lock is not held: any number of threads may
     each take their own.
     """
     work = _room_for(fleet)
     for p in range(first, last):
-        _run_pack(fleet, p, leg, paces, steps, tolerance, work)
+        _run_pack(fleet, p, leg, paces, steps, tolerance, learns, work)
 
 
 @compiled_in_place

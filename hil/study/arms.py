@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hil.core.instants import MINUTE, SECOND, Duration, to_seconds
-from hil.physics.batch import Batch, Cut
+from hil.physics.batch import WHOLE_S, Batch, Cut
 from hil.physics.board import BoardDesign, Ripple
 from hil.physics.boards import Boards, RippleOf
 from hil.physics.cell_types import CellParameters
@@ -108,7 +108,7 @@ def run_arms(
         to_seconds(duration_ns),
         look=lambda *_: None,
         look_every_s=to_seconds(duration_ns),
-        cut=Cut(),
+        cut=Cut(longest_s=WHOLE_S),
         after_leg=lambda decision, leg_s: tally.leg(batch, boards, decision, leg_s),
     )
     values, each = tally.values(), len(draws)
