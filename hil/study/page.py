@@ -239,6 +239,7 @@ def _strips(
             middle = float(np.median(known))
             axes.plot([middle, middle], [row - 0.35, row + 0.35], color="black", linewidth=1.4)
     axes.set_xlim(_limits(outcome, metric))
+    axes.locator_params(axis="x", nbins=6)  # more, and 0.0125 stands on 0.0150
     axes.set_yticks(range(len(arms)), [arm.name for arm in reversed(arms)], fontsize=8)
     axes.set_xlabel(f"{metric} ({unit})", fontsize=8)
     axes.tick_params(axis="x", labelsize=7)
