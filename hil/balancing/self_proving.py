@@ -67,8 +67,8 @@ class SelfProving:
     are within ``spread_ratio`` (all sigmas, all [assumed]).
 
     A cell bleeds, in any state of the pack, while it lacks less than the neediest by ``kept_ratio``
-    of the capacity and ``guard_ratio`` sigmas of that difference. A full charge is asked for once
-    some sigma has come to ``unsure_ratio`` of the capacity.
+    of the capacity and ``guard_ratio`` sigmas of that difference. A full charge is asked for before
+    there was any look, and once some sigma has grown by ``unsure_ratio`` of the capacity since.
     """
 
     needs_truth: ClassVar[bool] = False
@@ -89,7 +89,7 @@ class SelfProving:
     leak_ea_j_per_mol: float = 50_000.0
     guard_ratio: float = 1.0
     kept_ratio: float = 0.0005
-    unsure_ratio: float = 0.003
+    unsure_ratio: float = 0.0015
     max_age_s: float = 5.0
     every_ns: Duration = 2 * MINUTE
 
@@ -133,10 +133,16 @@ class SelfProving:
         run_s = to_seconds(self.silence_every_ns) or np.inf
         pauses = at_top & (bled_s >= run_s)
         duty = np.where(pauses[..., np.newaxis], 0.0, self._duty(belief, cell_v))
-        sigma_ah = np.sqrt(variance(belief).max(axis=-1))
-        wants_full = sigma_ah > self.unsure_ratio * self.capacity_ah
+        wants_full = self._unsure(belief)
         after = now._replace(belief=belief, bleed_a=duty * self._bleed_a(cell_v), bled_s=bled_s)
         return after, Decision(duty, wants_full=wants_full)
+
+    def _unsure(self, belief: Belief) -> Bools:
+        """Return which packs need a look, (...,): never had one, or counted and leaked too long."""
+        unseen = belief.look_var.max(axis=-1) > (0.5 * self.spread_ratio * self.capacity_ah) ** 2
+        grown = (variance(belief) - belief.look_var).max(axis=-1)
+        wants: Bools = unseen | (grown > (self.unsure_ratio * self.capacity_ah) ** 2)
+        return wants
 
     def given(self, state: ProvingState, share: Floats) -> ProvingState:
         """Count with what layers left of the decision (``hil.balancing.layers.Counts``)."""
