@@ -26,14 +26,21 @@ class Entry(NamedTuple):
     outcome: Outcome
 
 
+def files_in(folder: Path) -> list[Path]:
+    """Return the files of a folder that are experiments, by name; some are only included by others.
+
+    Raises ConfigErrors for one that cannot be read.
+    """
+    paths = sorted(folder.glob("*.yaml"))
+    return [path for path in paths if "experiment" in load_table(path, str(path))]
+
+
 def experiments_of(folder: Path | None) -> list[Experiment]:
-    """Return the experiments of a folder, by name; files that others include are none.
+    """Return the experiments of a folder, by name.
 
     Raises ConfigErrors for one that is wrong, before any is run.
     """
-    place = folder or data_root(None) / "experiments"
-    tables = {path: load_table(path, str(path)) for path in sorted(place.glob("*.yaml"))}
-    return [load_experiment(path) for path, table in tables.items() if "experiment" in table]
+    return [load_experiment(path) for path in files_in(folder or data_root(None) / "experiments")]
 
 
 def write_index(entries: Sequence[Entry], folder: Path) -> None:
