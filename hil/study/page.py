@@ -292,11 +292,22 @@ def _planes(figure: Any, outcome: "Outcome", plane: Sequence[str]) -> None:
         axes.set_title(arm.name, fontsize=8)
         axes.set_xlabel(_with_unit(outcome, x_key), fontsize=8)
         axes.tick_params(labelsize=7)
-        for key, scale in ((x_key, axes.set_xscale), (y_key, axes.set_yscale)):
+        for key, side in ((x_key, "x"), (y_key, "y")):
             if outcome.experiment.assumed[assumed[key]].log:
-                scale("log")
+                _by_factors(axes, side)
         figure.colorbar(dots, ax=axes, label=f"{metric} ({unit})", location="bottom")
     figure.supylabel(_with_unit(outcome, y_key), fontsize=8)
+
+
+def _by_factors(axes: "Axes", side: str) -> None:
+    """Scale the x or y side by factors, with figures at 1, 2 and 5: all of them would overlap."""
+    from matplotlib.ticker import LogLocator, NullFormatter  # noqa: PLC0415 - see _draw
+
+    getattr(axes, f"set_{side}scale")("log")
+    axis = getattr(axes, f"{side}axis")
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _with_unit(outcome: "Outcome", key: str) -> str:
