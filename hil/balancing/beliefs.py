@@ -17,6 +17,9 @@ _WORSE = 1.5
 """By this much may a look's variance exceed that of what is believed and still be taken: looks of
 one kind differ by as much, and taking them evens out noise."""
 
+_ANY_VAR = 1e6
+"""Ah^2: of a cell that was seen below the slope nobody knows how much more it lacks."""
+
 
 class Look(NamedTuple):
     """What one look at the top tells: charge to full (Ah) and its variance (Ah^2), (..., cells).
@@ -35,7 +38,8 @@ class Belief(NamedTuple):
 
     ``lacks_ah``: charge to full, against a zero that all cells of the pack share and nobody knows;
     ``look_var``: variance of the look that it stands on, Ah^2; since that look ``bled_ah`` were
-    bled and ``aged_h`` hours passed, counted as at 25 degC. ``scale`` (a share) is what its bleed
+    bled and ``aged_h`` hours passed, counted as at 25 degC. Of a cell ``beyond`` the slope no more
+    is known than that it lacks this much. ``scale`` (a share) is what its bleed
     draws more than declared and ``leak_a`` (A at 25 degC) what the cell leaks more than its pack;
     both with their variances.
     """
@@ -48,6 +52,7 @@ class Belief(NamedTuple):
     scale_var: Floats
     leak_a: Floats
     leak_var: Floats
+    beyond: Bools
 
 
 def unknown(cells: int, spread_ah: float, scale_ratio: float, leak_a: float) -> Belief:
@@ -56,6 +61,7 @@ def unknown(cells: int, spread_ah: float, scale_ratio: float, leak_a: float) -> 
     return Belief(
         *(nothing, nothing + spread_ah**2, nothing, nothing),
         *(nothing, nothing + scale_ratio**2, nothing, nothing + leak_a**2),
+        beyond=np.zeros(cells, np.bool_),
     )
 
 
@@ -78,20 +84,23 @@ def passed(belief: Belief, bled_ah: Floats, aged_h: Floats) -> Belief:
 
 def looked(belief: Belief, look: Look) -> Belief:
     """Return the belief after a look; who sees no better than what is believed learns nothing."""
-    var = variance(belief)
+    var = np.where(belief.beyond, _ANY_VAR, variance(belief))
     # all cells of a pack stand against one zero: where it lies, each says as well as it knows
     weight = np.where(look.below, 0.0, 1.0 / (look.var + var))
     off_ah = np.where(np.isfinite(look.var), look.lacks_ah - belief.lacks_ah, 0.0)
     total = np.maximum(weight.sum(axis=-1, keepdims=True), 1e-12)
     found_ah = off_ah - (weight * off_ah).sum(axis=-1, keepdims=True) / total
-    better = (look.var <= _WORSE * var) & ~(look.below & (found_ah < 0.0))
+    # below the slope a cell lacks that much, and nobody knows how much more
+    beyond = look.below & (found_ah > np.sqrt(look.var))
+    better = ~look.below & (look.var <= _WORSE * var)
     total_var = np.where(better, look.var + var, np.inf)
-    gain = np.where(better, var / total_var, 0.0)
+    gain = np.where(beyond, 1.0, var / total_var)
     return _blamed(belief, found_ah, total_var)._replace(
         lacks_ah=belief.lacks_ah + gain * found_ah,
-        look_var=np.where(better, look.var, belief.look_var),
-        bled_ah=np.where(better, 0.0, belief.bled_ah),
-        aged_h=np.where(better, 0.0, belief.aged_h),
+        look_var=np.where(better | beyond, look.var, belief.look_var),
+        bled_ah=np.where(better | beyond, 0.0, belief.bled_ah),
+        aged_h=np.where(better | beyond, 0.0, belief.aged_h),
+        beyond=beyond | (belief.beyond & ~better),
     )
 
 

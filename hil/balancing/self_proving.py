@@ -133,15 +133,20 @@ class SelfProving:
         run_s = to_seconds(self.silence_every_ns) or np.inf
         pauses = at_top & (bled_s >= run_s)
         duty = np.where(pauses[..., np.newaxis], 0.0, self._duty(belief, cell_v))
-        wants_full = self._unsure(belief)
+        wants_full = self._unsure(belief, duty)
         after = now._replace(belief=belief, bleed_a=duty * self._bleed_a(cell_v), bled_s=bled_s)
         return after, Decision(duty, wants_full=wants_full)
 
-    def _unsure(self, belief: Belief) -> Bools:
-        """Return which packs need a look, (...,): never had one, or counted and leaked too long."""
-        unseen = belief.look_var.max(axis=-1) > (0.5 * self.spread_ratio * self.capacity_ah) ** 2
+    def _unsure(self, belief: Belief, duty: Floats) -> Bools:
+        """Return which packs need a look, (...,): one to begin with, or counted for too long.
+
+        Where some cell was never seen on the slope there may be enough to bleed without.
+        """
+        never_var = (0.5 * self.spread_ratio * self.capacity_ah) ** 2
+        unseen = (belief.beyond | (belief.look_var > never_var)).any(axis=-1)
         grown = (variance(belief) - belief.look_var).max(axis=-1)
-        wants: Bools = unseen | (grown > (self.unsure_ratio * self.capacity_ah) ** 2)
+        idle = ~(duty > 0.0).any(axis=-1)
+        wants: Bools = (unseen & idle) | (grown > (self.unsure_ratio * self.capacity_ah) ** 2)
         return wants
 
     def given(self, state: ProvingState, share: Floats) -> ProvingState:
@@ -192,7 +197,7 @@ class SelfProving:
 
     def _duty(self, belief: Belief, cell_v: Floats) -> Floats:
         """Return the duty that bleeds what is spare beyond doubt, (..., cells); 0 where unknown."""
-        var, lacks_ah = variance(belief), belief.lacks_ah
+        lacks_ah, var = belief.lacks_ah, variance(belief)
         neediest = lacks_ah.argmax(axis=-1)[..., np.newaxis]
         most_ah = np.take_along_axis(lacks_ah, neediest, axis=-1)
         most_var = np.take_along_axis(var, neediest, axis=-1)
