@@ -135,7 +135,8 @@ def test_two_temperatures_differ_by_kelvins(tmp_path: Path) -> None:
     metric = "metric: peak_pcb_temperature, arm: fixed"
     text = SMALL.replace("metric: usable_capacity, arm: fixed", metric)
     [check] = load_experiment(written(tmp_path, text.replace("-0.1 %", "-2 K"))).checks
-    assert (check.unit, check.below) == ("K", pytest.approx(-2.0))
+    assert check.unit == "K"
+    assert check.below == pytest.approx(-2.0)
     with pytest.raises(ConfigErrors, match="expected a temperature difference"):
         load_experiment(written(tmp_path, text.replace("-0.1 %", "25 degC")))
 
