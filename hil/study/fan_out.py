@@ -118,9 +118,14 @@ def _other_code(worker: str, found: object) -> str:
 
 
 def _spread(client: "Client", tasks: Sequence[Task]) -> Results:
-    """Hand out tasks, the longest first. Raises EnvironmentProblem where workers keep dying."""
-    from distributed import KilledWorker, as_completed  # noqa: PLC0415 - see above
+    """Hand out tasks, the longest first.
 
+    Raises EnvironmentProblem where workers keep dying, or the scheduler does.
+    """
+    from distributed import KilledWorker, as_completed  # noqa: PLC0415 - see above
+    from distributed.client import FutureCancelledError  # noqa: PLC0415 - the same
+
+    address = client.scheduler.address  # asked now: it has none once it has gone
     futures = {
         client.submit(perform, task, pure=False, priority=-place): task
         for place, task in enumerate(tasks)
@@ -137,5 +142,10 @@ def _spread(client: "Client", tasks: Sequence[Task]) -> Results:
             "workers were killed again and again at one task, for lack of memory perhaps; what was "
             "done is kept: try again with fewer --workers"
         ) from error
+    except FutureCancelledError as error:
+        raise EnvironmentProblem(
+            f"--cluster {address}: the scheduler has gone; what was done is kept"
+        ) from error
     finally:
-        client.cancel(list(futures), force=True)
+        if client.status == "running":  # nobody computes on for a study that has ended
+            client.cancel(list(futures), force=True)

@@ -156,3 +156,28 @@ def test_an_address_where_nobody_answers_is_told(tmp_path: Path) -> None:
 def test_a_cluster_and_a_number_of_workers_are_one_too_many(tmp_path: Path) -> None:
     done = study(tmp_path, "--cluster", "tcp://127.0.0.1:9", "--workers", "2")
     assert (done.returncode, done.stdout) == (64, "")
+
+
+def test_a_scheduler_that_goes_away_is_told_and_what_was_done_is_kept(
+    plain: dict[str, Any], tmp_path: Path
+) -> None:
+    with cluster(tmp_path, 1) as address:
+        with started(command_of(tmp_path, *LONG, "--cluster", address)) as client:
+            wait_until(lambda: len(kept(tmp_path)) >= 1)
+            os.kill(_scheduler_of(tmp_path), signal.SIGKILL)
+            out, errors = client.communicate(timeout=300)
+    assert (client.returncode, out) == (69, ""), errors
+    assert f"--cluster {address}: the scheduler has gone" in errors.splitlines()[-1]
+    done = study(tmp_path, *LONG, "--workers", "1")
+    assert findings(done) == plain
+    assert work_of(done)["known"] > 0
+
+
+def _scheduler_of(folder: Path) -> int:
+    """Return the process that was started with this folder's scheduler file."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            words = (entry / "cmdline").read_bytes().split(b"\0")
+            if b"scheduler" in words and str(folder / "scheduler.json").encode() in words:
+                return int(entry.name)
+    raise AssertionError("no scheduler")
