@@ -19,6 +19,7 @@ from hil.physics.board import BoardDesign
 from hil.physics.cell_types import CellParameters
 from hil.physics.parameters import OLDEST_YEARS, PackSpread
 from hil.physics.termination import Termination
+from hil.profile.columns import Column, Contest
 from hil.profile.forms import FRACTION
 from hil.profile.model import CellOverride
 from hil.profile.readers import SeriesFile
@@ -246,7 +247,8 @@ class Arm:
 class Head:
     """The head of an experiment's file. ``draws`` are shared out among the ``seeds``.
 
-    ``plane``: two assumed conditions and a metric, for a plot of where in their plane it shows.
+    ``plane``: two assumed conditions and a metric, for a plot of where in their plane it shows;
+    ``grids`` and ``contest``: what its page shows of many variants (``hil.profile.columns``).
     """
 
     experiment: str
@@ -256,6 +258,8 @@ class Head:
     draws: Annotated[int, Interval(ge=1, le=100_000)] = 50
     seeds: tuple[Annotated[int, Interval(ge=0, lt=2**32)], ...] = (1, 2, 3)
     plane: tuple[str, ...] = ()
+    grids: tuple[str, ...] = ()
+    contest: Contest | None = None
 
 
 @dataclass(frozen=True)
@@ -271,6 +275,7 @@ class Experiment:
     assumed: tuple[Assumed, ...]
     checks: tuple[Check, ...]
     overrides: tuple[str, ...] = ()
+    grids: tuple[Column, ...] = ()
 
 
 def with_value(whole: T, path: Sequence[str], value: float) -> T:

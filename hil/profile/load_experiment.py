@@ -31,6 +31,7 @@ from hil.core import units
 from hil.core.errors import ConfigErrors, UnitError
 from hil.physics.board import BoardDesign
 from hil.profile.bases import on_top
+from hil.profile.columns import check_contest, columns_of
 from hil.profile.commission import commissioned, facts_of
 from hil.profile.conditions import nearest
 from hil.profile.controllers import STRATEGY
@@ -79,7 +80,7 @@ def load_experiment(
     apply_overrides(tree, [_whole_key(one) for one in overrides])
     groups = {name: _take(tree, name) for name in GROUPS if name != "checks"}
     texts = _items(tree)
-    plane = tree.get("plane")
+    plane, columns, contest = (tree.get(key) for key in ("plane", "grids", "contest"))
     head: Head = read(adapter_of(Head), tree)
     sources = sources_of(path, root)
     arms = tuple(_arms(groups, tree, sources, root))
@@ -87,13 +88,17 @@ def load_experiment(
     assumed = tuple(_assumed(ranges, groups["conditions"], sources))
     if head.plane:
         _check_plane(plane, [one.key for one in assumed])
+    names = [arm.name for arm in arms]
+    grids = tuple(columns_of(columns or (), names))
+    if head.contest:
+        check_contest(contest, head.contest, names)
     by_hand = tuple(_set_by_hand(overrides))  # what was set on the command line is known
     assumed = tuple(one for one in assumed if not f"{one.key}.".startswith(by_hand))
     checks = tuple(_check(text, arms) for text in texts)
     if not any(check.role == "claim" for check in checks):
         message = "expected at least one with 'role: claim'"
         raise ConfigErrors([texts[0].mark.error("checks", message)])
-    return Experiment(head, path, arms, assumed, checks, tuple(overrides))
+    return Experiment(head, path, arms, assumed, checks, tuple(overrides), grids)
 
 
 def _whole_key(override: str) -> str:

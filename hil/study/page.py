@@ -9,38 +9,19 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from hil.core import units
 from hil.core.errors import EnvironmentProblem
 from hil.core.instants import DAY
-from hil.physics.stack import Floats
-from hil.profile.experiment import Arm
-from hil.profile.load_experiment import ALWAYS
-from hil.verdict.registry import METRICS
+from hil.study.ceiling import ceiling_in_words
+from hil.study.contest import contest_lines
+from hil.study.grids import columns_of, grid
+from hil.study.plots import SHOWN, drawing, saved, strips, unit_of
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
     from hil.study.experiment import Outcome
 
 KEPT = ("<!-- reading -->", "<!-- end of reading -->")
 UNREAD = "Nobody has written down yet what this means."
-
-SHOWN = (
-    *("usable_capacity", "soc_spread", "bled_charge", "wrong_cell_share"),
-    *("gap_end_of_charge", "gap_end_of_rest"),
-)
-"""Columns that every page has; those of its checks come behind them."""
-PLANE_HEIGHT = 4.2
-MOST_STRIPS = 12
-"""With more variants than this a plot of every draw has no room: medians stand in grids."""
-IN_GRIDS = (*("usable_capacity", "soc_spread", "bled_charge"), "false_triggers", "missed_triggers")
-DARK = 0.8
-"""How bad, of the range of its grid, a field is that a black figure could not be read on."""
-PLOTTED = 3
-"""Metrics that stand side by side in the plot."""
-COLOURS = ("#1b6ca8", "#c2571a", "#3c8d40", "#7a4fa3", "#b02a4c", "#6b6b6b", "#0f8b8d")
+GAP = "gap_end_of_charge"
 
 
 def require_plots() -> None:
@@ -50,20 +31,31 @@ def require_plots() -> None:
 
 
 def write_page(outcome: "Outcome", plain: Mapping[str, Any], folder: Path) -> Path:
-    """Write ``NAME.md`` and ``NAME.svg`` into ``folder``; return the page.
+    """Write ``NAME.md`` and its plots, ``NAME.svg`` and more, into ``folder``; return the page.
 
     Raises EnvironmentProblem where it cannot be written.
     """
-    name = outcome.experiment.file.stem
-    page, plot = folder / f"{name}.md", folder / f"{name}.svg"
+    page = folder / f"{outcome.experiment.file.stem}.md"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         reading = _reading(page)
-        _draw(outcome, plot)
-        page.write_text("\n".join(_lines(outcome, plain, plot.name, reading)), encoding="utf-8")
+        plots = [plot.name for plot in _draw(outcome, page.with_suffix(".svg"))]
+        page.write_text("\n".join(_lines(outcome, plain, plots, reading)), encoding="utf-8")
     except OSError as error:
         raise EnvironmentProblem(f"{page}: cannot be written: {error.strerror}") from error
     return page
+
+
+def _draw(outcome: "Outcome", target: Path) -> Iterator[Path]:
+    """Write the plots: one of every draw, or a grid a file, the first of them ``target``."""
+    columns = columns_of(outcome.experiment)
+    with drawing():
+        if not columns:
+            variants = list(dict.fromkeys(arm.variant for arm in outcome.experiment.arms))
+            yield saved(strips(outcome, variants), target)
+        for at, column in enumerate(columns):
+            name = f"{target.stem}-{column.text.replace(' ', '-')}.svg" if at else target.name
+            yield saved(grid(outcome, column), target.with_name(name))
 
 
 def _reading(page: Path) -> str:
@@ -74,7 +66,9 @@ def _reading(page: Path) -> str:
     return rest.partition(KEPT[1])[0].strip() if found else UNREAD
 
 
-def _lines(outcome: "Outcome", plain: Mapping[str, Any], plot: str, reading: str) -> Iterator[str]:
+def _lines(
+    outcome: "Outcome", plain: Mapping[str, Any], plots: Sequence[str], reading: str
+) -> Iterator[str]:
     head = outcome.experiment.head
     yield f"# {head.experiment}: {head.title}\n"
     yield f"> {head.claim.strip()}\n"
@@ -86,7 +80,13 @@ def _lines(outcome: "Outcome", plain: Mapping[str, Any], plot: str, reading: str
     if not plain["valid"]:
         yield "**This study cannot be believed:** see the controls and the oracle below.\n"
     yield f"{KEPT[0]}\n{reading}\n{KEPT[1]}\n"
-    yield f"![every draw of every arm, and their medians]({plot})\n"
+    columns = columns_of(outcome.experiment)
+    for plot, column in zip(plots, columns or [None], strict=True):
+        what = f"medians of {column.text}" if column else "every draw of every arm, and its median"
+        yield f"[![{what}]({plot})]({plot})\n"
+        if column and column.metric == GAP:
+            yield from (f"{line}\n" for line in _ceilings(outcome))
+    yield from contest_lines(outcome)
     yield "## Arms\n"
     yield "Median over the draws, and the range from the 5th to the 95th percentile.\n"
     yield from _arms(outcome, plain)
@@ -101,6 +101,12 @@ def _lines(outcome: "Outcome", plain: Mapping[str, Any], plot: str, reading: str
     yield from _how(outcome, plain)
 
 
+def _ceilings(outcome: "Outcome") -> list[str]:
+    """Return what a gap can be at most, for every cell and every end of charge in the study."""
+    ends = [(arm.cell, arm.conditions.termination) for arm in outcome.experiment.arms]
+    return [ceiling_in_words(*one) for one in dict.fromkeys(ends)]
+
+
 def _hangs_on(outcome: "Outcome", plain: Mapping[str, Any]) -> Iterator[str]:
     """Yield a table of the assumptions that decide whether an effect shows, if there are any."""
     rows = [(one["name"], flip) for one in plain["checks"] for flip in one["flips"]]
@@ -113,7 +119,7 @@ def _hangs_on(outcome: "Outcome", plain: Mapping[str, Any]) -> Iterator[str]:
     )
     yield "| effect | shows where | parts the draws by |\n|---|---|---|"
     for name, flip in rows:
-        unit = _unit_of(outcome, flip["key"])
+        unit = unit_of(outcome, flip["key"])
         at = f"{flip['side']} {flip['at']:.3g}{f' {unit}' if unit else ''}"
         yield f"| {name} | {flip['key']} {at} | {flip['parts']:.0%} |"
 
@@ -148,175 +154,3 @@ def _how(outcome: "Outcome", plain: Mapping[str, Any]) -> Iterator[str]:
     )
     yield f"File: `profiles/experiments/{experiment.file.name}`. To run it again:\n"
     yield f"    hil study {experiment.file.stem}{changed} --seeds {seeds} --page docs/atlas\n"
-
-
-# --- plots ---------------------------------------------------------------------------------------
-
-
-def _draw(outcome: "Outcome", target: Path) -> None:
-    import matplotlib as mpl  # noqa: PLC0415 - an extra: only who wants pages needs it
-    from matplotlib.figure import Figure  # noqa: PLC0415 - the same
-
-    mpl.rcParams["svg.hashsalt"] = "hil"  # equal results give equal files
-    mpl.rcParams["svg.fonttype"] = "none"
-    arms, plane = outcome.experiment.arms, _plane_of(outcome)
-    variants = list(dict.fromkeys(arm.variant for arm in arms))
-    if len(variants) > MOST_STRIPS:
-        _grids(outcome, variants).savefig(target, format="svg", metadata={"Date": None})
-        return
-    rows = [[arm for arm in arms if arm.variant == variant] for variant in variants]
-    heights = [0.75 + 0.24 * len(row) for row in rows] + ([PLANE_HEIGHT] if plane else [])
-    figure: Any = Figure(figsize=(11, sum(heights)), layout="constrained")
-    parts = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
-    metrics = _plotted(outcome)
-    for part, row, variant in zip(parts, rows, variants, strict=False):
-        part.suptitle(variant or "as written", fontsize=9, x=0.01, ha="left", weight="bold")
-        for axes, metric in zip(part.subplots(1, len(metrics), sharey=True), metrics, strict=True):
-            _strips(axes, row, outcome, metric, COLOURS[variants.index(variant) % len(COLOURS)])
-    if plane:
-        _planes(parts[-1], outcome, plane)
-    figure.savefig(target, format="svg", metadata={"Date": None})
-
-
-def _grids(outcome: "Outcome", variants: Sequence[str]) -> Any:
-    """Return a figure of medians, arms by variants, one grid a metric; the worse, the darker."""
-    from matplotlib.figure import Figure  # noqa: PLC0415 - see _draw
-
-    arms = list(dict.fromkeys(arm.name for arm in outcome.experiment.arms))
-    size = (2.5 + 0.62 * len(variants), len(IN_GRIDS) * (1.6 + 0.22 * len(arms)))
-    figure: Any = Figure(figsize=size, layout="constrained")
-    for axes, metric in zip(figure.subplots(len(IN_GRIDS), 1), IN_GRIDS, strict=True):
-        found = [
-            [
-                _median(outcome, f"{variant}/{arm}" if variant else arm, metric)
-                for variant in variants
-            ]
-            for arm in arms
-        ]
-        values, unit = _scaled(np.array(found), metric)
-        known = values[np.isfinite(values)]
-        low, high = np.percentile(known, (5.0, 95.0))
-        worse = (high - values if metric == "usable_capacity" else values - low) / max(
-            high - low, 1e-9
-        )
-        axes.imshow(worse, cmap="YlOrRd", vmin=0.0, vmax=1.2, aspect="auto")
-        for row, column in np.ndindex(values.shape):
-            text = f"{values[row, column]:.3g}" if np.isfinite(values[row, column]) else "-"
-            ink = "white" if worse[row, column] > DARK else "black"
-            axes.text(column, row, text, ha="center", va="center", fontsize=6, color=ink)
-        axes.set_yticks(range(len(arms)), arms, fontsize=7)
-        axes.set_xticks(
-            range(len(variants)), [one or "as written" for one in variants], rotation=40, ha="right"
-        )
-        axes.tick_params(axis="x", labelsize=7)
-        axes.set_title(f"{metric} ({unit}), median", fontsize=9, loc="left")
-    return figure
-
-
-def _median(outcome: "Outcome", label: str, metric: str) -> float:
-    """Return the median of the draws that have a value; NaN without any, or without that arm."""
-    value = outcome.results.get(label, {}).get(metric, np.empty(0))
-    known = value[np.isfinite(value)]
-    return float(np.median(known)) if known.size else float("nan")
-
-
-def _plotted(outcome: "Outcome") -> list[str]:
-    """Return the metrics of the claim first, those of other checks, then what every page has."""
-    checks = sorted(outcome.experiment.checks, key=lambda one: one.role != "claim")
-    return list(dict.fromkeys([*(one.metric for one in checks), *SHOWN]))[:PLOTTED]
-
-
-def _strips(
-    axes: "Axes", arms: Sequence[Arm], outcome: "Outcome", metric: str, colour: str
-) -> None:
-    """Draw a dot a draw and a stroke at the median, a row an arm."""
-    for row, arm in enumerate(reversed(arms)):
-        value, unit = _scaled(outcome.results[arm.label][metric], metric)
-        beside = row + 0.5 * (np.linspace(0.0, 1.0, len(value)) - 0.5)
-        axes.plot(value, beside, ".", color=colour, markersize=3, alpha=0.45)
-        known = value[np.isfinite(value)]
-        if known.size:
-            middle = float(np.median(known))
-            axes.plot([middle, middle], [row - 0.35, row + 0.35], color="black", linewidth=1.4)
-    axes.set_xlim(_limits(outcome, metric))
-    axes.locator_params(axis="x", nbins=6)  # more, and 0.0125 stands on 0.0150
-    axes.set_yticks(range(len(arms)), [arm.name for arm in reversed(arms)], fontsize=8)
-    axes.set_xlabel(f"{metric} ({unit})", fontsize=8)
-    axes.tick_params(axis="x", labelsize=7)
-    axes.grid(axis="x", alpha=0.3)
-
-
-def _limits(outcome: "Outcome", metric: str) -> tuple[float, float]:
-    """Return the axis of a metric, the same in all variants: what differs has to look different."""
-    values, _ = _scaled(np.concatenate([r[metric] for r in outcome.results.values()]), metric)
-    known = values[np.isfinite(values)]
-    if not known.size:
-        return 0.0, 1.0
-    low, high = float(known.min()), float(known.max())
-    margin = 0.03 * (high - low) or 0.5
-    return low - margin, high + margin
-
-
-def _scaled(value: Floats, metric: str) -> tuple[Floats, str]:
-    unit = METRICS[metric].unit
-    return (100.0 * value, "%") if unit == "1" else (value, unit)
-
-
-def _plane_of(outcome: "Outcome") -> tuple[str, ...]:
-    """Return what spans the plane; nothing where one of its sides was set by hand."""
-    plane = outcome.experiment.head.plane
-    drawn = {one.key for one in outcome.experiment.assumed}
-    return plane if drawn.issuperset(plane[:2]) else ()
-
-
-def _planes(figure: Any, outcome: "Outcome", plane: Sequence[str]) -> None:
-    """Draw a dot a draw where it lies in the plane, as dark as the metric is large; by arm."""
-    x_key, y_key, metric = plane
-    assumed = {one.key: k for k, one in enumerate(outcome.experiment.assumed)}
-    drawn = np.array([draw.values for draw in outcome.draws])
-    base = [arm for arm in outcome.experiment.arms if not arm.variant and arm.name not in ALWAYS]
-    arms = [arm for arm in base if not arm.known & {x_key, y_key}]
-    if not arms:
-        return
-    most = max(np.nanmax(outcome.results[arm.label][metric], initial=0.0) for arm in arms)
-    top = _scaled(np.array([most or 1.0]), metric)[0][0]  # one scale for all
-    every = figure.subplots(1, len(arms), sharey=True, squeeze=False)[0]
-    for axes, arm in zip(every, arms, strict=True):
-        value, unit = _scaled(outcome.results[arm.label][metric], metric)
-        x, y = (drawn[:, assumed[key]] for key in (x_key, y_key))
-        none = value <= 0.0
-        axes.scatter(x[none], y[none], s=14, facecolors="none", edgecolors="#9a9a9a", linewidth=0.8)
-        dots = axes.scatter(
-            x[~none], y[~none], s=18, c=value[~none], cmap="plasma", vmin=0.0, vmax=top
-        )
-        axes.set_title(arm.name, fontsize=8)
-        axes.set_xlabel(_with_unit(outcome, x_key), fontsize=8)
-        axes.tick_params(labelsize=7)
-        for key, side in ((x_key, "x"), (y_key, "y")):
-            if outcome.experiment.assumed[assumed[key]].log:
-                _by_factors(axes, side)
-        figure.colorbar(dots, ax=axes, label=f"{metric} ({unit})", location="bottom")
-    figure.supylabel(_with_unit(outcome, y_key), fontsize=8)
-
-
-def _by_factors(axes: "Axes", side: str) -> None:
-    """Scale the x or y side by factors, with figures at 1, 2 and 5: all of them would overlap."""
-    from matplotlib.ticker import LogLocator, NullFormatter  # noqa: PLC0415 - see _draw
-
-    getattr(axes, f"set_{side}scale")("log")
-    axis = getattr(axes, f"{side}axis")
-    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axis.set_major_formatter("{x:g}")
-    axis.set_minor_formatter(NullFormatter())
-
-
-def _with_unit(outcome: "Outcome", key: str) -> str:
-    """Return ``lead (ohm)``: an assumed condition and the unit of its field."""
-    unit = _unit_of(outcome, key)
-    return f"{key} ({unit})" if unit else key
-
-
-def _unit_of(outcome: "Outcome", key: str) -> str:
-    [field] = [one.path[-1] for one in outcome.experiment.assumed if one.key == key]
-    suffix = units.suffix_of(field)
-    return units.SUFFIXES[suffix] if suffix else ""

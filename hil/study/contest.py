@@ -1,0 +1,77 @@
+"""One arm against the best of others, variant by variant: who wins where, and by how much.
+
+The best of others is the one whose pack is most usable at the median; of those that are as good
+within what does not count (``AS_GOOD``) the one that leaves the least spread. So an arm that does
+nothing where nothing has to be done is no better than one that also keeps its cells together.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from hil.profile.columns import LESS, Column
+from hil.study.grids import median_of, of_draws, shown
+from hil.study.intervals import interval_of_median
+from hil.study.judge import ORACLE_MAY_LOSE as AS_GOOD
+from hil.study.judge import Results
+
+if TYPE_CHECKING:
+    from hil.profile.columns import Contest
+    from hil.study.experiment import Outcome
+
+USABLE, SPREAD, BLED = "usable_capacity", "soc_spread", "bled_charge"
+TOLD = (USABLE, SPREAD, BLED)
+
+
+def contest_lines(outcome: "Outcome") -> Iterator[str]:
+    """Yield the table of an experiment's contest in Markdown; nothing if it has none."""
+    contest = outcome.experiment.head.contest
+    if contest is None:
+        return
+    arm = contest.arm
+    yield f"## {arm} against the best of the others\n"
+    yield (
+        f"Of {', '.join(contest.against)} the one with the most usable capacity in the median; of "
+        f"those within {100 * AS_GOOD:g} points of it, the one with the least spread. Medians; "
+        f"what {arm} has more (+) or less (-) is the median of the differences pack by pack, in "
+        "brackets with its 95 % interval.\n"
+    )
+    yield (
+        f"| | the best of the others | usable: it | {arm} | oracle | {arm} less it, points | "
+        f"spread: it | {arm} | oracle | {arm} less it, points | "
+        f"bled (Ah): it | {arm} | oracle |\n|{'---|' * 13}"
+    )
+    for variant in dict.fromkeys(one.variant for one in outcome.experiment.arms):
+        yield f"| {' | '.join(_row(outcome, contest, variant))} |"
+    yield ""
+
+
+def _row(outcome: "Outcome", contest: "Contest", variant: str) -> Iterator[str]:
+    """Yield the cells of a variant's row."""
+    label = {name: f"{variant}/{name}" if variant else name for name in _names(contest)}
+    best = best_of(outcome.results, [label[name] for name in contest.against])
+    if best is None or label[contest.arm] not in outcome.results:
+        yield from (variant or "as written", "not all of these arms are in it", *[""] * 11)
+        return
+    best_name = best.rpartition("/")[2]
+    yield from (variant or "as written", best_name)
+    for metric in TOLD:
+        for own in (best, label[contest.arm], label["oracle"]):
+            values, unit = shown(of_draws(outcome, own, Column(metric)), Column(metric))
+            yield f"{median_of(values):.4g}{' %' if unit == '%' else ''}"
+        if metric != BLED:
+            column = Column(metric, LESS, best_name)
+            less, _ = shown(of_draws(outcome, label[contest.arm], column), column)
+            low, high = interval_of_median(less)
+            yield f"{median_of(less):+.3g} ({low:+.3g} to {high:+.3g})"
+
+
+def best_of(results: Results, labels: Sequence[str]) -> str | None:
+    """Return which of these arms is the best, as this file's head says; None of no arms at all."""
+    there = [label for label in labels if label in results]
+    usable = {label: median_of(results[label][USABLE]) for label in there}
+    near = [label for label in there if usable[label] >= max(usable.values()) - AS_GOOD]
+    return min(near, key=lambda label: median_of(results[label][SPREAD]), default=None)
+
+
+def _names(contest: "Contest") -> tuple[str, ...]:
+    return (*contest.against, contest.arm, "oracle")
