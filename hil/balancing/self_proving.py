@@ -80,7 +80,7 @@ class SelfProving:
     board_error_v: float = 0.002
     model_error_ratio: float = 0.1
     ntc_cells: tuple[int, ...] = ()
-    visit_soc_ratio: float = 0.99
+    visit_soc_ratio: float = 0.995
     quiet_per_h: float = 0.10
     silence_every_ns: Duration = HOUR
     spread_ratio: float = 0.02
