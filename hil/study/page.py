@@ -13,6 +13,7 @@ from hil.core.errors import EnvironmentProblem
 from hil.core.instants import DAY
 from hil.study.ceiling import ceiling_in_words
 from hil.study.contest import contest_lines
+from hil.study.cost import boards_lines, load_prices
 from hil.study.grids import columns_of, grid
 from hil.study.plots import SHOWN, drawing, saved, strips, unit_of
 
@@ -87,6 +88,9 @@ def _lines(
         if column and column.metric == GAP:
             yield from (f"{line}\n" for line in _ceilings(outcome))
     yield from contest_lines(outcome)
+    if columns:
+        designs = {arm.design.model: arm.design for arm in outcome.experiment.arms}
+        yield from boards_lines(list(designs.values()), load_prices())
     yield "## Arms\n"
     yield "Median over the draws, and the range from the 5th to the 95th percentile.\n"
     yield from _arms(outcome, plain)

@@ -100,6 +100,7 @@ def test_a_grid_is_of_pairs_of_packs(tmp_path: Path) -> None:
     assert f">{4.125 / 3.125:.3g}<" in times  # v0: the oracle to none
     assert ">-<" in times
     assert "Ceiling of the gap at the end of charge: 173 mV" in text
+    assert "| standard-50mA | 58.8 | 1 resistor 1206, " in text
 
 
 def test_a_contest_names_the_best_and_by_how_much_it_is_beaten(tmp_path: Path) -> None:
