@@ -71,7 +71,8 @@ class Prices:
 
     def of_parts(self) -> dict[str, float]:
         """Return every price by the name of its part."""
-        lists = {one.part: one.price for one in (*self.resistors, *self.front_ends)}
+        chosen: tuple[RatedPart | FrontEndPart, ...] = (*self.resistors, *self.front_ends)
+        lists = {one.part: one.price for one in chosen}
         single = {f.name: getattr(self, f.name) for f in fields(self) if f.type is Price}
         return lists | {name.replace("_", " "): price for name, price in single.items()}
 

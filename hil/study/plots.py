@@ -116,7 +116,7 @@ def _strips(
         point for x, row in medians for point in ((x, row - 0.35), (x, row + 0.35), (x, np.nan))
     ]
     axes.plot(*zip(*strokes, strict=True), color="black", linewidth=1.4)
-    axes.set_xlim(_limits(outcome, metric))
+    axes.set_xlim(limits_of(outcome, metric))
     axes.locator_params(axis="x", nbins=6)  # more, and 0.0125 stands on 0.0150
     axes.set_yticks(range(len(arms)), [arm.name for arm in reversed(arms)], fontsize=8)
     axes.set_xlabel(f"{metric} ({unit})", fontsize=8)
@@ -125,7 +125,7 @@ def _strips(
     axes.grid(axis="x", alpha=0.3)
 
 
-def _limits(outcome: "Outcome", metric: str) -> tuple[float, float]:
+def limits_of(outcome: "Outcome", metric: str) -> tuple[float, float]:
     """Return the axis of a metric, the same in all variants: what differs has to look different."""
     values, _ = scaled(np.concatenate([r[metric] for r in outcome.results.values()]), metric)
     known = values[np.isfinite(values)]

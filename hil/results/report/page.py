@@ -5,14 +5,10 @@ as their escapes, what the script reads is JSON without a ``<`` in it, and the p
 forbids every other script and every connection.
 """
 
-import base64
-import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.resources import files
+from functools import partial
 from typing import Any, NamedTuple
-
-from jinja2 import Environment, FunctionLoader, StrictUndefined, select_autoescape
 
 from hil.core.errors import printable
 from hil.core.instants import SECOND, to_seconds
@@ -22,6 +18,7 @@ from hil.results.junit import requirements
 from hil.results.report import tables
 from hil.results.report.events import FAMILIES, Event, events_of
 from hil.results.report.scene import Drawn, resolution
+from hil.results.self_contained import environment, policy_hash, text_of
 from hil.verdict.judgement import Verdict
 
 MOST_ROWS = 300
@@ -57,8 +54,8 @@ def html(account: Account, drawn: Drawn) -> str:
     return _ENVIRONMENT.get_template("report.html.j2").render(
         script=script,
         style=style,
-        script_hash=_hash(script),
-        style_hash=_hash(style),
+        script_hash=policy_hash(script),
+        style_hash=policy_hash(style),
         uplot_licence=_file("uPlot.LICENSE"),
         run=account.run,
         head=_head(account),
@@ -223,26 +220,6 @@ def _resolved(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 # --- the file ------------------------------------------------------------------------------------
 
-
-def _file(name: str) -> str:
-    return files("hil.results.report").joinpath(name).read_text(encoding="utf-8")
-
-
-def _hash(text: str) -> str:
-    """Return how a page's policy names the one script, or style, that it allows."""
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
-
-
-def _shown(value: Any) -> Any:
-    """Show what would steer a reader's eye or a parser as its escape; markup is our own."""
-    return "\n".join(map(printable, value.split("\n"))) if type(value) is str else value
-
-
-_ENVIRONMENT = Environment(
-    loader=FunctionLoader(_file),
-    autoescape=select_autoescape(default=True, default_for_string=True),
-    finalize=_shown,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
+_PACKAGE = "hil.results.report"
+_file = partial(text_of, _PACKAGE)
+_ENVIRONMENT = environment(_PACKAGE)
