@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hil.balancing.beliefs import Belief, Look, looked, passed, unknown, variance
+from hil.balancing.polarisation import LFP
 from hil.balancing.self_proving import ProvingState, SelfProving
 from hil.balancing.strategy import Decision, Floats, Observation
 
@@ -228,6 +229,27 @@ def test_a_discharge_leaves_the_branch_and_then_voltages_are_worth_less() -> Non
     left, _ = run(strategy, down)
     assert charged.branch.max() == 1.0
     assert left.branch.max() < -0.5
+
+
+def test_cells_that_differ_in_temperature_only_are_seen_alike() -> None:
+    """Eight amperes into cells of 2 to 14 degC: what they differ by is polarisation."""
+    degc = np.linspace(2.0, 14.0, CELLS)
+    eta_v = LFP.voltage_v(np.array(-8.0), np.array(0.0), degc, 100.0)
+    seen = observe(3.47 - eta_v, 0.0, -8.0)._replace(ntc_degc=degc[[0, -1]])
+    state, decisions = run(SelfProving(), [seen])
+    assert np.ptp(eta_v) > 0.005
+    assert np.ptp(state.belief.lacks_ah) < 1e-9
+    assert not decisions[0].duty.any()
+
+
+def test_a_cell_that_bled_at_rest_has_left_its_branch_and_is_as_full_as_before() -> None:
+    strategy = SelfProving()
+    branch = np.where(np.arange(CELLS) == 2, 0.2, 1.0)
+    state = strategy.initial(CELLS)._replace(branch=branch)
+    after, _ = strategy.step(state, observe(3.49 - 0.026 * (1.0 - branch), 0.0, 0.0))
+    assert np.ptp(after.belief.lacks_ah) < 0.01
+    # but nobody knows the loop that well
+    assert after.belief.look_var[2] > 10.0 * after.belief.look_var[3]
 
 
 @pytest.mark.parametrize(
