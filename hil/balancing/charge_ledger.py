@@ -22,6 +22,9 @@ _HOUR_S = 3600.0
 TOP_FLOOR_V = 3.37
 """No cell is at the top with less: 98 % after a charge, at no current. Charging, it shows more."""
 
+_DISCHARGE_PER_H = 0.005
+"""Current out of the pack, of the capacity, that is more than a drifting shunt shows at rest."""
+
 _OFF_SLOPE = 1.0 - TOP - 1e-9
 
 
@@ -30,7 +33,8 @@ class LedgerState(NamedTuple):
 
     ``spare_ah``: by how much a cell is nearer to full than the neediest, at least; ``bleed_a``:
     the mean current that the last decision draws while the cell can be measured. ``visiting``: at
-    the top now; ``visited_s``: when last; ``anchored_s``: when ``spare_ah`` was last measured;
+    the top now; ``same_charge``: has been there, and not been discharged since; ``visited_s``: when
+    last there; ``anchored_s``: when ``spare_ah`` was last measured;
     ``slow_a``: what the slow diffusion has come to; ``at_s``: when all this was; ``leaks``: what
     was learnt of how fast each cell runs empty.
     """
@@ -38,6 +42,7 @@ class LedgerState(NamedTuple):
     spare_ah: Floats
     bleed_a: Floats
     visiting: Bools
+    same_charge: Bools
     visited_s: Floats
     anchored_s: Floats
     slow_a: Floats
@@ -53,9 +58,11 @@ class ChargeLedger:
     ``quiet_per_h`` times the capacity flows, not out of the pack. There the voltages without their
     polarisation are inverted, each within ``board_error_v`` and ``model_error_ratio`` of the
     polarisation, and always to the side of bleeding less: the neediest cell may be fuller, every
-    other one emptier than it looks. The first look of a visit replaces the ledger, later ones of
-    the same visit may only add. What falls below ``kept_ratio`` of the capacity is not worth a
-    bleed. An anchor older than ``stale_after_ns`` counts for nothing.
+    other one emptier than it looks. The first look after a charge replaces the ledger, later ones
+    may only add until the pack is discharged: hours after a charge noise can lift a cell over the
+    edge once more, and such a look knows less than the first one did (E8). What falls below
+    ``kept_ratio`` of the capacity is not worth a bleed. An anchor older than ``stale_after_ns``
+    counts for nothing.
 
     The current of a bleed is V / (``bleed_ohm`` + two leads) for ``bleed_window_ratio`` of the
     time. A full charge is asked for when none came for ``full_every_ns``.
@@ -105,11 +112,9 @@ class ChargeLedger:
 
     def initial(self, cells: int) -> LedgerState:
         """Return an empty ledger."""
-        nothing, never = np.zeros(cells), np.array(np.nan)
+        nothing, never, no = np.zeros(cells), np.array(np.nan), np.zeros((), np.bool_)
         leaks = nothing_learnt(cells)
-        return LedgerState(
-            nothing, nothing, np.zeros((), np.bool_), never, never, never, never, leaks
-        )
+        return LedgerState(nothing, nothing, no, no, never, never, never, never, leaks)
 
     def step(self, state: LedgerState, observation: Observation) -> tuple[LedgerState, Decision]:
         """Count what was bled, measure where that can be done, and bleed what is left over."""
@@ -137,18 +142,17 @@ class ChargeLedger:
         if self.learns_leaks:
             most_a = self.most_leak_per_h * self.capacity_ah
             leaks = learnt(leaks, look, state.visiting, self.count_error_ratio, most_a)
-        # a later look of the same visit sees less than the first one knew: it may only add
-        again = state.visiting[..., np.newaxis]
-        seen_ah = np.where(again, np.fmax(look.spare_ah, spare_ah), look.spare_ah)
+        # a later look at the same charge sees less than the first one knew: it may only add
+        same = state.same_charge & ~(current_a >= _DISCHARGE_PER_H * self.capacity_ah)
+        seen_ah = np.where(same[..., np.newaxis], np.fmax(look.spare_ah, spare_ah), look.spare_ah)
         anchored_s = np.where(visiting, time_s, state.anchored_s)
         fresh = np.less_equal(time_s - anchored_s, to_seconds(self.stale_after_ns))
         spare_ah = np.where(visiting[..., np.newaxis], np.nan_to_num(seen_ah), spare_ah)
         spare_ah = np.where(fresh[..., np.newaxis], spare_ah, 0.0)
         began_s = np.where(np.isnan(state.visited_s), time_s, state.visited_s)
         visited_s = np.where(visiting, time_s, began_s)
-        after = LedgerState(
-            spare_ah, state.bleed_a, visiting, visited_s, anchored_s, slow_a, time_s, leaks
-        )
+        times = (visited_s, anchored_s, slow_a, time_s)
+        after = LedgerState(spare_ah, state.bleed_a, visiting, same | visiting, *times, leaks)
         return after, cell_v
 
     def _leaked(
@@ -180,7 +184,7 @@ class ChargeLedger:
         current_a = observation.current_a
         quiet = np.abs(current_a) < self.quiet_per_h * self.capacity_ah
         # a discharge leaves the branch of the hysteresis that this is read on
-        quiet = quiet & (current_a < 0.005 * self.capacity_ah)
+        quiet = quiet & (current_a < _DISCHARGE_PER_H * self.capacity_ah)
         # most of a day is spent elsewhere: the rest of this is not free
         if not (quiet & (np.fmax.reduce(cell_v, axis=-1) > TOP_FLOOR_V)).any():
             nothing = np.full(cell_v.shape, np.nan)

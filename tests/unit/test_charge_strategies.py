@@ -100,9 +100,17 @@ def test_a_later_look_of_the_same_visit_may_only_add() -> None:
     once, _ = run(ChargeLedger(), [observe(TOP_V, 0.0)])
     twice, _ = run(ChargeLedger(), [observe(TOP_V, 0.0), observe(lower, 120.0)])
     assert np.all(twice.spare_ah >= once.spare_ah - 3e-3)
-    anew, _ = run(
-        ChargeLedger(), [observe(TOP_V, 0.0), observe(PLATEAU_V, 120.0), observe(lower, 240.0)]
-    )
+
+
+def test_what_noise_shows_hours_after_a_charge_is_no_new_visit() -> None:
+    """One cell over the edge again, all others far below: that says less than was known before."""
+    lower = np.where(TOP_V < 3.41, 3.415, TOP_V)
+    once, _ = run(ChargeLedger(), [observe(TOP_V, 0.0)])
+    below = observe(PLATEAU_V, 120.0)
+    rested, _ = run(ChargeLedger(), [observe(TOP_V, 0.0), below, observe(lower, 240.0)])
+    assert np.all(rested.spare_ah >= once.spare_ah - 6e-3)
+    used = below._replace(current_a=np.array(20.0))
+    anew, _ = run(ChargeLedger(), [observe(TOP_V, 0.0), used, observe(lower, 240.0)])
     assert anew.spare_ah[2] < once.spare_ah[2] - 0.02
 
 
