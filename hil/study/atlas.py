@@ -59,12 +59,12 @@ def write_index(entries: Sequence[Entry], folder: Path) -> None:
 
 
 def _rows(entries: Sequence[Entry]) -> Iterator[str]:
-    yield "| | what was asked | regime | verdict | shows in |\n|---|---|---|---|---|"
+    yield "| | claim | regime | verdict | shows in |\n|---|---|---|---|---|"
     for page, outcome in entries:
         head = outcome.experiment.head
-        name, title = f"[{head.experiment}]({page}.md)", head.title
+        name, claim = f"[{head.experiment}]({page}.md)", " ".join(head.claim.split())
         for regime, found in outcome.verdict.regimes.items():
             verdict = f"**{found.supported}**" if outcome.verdict.valid else "not to be believed"
             share = f"{found.share:.0%} of {len(outcome.draws)}"
-            yield f"| {name} | {title} | {regime or 'as written'} | {verdict} | {share} |"
-            name = title = ""  # once for all its regimes
+            yield f"| {name} | {claim} | {regime or 'as written'} | {verdict} | {share} |"
+            name = claim = ""  # once for all its regimes
