@@ -44,8 +44,12 @@ def test_every_claim_has_a_page_and_a_line_in_the_index(folder: Path) -> None:
     index = (pages / "README.md").read_text(encoding="utf-8")
     assert index.startswith(before)
     assert index.endswith(after)
-    assert "| [T1](T01-more.md) | More bleeding | as written | **supported** | 100% of 6 |" in index
-    assert "| [T2](T02-much-more.md) | More bleeding | as written | **not supported** |" in index
+    assert (
+        "| [T1](T01-more.md) | A threshold that is half as high bleeds more. | as written "
+        "| **supported** | 100% of 6 |"
+    ) in index
+    assert "| [T2](T02-much-more.md) | A threshold that is half as" in index
+    assert "| as written | **not supported** | 0% of 6 |" in index
     first = {one: one.read_bytes() for one in pages.iterdir()}
     again = atlas(folder)
     assert again.stdout.count("48 of them known from before") == 2
