@@ -63,6 +63,7 @@ def study(
     results: Path = Path("studies"),
     again: Annotated[bool, Parameter(negative=())] = False,
     page: Path | None = None,
+    html: Path | None = None,
     json_: AsJson = False,
 ) -> int:
     """Put a claim to the test: all arms of an experiment, on packs drawn from seeds.
@@ -91,6 +92,8 @@ def study(
         Compute everything anew, and keep nothing.
     page
         Folder for a page with plots.
+    html
+        File for a page of its own, with every draw and sortable tables: it needs nothing else.
     """
     from hil.profile.load_experiment import load_experiment  # noqa: PLC0415 - brings the compiler
     from hil.study.page import require_plots  # noqa: PLC0415 - the same
@@ -105,8 +108,8 @@ def study(
         outcome = one_study(loaded, seeds, fan, None if again else results)
     plain = outcome.plain((monotonic_ns() - started_ns) / SECOND)
     _tell(outcome, plain, json_=json_)
-    if page is not None:  # told first: what was found is seen even where no page can be written
-        _write(outcome, plain, page)
+    # told first: what was found is seen even where no page can be written
+    _write(outcome, plain, page, html)
     return BELIEVED if outcome.verdict.valid else NOT_BELIEVED
 
 
@@ -124,10 +127,15 @@ def one_study(
         raise ConfigErrors([ConfigError(str(loaded.file), 0, 0, "", str(error))]) from error
 
 
-def _write(outcome: "Outcome", plain: dict[str, Any], page: Path) -> None:
+def _write(outcome: "Outcome", plain: dict[str, Any], page: Path | None, html: Path | None) -> None:
+    """Write the pages that were asked for. Raises EnvironmentProblem."""
     from hil.study.page import write_page  # noqa: PLC0415 - see above
+    from hil.study.result_page import write_html  # noqa: PLC0415 - the same
 
-    write_page(outcome, plain, page)
+    if page is not None:
+        write_page(outcome, plain, page)
+    if html is not None:
+        write_html(outcome, plain, html)
 
 
 def fan_of(workers: int | None, cluster: str | None) -> "AbstractContextManager[Fan]":

@@ -6,7 +6,7 @@ nothing where nothing has to be done is no better than one that also keeps its c
 """
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from hil.profile.columns import LESS, Column
 from hil.study.grids import median_of, of_draws, shown
@@ -22,26 +22,46 @@ USABLE, SPREAD, BLED = "usable_capacity", "soc_spread", "bled_charge"
 TOLD = (USABLE, SPREAD, BLED)
 
 
-def contest_lines(outcome: "Outcome") -> Iterator[str]:
-    """Yield the table of an experiment's contest in Markdown; nothing if it has none."""
+class Told(NamedTuple):
+    """A contest as a table: a row a variant, whose first cell is its name."""
+
+    arm: str
+    about: str
+    columns: list[str]
+    rows: list[list[str]]
+
+
+def contest_of(outcome: "Outcome") -> Told | None:
+    """Return the table of an experiment's contest, if it has one."""
     contest = outcome.experiment.head.contest
     if contest is None:
-        return
+        return None
     arm = contest.arm
-    yield f"## {arm} against the best of the others\n"
-    yield (
+    about = (
         f"Of {', '.join(contest.against)} the one with the most usable capacity in the median; of "
         f"those within {100 * AS_GOOD:g} points of it, the one with the least spread. Medians; "
         f"what {arm} has more (+) or less (-) is the median of the differences pack by pack, in "
-        "brackets with its 95 % interval.\n"
+        "brackets with its 95 % interval."
     )
-    yield (
-        f"| | the best of the others | usable: it | {arm} | oracle | {arm} less it, points | "
-        f"spread: it | {arm} | oracle | {arm} less it, points | "
-        f"bled (Ah): it | {arm} | oracle |\n|{'---|' * 13}"
-    )
-    for variant in dict.fromkeys(one.variant for one in outcome.experiment.arms):
-        yield f"| {' | '.join(_row(outcome, contest, variant))} |"
+    columns = ["variant", "the best of the others"]
+    for what in ("usable", "spread"):
+        columns += [f"{what}: it", arm, "oracle", f"{arm} less it, points"]
+    columns += ["bled (Ah): it", arm, "oracle"]
+    variants = dict.fromkeys(one.variant for one in outcome.experiment.arms)
+    rows = [list(_row(outcome, contest, variant)) for variant in variants]
+    return Told(arm, about, columns, rows)
+
+
+def contest_lines(outcome: "Outcome") -> Iterator[str]:
+    """Yield the table of an experiment's contest in Markdown; nothing if it has none."""
+    told = contest_of(outcome)
+    if told is None:
+        return
+    yield f"## {told.arm} against the best of the others\n"
+    yield f"{told.about}\n"
+    yield f"| {' | '.join(told.columns)} |\n|{'---|' * len(told.columns)}"
+    for row in told.rows:
+        yield f"| {' | '.join(row)} |"
     yield ""
 
 

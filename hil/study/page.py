@@ -123,9 +123,15 @@ def _hangs_on(outcome: "Outcome", plain: Mapping[str, Any]) -> Iterator[str]:
     )
     yield "| effect | shows where | parts the draws by |\n|---|---|---|"
     for name, flip in rows:
-        unit = unit_of(outcome, flip["key"])
-        at = f"{flip['side']} {flip['at']:.3g}{f' {unit}' if unit else ''}"
-        yield f"| {name} | {flip['key']} {at} | {flip['parts']:.0%} |"
+        where, parts = flip_in_words(outcome, flip)
+        yield f"| {name} | {where} | {parts} |"
+
+
+def flip_in_words(outcome: "Outcome", flip: Mapping[str, Any]) -> tuple[str, str]:
+    """Return ``lead above 0.213 ohm`` and by how much that parts the draws."""
+    unit = unit_of(outcome, flip["key"])
+    at = f"{flip['side']} {flip['at']:.3g}{f' {unit}' if unit else ''}"
+    return f"{flip['key']} {at}", f"{flip['parts']:.0%}"
 
 
 def _arms(outcome: "Outcome", plain: Mapping[str, Any]) -> Iterator[str]:
