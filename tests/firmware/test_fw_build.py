@@ -8,7 +8,7 @@ import pytest
 from fw_rig import ROOT
 from tools import program
 
-PLACES = ("app", "port", "port_host", "port_lib", "port_mps2", "Makefile")
+PLACES = ("app", "port", "port_host", "port_lib", "port_mps2", "strategies", "Makefile")
 
 
 @pytest.fixture(scope="module")
