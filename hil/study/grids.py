@@ -74,7 +74,7 @@ def shown(value: Floats, column: Column) -> tuple[Floats, str]:
     return values, {"%": "points", "degC": "K"}.get(unit, unit) if column.how else unit
 
 
-def grid(outcome: "Outcome", column: Column, note: str = "") -> Any:
+def grid(outcome: "Outcome", column: Column) -> Any:
     """Return a figure of one column, arms by variants; the worse, the darker.
 
     Where variants are all pairs of two things (``gulf-50mA``) the first of them stands above.
@@ -93,7 +93,8 @@ def grid(outcome: "Outcome", column: Column, note: str = "") -> Any:
     _fields(axes, values, column)
     axes.set_yticks(range(len(arms)), arms, fontsize=8)
     _name_variants(axes, variants)
-    axes.set_title(f"{column.text} ({unit}), median{note}", fontsize=9, loc="left", pad=20)
+    title = f"{column.text} ({unit}), median; the worse, the darker"
+    axes.set_title(title, fontsize=9, loc="left", pad=20)
     return figure
 
 

@@ -41,16 +41,22 @@ def interval_of_median(values: Floats) -> tuple[float, float]:
     Draws without a value (NaN) are left out. Source: Efron 1979. Of a handful of draws it is too
     narrow: no resample holds what was never drawn.
     """
-    known = values[np.isfinite(values)]
+    known = np.sort(values[np.isfinite(values)])
     if not known.size:
         return float("nan"), float("nan")
-    medians = np.median(known[_resamples(known.size)], axis=1)
+    lower, upper = _middles(known.size)
+    medians = 0.5 * (known[lower] + known[upper])
     low, high = np.percentile(medians, (50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)))
     return float(low), float(high)
 
 
 @lru_cache(64)
-def _resamples(draws: int) -> NDArray[np.int64]:
-    """Return (resamples, draws) places to draw from again, the same for all arms of a study."""
+def _middles(draws: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return, for every resample, the ranks of the one or two draws in its middle, (resamples,).
+
+    The median of a resample is found by the ranks of what was drawn again, whatever the values are:
+    so a resample is sorted once for all arms and metrics of a study.
+    """
     random = np.random.Generator(np.random.PCG64(SEED))
-    return random.integers(0, draws, (RESAMPLES, draws))
+    ranks = np.sort(random.integers(0, draws, (RESAMPLES, draws)), axis=1)
+    return ranks[:, (draws - 1) // 2], ranks[:, draws // 2]

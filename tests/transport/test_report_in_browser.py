@@ -6,12 +6,14 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from made_study import outcome_of
 from reported import Made, expectation
 
 from hil.core.instants import SECOND
 from hil.core.records import Injected
 from hil.results import report
 from hil.results.report.plots import PLOTS
+from hil.study.result_page import write_html
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
 
@@ -70,3 +72,13 @@ def test_what_is_not_ours_does_not_run(tmp_path: Path) -> None:
     shown, complaints = opened(page, tmp_path / "profile")
     assert any("Content Security Policy" in line for line in complaints)
     assert "<title>run</title>" not in shown
+
+
+def test_tables_of_a_study_can_be_sorted(tmp_path: Path) -> None:
+    """The script of that page runs too: every heading of its tables has become a button."""
+    outcome = outcome_of(tmp_path)
+    written = write_html(outcome, outcome.plain(1.0), tmp_path / "result.html")
+    page, complaints = opened(written, tmp_path / "profile")
+    assert complaints == []
+    headings = re.findall(r'<th scope="col"[^>]*aria-sort="none"[^>]*><button type="button">', page)
+    assert len(headings) == page.count('aria-sort="none"') > 10

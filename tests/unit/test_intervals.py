@@ -54,3 +54,13 @@ def test_draws_without_a_value_do_not_count() -> None:
     assert interval_of_median(np.append(known, np.nan)) == interval_of_median(known)
     assert np.isnan(interval_of_median(np.full(3, np.nan))).all()
     assert interval_of_median(np.full(5, 2.0)) == (2.0, 2.0)
+
+
+@pytest.mark.parametrize("draws", [24, 25])
+def test_it_is_the_bootstrap_as_it_is_written_down(draws: int) -> None:
+    """Medians of resamples, taken one by one; the interval is theirs but for chance."""
+    values = np.random.default_rng(5).lognormal(size=draws)
+    random = np.random.default_rng(6)
+    medians = [np.median(random.choice(values, draws)) for _ in range(8000)]
+    plain = np.percentile(medians, (2.5, 97.5))
+    assert interval_of_median(values) == pytest.approx(tuple(plain), rel=0.1)

@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import json
 import math
 import re
 from collections.abc import Iterator
@@ -13,35 +12,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from made_study import outcome_of
 
 from hil.core.errors import EnvironmentProblem
-from hil.profile.load_experiment import load_experiment
-from hil.study.draws import draws_of
-from hil.study.experiment import Outcome, Work
+from hil.study.experiment import Outcome
 from hil.study.intervals import interval_of_median, interval_of_share
-from hil.study.judge import judge
 from hil.study.page import in_words
 from hil.study.result_page import html, metrics_of, write_html
 from hil.study.result_page.strips import HEIGHT, MOST_STRIPS, WIDTH, dots_of, plots_of, round_values
-from hil.verdict.registry import METRICS
 
-EXPERIMENT = """\
-experiment: T3
-title: TITLE
-claim: something is so
-duration: 1 d
-draws: 24
-conditions: {schedule: [{discharge: 10 A, for: 2 h}, {charge: 10 A, for: 2 h}]}
-assumed: {lead: 0 mohm to 500 mohm}
-variants: {VARIANTS}
-arms:
-  none: {strategy: none}
-  oracle: {strategy: oracle}
-  fixed: {strategy: fixed-threshold}
-contest: {arm: fixed, against: [none]}
-checks:
-  - {name: is so, role: claim, metric: duty, arm: fixed, against: none, above: 0 %}
-"""
 VOID = {"meta", "path", "line", "br", "link", "img", "input", "hr"}
 
 
@@ -80,28 +59,6 @@ class Page(HTMLParser):
 
     def all(self, tag: str) -> Iterator[dict[str, str | None]]:
         return (attributes for name, attributes in self.elements if name == tag)
-
-
-def outcome_of(folder: Path, variants: int = 2, title: str = "a page") -> Outcome:
-    """Return an outcome of lasting chance, in which nothing beats the oracle."""
-    folder.mkdir(exist_ok=True)
-    path = folder / "T03-page.yaml"
-    many = ", ".join(f"v{k}: {{gradient: {k / 10} K}}" for k in range(variants))
-    text = EXPERIMENT.replace("VARIANTS", many).replace("TITLE", json.dumps(title))
-    path.write_text(text, encoding="utf-8")
-    experiment = load_experiment(path)
-    draws = tuple(draws_of(experiment.assumed, 24, (1, 2, 3)))
-    random = np.random.default_rng(3)
-    results = {
-        arm.label: {name: random.normal(0.7, 0.2, len(draws)) for name in METRICS}
-        for arm in experiment.arms
-    }
-    for label, own in results.items():
-        if label.endswith("oracle"):
-            own["usable_capacity"][:], own["wrong_cell_share"][:] = 2.0, 0.0
-    results["fixed"]["bled_charge"][:] = np.nan
-    verdict = judge(experiment.checks, experiment.arms, results)
-    return Outcome(experiment, (1, 2, 3), draws, results, verdict, Work(216, 24, 3, 2, 40.0, 4.0))
 
 
 def page_of(outcome: Outcome) -> Page:
@@ -196,7 +153,7 @@ def test_a_scale_has_a_few_round_values(low: float, span: float) -> None:
 
 
 def test_a_study_of_many_arms_draws_some_metrics_and_lists_all(tmp_path: Path) -> None:
-    outcome = outcome_of(tmp_path, variants=99)
+    outcome = outcome_of(tmp_path, variants=75)
     text = html(outcome, outcome.plain(1.0))
     assert text.count('class="dots" d="M') - 1 <= MOST_STRIPS  # and one in the legend
     assert len(text) <= 1_500_000

@@ -75,9 +75,9 @@ def test_a_metric_has_one_scale_in_all_variants(tmp_path: Path) -> None:
 
 def test_many_variants_have_a_grid_of_medians_a_metric(tmp_path: Path) -> None:
     text, plots = page_of(tmp_path, 12)
-    assert ">usable_capacity (%), median<" in plots["T02-page"]
-    assert ">soc_spread (%), median<" in plots["T02-page-soc_spread"]
-    assert ">bled_charge (Ah), median<" in plots["T02-page-bled_charge"]
+    assert ">usable_capacity (%), median; " in plots["T02-page"]
+    assert ">soc_spread (%), median; " in plots["T02-page-soc_spread"]
+    assert ">bled_charge (Ah), median; " in plots["T02-page-bled_charge"]
     assert ">2912<" in plots["T02-page-soc_spread"]  # v8/fixed: 29.125, in per cent
     assert ">-<" in plots["T02-page-bled_charge"]  # no draw has a value
     for name in plots:
@@ -93,10 +93,10 @@ contest: {arm: fixed, against: [none]}
 def test_a_grid_is_of_pairs_of_packs(tmp_path: Path) -> None:
     text, plots = page_of(tmp_path, 2, ASKED)
     less, times = plots["T02-page"], plots["T02-page-bled_charge-times-none"]
-    assert ">usable_capacity less oracle (points), median<" in less
+    assert ">usable_capacity less oracle (points), median; " in less
     assert less.count(">-100<") == 3  # none is one arm before the oracle
     assert less.count(">100<") == 3
-    assert ">bled_charge times none (times), median<" in times
+    assert ">bled_charge times none (times), median; " in times
     assert f">{4.125 / 3.125:.3g}<" in times  # v0: the oracle to none
     assert ">-<" in times
     assert "Ceiling of the gap at the end of charge: 173 mV" in text
