@@ -261,6 +261,16 @@ class Batch:
         )
 
     @property
+    def soc(self) -> NDArray[np.float64]:
+        """States of charge of all cells (packs, cells) now: a view that must not change."""
+        return self._fleet.state[:, SOC]
+
+    @property
+    def capacity_ah(self) -> NDArray[np.float64]:
+        """Capacities of all cells (packs, cells) now: a view that must not change."""
+        return self._fleet.cells[:, CAPACITY_AH]
+
+    @property
     def seen_v(self) -> NDArray[np.float64]:
         """Voltages of all cells (packs, cells) now: a view that must not change."""
         return self._fleet.seen_v

@@ -71,8 +71,7 @@ class Series:
         carried_as = np.array([5.0, -4.0, *([0.0] * (CELLS - 2))])  # one gives, one gets less
 
         def stand(k: int) -> None:
-            truth = SimpleNamespace(soc=self.soc[k], capacity_ah=self.capacity_ah)
-            batch.truth = lambda: truth
+            batch.soc, batch.capacity_ah = self.soc[k], self.capacity_ah
             batch.seen_v, batch.cell_degc = self.cell_v[k].copy(), self.degc[k].copy()
             batch.current_a = self.current_a[k].copy()
             batch.charge_ended = (
