@@ -101,7 +101,18 @@ def cluster(folder: Path, workers: int, *options: str) -> Iterator[str]:
         begin = [*dask, "scheduler", "--port", "0", *only_here, *where]
         stack.enter_context(started(begin, **quiet))
         wait_until(told.exists)
-        join = [*dask, "worker", *where, *only_here, "--no-nanny", "--nthreads", "1", *options]
+        join = [
+            *dask,
+            "worker",
+            *where,
+            *only_here,
+            "--local-directory",
+            str(folder),
+            "--no-nanny",
+            "--nthreads",
+            "1",
+            *options,
+        ]
         for _ in range(workers):
             stack.enter_context(started(join, **quiet))
         yield _address(told)
