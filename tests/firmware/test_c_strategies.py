@@ -1,9 +1,9 @@
 """Each strategy in C decides as the one in Python does: on random readings, and on recorded ones.
 
-Where both count in whole numbers they agree but for a cell that stands on the very edge of a count,
-which volts cannot say. Where the C rounds (polarisation, charge) they may differ on a cell that
-stands within the rounding of a threshold: the Python, asked again with thresholds moved by that
-much either way, must change its mind too.
+The C counts in whole tenths of a millivolt, so the Python is given thresholds that lie between two
+counts, where no reading can: then they have to agree on every bit. Where the C rounds
+(polarisation, charge) they may differ on a cell that stands within the rounding of a threshold: the
+Python, asked again with thresholds moved by that much either way, must change its mind too.
 """
 
 from collections.abc import Callable, Iterator
@@ -37,17 +37,19 @@ from hil.balancing.polarisation import LFP
 from hil.balancing.strategy import AnyStrategy, Decision
 from hil.balancing.temperatures import cell_degc
 
-DECISIONS = 4000
+DECISIONS = 2500
+HALF_V = 0.5e-4
 EDGE_V = 1e-9
-"""A difference of two counts is no exact number of volts: as far as those may be off an edge."""
+"""What volts may be off the counts that they are made of."""
 ROUNDED_V = 0.3e-3
 """What the polarisation of two cells may be off in C, up to 100 A; measured below."""
 MOST_ODD = 0.003
 """Of the bleeds: how often a cell stands within rounding of a threshold."""
 MOST_ODD_LEDGER = 0.03
 """0.2 mV are 15 mAh where the ledger begins to see charge: ten periods of a bleed, once a visit."""
-STEPS_S = (1, 30, 120, 900, 7200, 200_000)
-STEPS_SHARE = (0.1, 0.1, 0.6, 0.1, 0.098, 0.002)
+STEPS_S = (1, 30, 59, 60, 90, 120, 600, 3600, 200_000)
+STEPS_SHARE = (0.05, 0.15, 0.05, 0.05, 0.1, 0.5, 0.05, 0.048, 0.002)
+"""Shorter and longer than what has to last for a minute, for half an hour, for an hour."""
 
 Builder = Callable[[str], CStrategy]
 
@@ -65,7 +67,7 @@ class Weather:
 def weathers(random: np.random.Generator) -> Iterator[Weather]:
     """Go through what packs do, in runs of a few decisions: plateau, knee, full, cold, load."""
     levels = (33000, 33200, 33400, 33700, 33900, 34100, 34400, 34550, 35500)
-    currents = (0, -1500, -2500, -4000, -9000, -11000, -25000, 1500, 30000)
+    currents = (0, 0, 0, -1500, -2500, -4000, -9000, -11000, -25000, 1500, 30000)
     while True:
         weather = Weather(
             level=int(random.choice(levels)),
@@ -73,7 +75,7 @@ def weathers(random: np.random.Generator) -> Iterator[Weather]:
             milliamps=int(random.choice(currents) * random.uniform(0.5, 1.2)),
             degc=float(random.choice([-15.0, 0.0, 10.0, 25.0, 45.0])),
         )
-        for _ in range(random.integers(1, 40)):
+        for _ in range(random.integers(1, 60)):
             yield weather
 
 
@@ -127,6 +129,18 @@ def moved(strategy: Any, volt: float) -> AnyStrategy:
     return after
 
 
+def between_counts(strategy: Any) -> AnyStrategy:
+    """Return the strategy with thresholds that no difference of counts can meet.
+
+    The C starts above its count and stops below it, so half a count more and half a count less are
+    the same to it.
+    """
+    after: AnyStrategy = replace(
+        strategy, start_v=strategy.start_v + HALF_V, stop_v=strategy.stop_v - HALF_V
+    )
+    return after
+
+
 def duties(decided: Any) -> tuple[float, ...]:
     return tuple(decided.percent / 100.0 if one else 0.0 for one in bits(decided.bleeding))
 
@@ -154,18 +168,24 @@ def differing(
     return odd, bled
 
 
+@pytest.mark.parametrize("name", ["fixed-threshold", "compensated-trade", "top-balance"])
+def test_what_counts_in_whole_numbers_decides_as_python_does(name: str, in_c: Builder) -> None:
+    strategy = between_counts(STRATEGIES[name]())
+    for readings in (random_readings(1), chip_day()):
+        odd, bled = differing(strategy, in_c(name), readings, 0.0)
+        assert bled > 100
+        assert odd == 0
+
+
 @pytest.mark.parametrize(
     ("name", "slack_v"),
     [
-        ("fixed-threshold", EDGE_V),
-        ("compensated-trade", EDGE_V),
-        ("top-balance", EDGE_V),
-        ("state-aware", EDGE_V),
+        ("state-aware", EDGE_V),  # one of its four thresholds is half the sum of two others
         ("compensated-physics", ROUNDED_V),
         ("compensated-float", EDGE_V),
     ],
 )
-def test_c_decides_as_python_but_for_cells_on_the_edge(
+def test_what_rounds_decides_as_python_but_for_cells_on_the_edge(
     name: str, slack_v: float, in_c: Builder
 ) -> None:
     strategy = STRATEGIES[name.replace("float", "physics")]()
@@ -204,6 +224,71 @@ def test_the_ledger_counts_and_spends_as_python_does(
     assert visits > 20
     assert bled > 300
     assert odd <= MOST_ODD_LEDGER * bled
+
+
+def two_levels(low: int, high: int, milliamps: int, count: int) -> list[Counted]:
+    """Return readings half a minute apart, every other cell high."""
+    cells = (low, high) * (CELLS // 2)
+    return [Counted(30 * k, milliamps, cells, (250,) * NTCS) for k in range(count)]
+
+
+def test_states_end_where_those_in_python_do(in_c: Builder) -> None:
+    """A float that has sunk to just above where it ends, and a rest of just over an hour."""
+    strategy, other = between_counts(STRATEGIES["state-aware"]()), in_c("state-aware")
+    floats = [*two_levels(34000, 34200, 0, 10), *two_levels(33650, 33770, 0, 10)]
+    rests = [*two_levels(33400, 33500, -25000, 10), *two_levels(33800, 33950, 0, 150)]
+    told = [one._replace(time_s=30 * k) for k, one in enumerate([*floats, *rests])]
+    odd, bled = differing(strategy, other, told, 0.0)
+    assert odd == 0
+    # all of the float, and what is left of the rest behind its first hour
+    assert bled == (len(floats) + 150 - 120) * CELLS // 2
+
+
+def test_slow_currents_follow_as_in_python_over_any_time(tmp_path: Path) -> None:
+    library = shared_library(parts(), tmp_path / "parts.so")
+    library.slowed_milliamps.restype = c_int32
+    memory, slow_a, time_s = (c_int32 * 3)(0, 0, 0), np.array(np.nan), 0
+    random = np.random.Generator(np.random.PCG64(8))
+    for passed_s in [0, *map(int, np.exp(random.uniform(0.0, 9.0, 300)))]:
+        time_s += passed_s
+        milliamps = int(random.integers(-100_000, 100_000))
+        library.slowed_follow(memory, time_s, milliamps)
+        slow_a = LFP.slowed(slow_a, np.array(milliamps / 1e3), np.array(float(passed_s)))
+        assert library.slowed_milliamps(memory) == pytest.approx(1e3 * slow_a, abs=25)
+
+
+@pytest.mark.parametrize(
+    ("milliamps", "ntc", "top", "most"), [(0, 250, 34900, 1), (-9000, -100, 35200, 6)]
+)
+def test_a_ledger_bleeds_for_as_long_as_python_does_after_one_look(
+    milliamps: int, ntc: int, top: int, most: int, in_c: Builder
+) -> None:
+    """Without a current nothing rounds: to the last decision of a day and a half of bleeding."""
+    ledger, other = ChargeLedger(), in_c("charge-ledger")
+    cells = tuple(top - 100 * cell for cell in range(CELLS))
+    visit = Counted(1000, milliamps, cells, (ntc,) * NTCS)
+    plateau = [Counted(1120 + 120 * k, 0, (33000,) * CELLS, (250,) * NTCS) for k in range(1500)]
+    state, in_python, found = ledger.initial(CELLS), np.zeros(CELLS), np.zeros(CELLS)
+    for one in [visit, *plateau]:
+        state, decision = asked(ledger, state, one)
+        in_python += decision.duty
+        found += np.array(duties(other.step(one)))
+    assert in_python.max() > 200
+    assert np.abs(found - in_python).max() <= most
+
+
+def test_a_ledger_forgets_after_thirty_days_and_not_before(in_c: Builder) -> None:
+    def bleeds(days: float) -> int:
+        ledger = in_c("charge-ledger")
+        visit = Counted(1000, 0, (34900, *[33900] * (CELLS - 1)), (250,) * NTCS)
+        # bleeding nothing meanwhile: a board that cannot see its cells
+        ledger.step(visit)
+        ledger.step(Counted(1001, 0, (UNKNOWN_VOLTAGE,) * CELLS, (250,) * NTCS))
+        later = Counted(1000 + round(86400 * days), 0, (33000,) * CELLS, (250,) * NTCS)
+        return int(ledger.step(later).bleeding)
+
+    assert bleeds(29.99) == bleeds(30.0) == 1
+    assert bleeds(30.01) == 0
 
 
 def test_a_full_charge_is_wanted_ten_days_after_the_last_and_no_sooner(in_c: Builder) -> None:

@@ -1,15 +1,17 @@
 """What strategies cost on a chip: counted right, judged right, and told right on the page."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import chip_cost
 import pytest
 import yaml
-from c_strategies import CStrategy, file_of
+from c_strategies import CStrategy, file_of, parts
 from chip_claim import Chip, Claim
 from chip_cost import (
     CLAIM,
+    FLAGS,
     MACHINES,
     STRATEGIES,
     Build,
@@ -24,6 +26,7 @@ from chip_cost import (
 )
 from chip_day import chip_day, hard_cases
 from chip_page import page, rows
+from tools import program
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "atlas" / f"{CLAIM.stem}.md"
@@ -35,8 +38,14 @@ def claim() -> Claim:
     return Claim(yaml.safe_load(CLAIM.read_text()))
 
 
-@pytest.mark.parametrize("strategy", ["top-balance", "compensated-physics", "charge-ledger"])
-@pytest.mark.parametrize("core", MACHINES)
+@pytest.mark.parametrize(
+    ("strategy", "core"),
+    [
+        ("state-aware", "cortex-m3"),
+        ("charge-ledger", "cortex-m3"),
+        ("charge-ledger", "cortex-m0plus"),
+    ],
+)
 def test_a_chip_decides_as_the_host_does(strategy: str, core: str, tmp_path: Path) -> None:
     state, steps = ran(Build(strategy, core, "-O2"), tmp_path)
     here = CStrategy(file_of(strategy), tmp_path / "host.so")
@@ -70,8 +79,9 @@ def executed(image: Path, core: str, folder: Path) -> list[int]:
     return found
 
 
-@pytest.mark.parametrize("core", MACHINES)
-@pytest.mark.parametrize("strategy", ["fixed-threshold", "charge-ledger"])
+@pytest.mark.parametrize(
+    ("strategy", "core"), [("fixed-threshold", "cortex-m0plus"), ("charge-ledger", "cortex-m3")]
+)
 def test_the_counter_and_the_trace_count_the_same_instructions(
     strategy: str, core: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -92,6 +102,29 @@ def test_both_machines_count_the_same_of_one_image(tmp_path: Path) -> None:
     on_m0 = ran(LEDGER, tmp_path, MACHINES["cortex-m0plus"])
     on_m3 = ran(LEDGER, tmp_path, MACHINES["cortex-m3"])
     assert on_m0 == on_m3
+
+
+def frames(build: Build, folder: Path) -> list[int]:
+    """Return what the compiler says that each function of a strategy puts on the stack, bytes."""
+    words = [program("arm-none-eabi-gcc"), *FLAGS, f"-mcpu={build.core}", build.level]
+    sources = map(str, [file_of(build.strategy), *parts()])
+    subprocess.run(  # noqa: S603 - the cross compiler, our sources
+        [*words, "-fstack-usage", "-c", *sources], cwd=folder, check=True
+    )
+    lines = [line for su in folder.glob("*.su") for line in su.read_text().splitlines()]
+    return [int(line.split("\t")[1]) for line in lines]
+
+
+@pytest.mark.parametrize("core", MACHINES)
+def test_the_stack_that_is_found_is_one_that_the_compiler_tells_of(
+    core: str, tmp_path: Path
+) -> None:
+    """At least the largest frame; at most all of them, with the compiler's library above."""
+    build = LEDGER._replace(core=core)
+    found = max(step.stack for step in ran(build, tmp_path)[1])
+    told = frames(build, tmp_path)
+    library = 64
+    assert max(told) + 4 < found < sum(told) + library
 
 
 def test_a_strategy_with_variables_of_its_own_is_refused(
