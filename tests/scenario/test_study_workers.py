@@ -172,11 +172,13 @@ def test_a_cluster_and_a_number_of_workers_are_one_too_many(tmp_path: Path) -> N
 def test_a_scheduler_that_goes_away_is_told_and_what_was_done_is_kept(
     plain: dict[str, Any], tmp_path: Path
 ) -> None:
-    with cluster(tmp_path, 1) as address:
-        with started(command_of(tmp_path, *LONG, "--cluster", address)) as client:
-            wait_until(lambda: len(kept(tmp_path)) >= 1)
-            os.kill(_scheduler_of(tmp_path), signal.SIGKILL)
-            out, errors = client.communicate(timeout=300)
+    with (
+        cluster(tmp_path, 1) as address,
+        started(command_of(tmp_path, *LONG, "--cluster", address)) as client,
+    ):
+        wait_until(lambda: len(kept(tmp_path)) >= 1)
+        os.kill(_scheduler_of(tmp_path), signal.SIGKILL)
+        out, errors = client.communicate(timeout=300)
     assert (client.returncode, out) == (69, ""), errors
     assert f"--cluster {address}: the scheduler has gone" in errors.splitlines()[-1]
     done = study(tmp_path, *LONG, "--workers", "1")
