@@ -110,7 +110,7 @@ def _strips(
         known = value[np.isfinite(value)]
         medians.append((np.median(known) if known.size else np.nan, row))
     x, y = np.concatenate(dots, axis=1)
-    axes.plot(x, y, ".", color=colour, markersize=3, markeredgewidth=0, alpha=0.5, **PIXELS)
+    axes.plot(x, y, ".", color=colour, markersize=3.6, markeredgewidth=0, alpha=0.5, **PIXELS)
     # one line with gaps, not one a median: each would be a third of a kilobyte
     strokes = [
         point for x, row in medians for point in ((x, row - 0.35), (x, row + 0.35), (x, np.nan))

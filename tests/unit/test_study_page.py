@@ -1,5 +1,6 @@
 """The page of an experiment, from results made by hand: every figure on it is one of theirs."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,17 @@ def test_few_variants_have_every_draw_and_a_plane(tmp_path: Path) -> None:
     assert "| fixed | 212.5 % (212.5 to 212.5) | 212.5 % (212.5 to 212.5) | n/a |" in text
     for word in (">as written<", ">v0<", ">v1<", ">lead (ohm)<", ">filter_tau (s)<"):
         assert word in plots["T02-page"]
+
+
+def test_a_median_is_a_stroke_of_its_own(tmp_path: Path) -> None:
+    """They are one line with a gap behind each: three arms, three strokes, no line between them."""
+    _, plots = page_of(tmp_path, 1)
+    strokes = re.findall(
+        r'<path d="([^"]+)"[^>]*stroke: #000000; stroke-width: 1.4', plots["T02-page"]
+    )
+    # two variants by three metrics; in one plot the arm without a value has none
+    counts = [path.count("M") for path in strokes]
+    assert sorted(counts) == [2, 3, 3, 3, 3, 3]
 
 
 def test_a_metric_has_one_scale_in_all_variants(tmp_path: Path) -> None:
