@@ -9,7 +9,7 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from hil.balancing.states import UNDECIDED, Detected, Doing, StateRules
+from hil.balancing.states import FLOAT, FULL, REST, UNDECIDED, Detected, StateRules
 from hil.balancing.strategy import (
     Bools,
     Decision,
@@ -82,7 +82,7 @@ class StateAware:
         detected = StateRules(self.capacity_ah).step(
             state.detected, observation.time_s, observation.current_a, highest_v
         )
-        full = (detected.doing == Doing.FULL)[..., np.newaxis]
+        full = (detected.doing == FULL)[..., np.newaxis]
         excess_v = above_lowest(cell_v)
         strong = hysteresis(state.bleeding, excess_v, *self._limits_v(1.0))
         fine = hysteresis(state.bleeding, excess_v, *self._limits_v(0.5))
@@ -94,8 +94,8 @@ class StateAware:
 
     def _gentle(self, detected: Detected, time_s: Floats, cell_v: Floats) -> Bools:
         """Return who may be bled in float, and at a long rest above the knee, (..., cells)."""
-        rested = (detected.doing == Doing.REST) & (time_s - detected.since_s >= self.rest_s)
-        floats = detected.doing == Doing.FLOAT
+        rested = (detected.doing == REST) & (time_s - detected.since_s >= self.rest_s)
+        floats = detected.doing == FLOAT
         gentle: Bools = np.expand_dims(floats | rested, -1) & (cell_v > self.knee_v)
         return gentle
 

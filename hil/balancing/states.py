@@ -28,6 +28,10 @@ class Doing(IntEnum):
     """At the end of a full charge: still charging, at the top, with little current."""
 
 
+REST, CHARGE, DISCHARGE, FLOAT, FULL = (np.int8(one) for one in Doing)
+"""The same as arrays hold them: to look one up in an enumeration and turn it into an array's kind
+takes longer than to compare a hundred packs with it."""
+
 Codes = NDArray[np.int8]
 
 
@@ -85,25 +89,24 @@ class StateRules:
         )
         taken = (seen != before.doing) & (time_s - maybe_since_s >= self.dwell_s)
         first = ~np.isfinite(before.since_s)  # nothing to be held against: take what is seen
-        doing = np.where(taken | first, seen, before.doing).astype(np.int8)
-        since_s = np.where(taken | first, maybe_since_s, before.since_s)
-        return Detected(doing, seen.astype(np.int8), since_s, maybe_since_s)
+        new = taken | first
+        doing = np.where(new, seen, before.doing)
+        since_s = np.where(new, maybe_since_s, before.since_s)
+        return Detected(doing, seen, since_s, maybe_since_s)
 
     def _seen(self, doing: Codes, current_a: Floats, highest_v: Floats) -> Codes:
         """Return the state that this instant alone would say, with the hysteresis of the last."""
         active_a = self.active_per_h * self.capacity_ah
-        was_full, was_top = doing == Doing.FULL, doing >= Doing.FLOAT
-        was_charge = was_full | (doing == Doing.CHARGE)
+        was_full, was_top = doing == FULL, doing >= FLOAT
+        was_charge = was_full | (doing == CHARGE)
         charging = -current_a > np.where(was_charge, 0.5 * active_a, active_a)
-        discharging = current_a > np.where(doing == Doing.DISCHARGE, 0.5 * active_a, active_a)
+        discharging = current_a > np.where(doing == DISCHARGE, 0.5 * active_a, active_a)
         top = _above(highest_v, self.top_v, self.top_hysteresis_v, was_top)
         full = _above(highest_v, self.full_v, self.full_hysteresis_v, was_full)
         little = -current_a < self.full_per_h * self.capacity_ah * np.where(was_full, 1.2, 1.0)
-        return np.select(
-            [discharging, charging & full & little, charging, top],
-            [Doing.DISCHARGE, Doing.FULL, Doing.CHARGE, Doing.FLOAT],
-            default=Doing.REST,
-        ).astype(np.int8)
+        charges = np.where(full & little, FULL, CHARGE)
+        idles = np.where(top, FLOAT, REST)
+        return np.where(discharging, DISCHARGE, np.where(charging, charges, idles))
 
 
 def _above(value: Floats, enter: float, hysteresis: float, inside: Bools) -> Bools:

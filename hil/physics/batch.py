@@ -114,6 +114,8 @@ class Batch:
         self._fleet, networks = draw_fleet(each, self.seeds, own)
         self._paces_of = lru_cache(MOST_LEGS)(partial(paces_of, self._fleet.tables, networks))
         self._rules = rules_of(self.termination)
+        none = np.zeros((0, self.pack.cells))
+        self._nothing = Transfer(none, none, 1.0)
 
     def __len__(self) -> int:
         """Return how many packs there are."""
@@ -210,12 +212,13 @@ class Batch:
         if kind not in _KINDS:
             raise ValueError(f"kind {kind!r}: expected {' or '.join(map(repr, _KINDS))}")
         conductance = np.zeros((packs, cells)) if bleed_s is None else np.asarray(bleed_s, float)
-        if conductance.shape != (packs, cells) or not (conductance >= 0.0).all():
+        if conductance.shape != (packs, cells) or not conductance.min() >= 0.0:
             raise ValueError(
                 f"bleed_s {conductance.shape}: expected ({packs}, {cells}), not negative"
             )
-        wanted, air = (np.array(np.broadcast_to(x, packs), float) for x in (demand, ambient_degc))
-        if not np.isfinite(wanted + air).all() or not np.isfinite(conductance).all():
+        wanted, air = np.empty((2, packs))
+        wanted[:], air[:] = demand, ambient_degc
+        if not (np.isfinite(wanted + air).all() and conductance.max() < math.inf):
             raise ValueError("not finite: demand, ambient or bleed")
         ends = self.termination
         return Leg(
@@ -235,7 +238,7 @@ class Batch:
         """Return a transfer as the compiled loops take it. Raises ValueError for one amiss."""
         packs, cells = len(self), self.pack.cells
         if transfer is None:
-            return Transfer(np.zeros((0, cells)), np.zeros((0, cells)), 1.0)
+            return self._nothing
         for name in ("gives_a", "takes"):
             rows = np.asarray(getattr(transfer, name), float)
             if rows.shape != (packs, cells) or not ((rows >= 0.0) & np.isfinite(rows)).all():

@@ -140,6 +140,7 @@ class Boards:
         self._trigger_v = np.zeros((packs, cells))
         self._current_a = np.zeros(packs)
         self._ntc_degc = np.zeros((packs, design.ntcs + 1))
+        self._told: Readings | None = None  # what was told since anything was sampled or warmed
         read_ntcs(self._made.ntcs, self._made.beads_degc, 0, packs, self._ntc_degc)
 
     # --- one leg: order, conductances, (the batch runs), after_leg, finish_leg --------------------
@@ -208,6 +209,7 @@ class Boards:
             last,
         )
         read_ntcs(made.ntcs, made.beads_degc, first, last, self._ntc_degc)
+        self._told = None
         if part == _ALL:
             self.finish_leg(duration_s)
 
@@ -263,9 +265,15 @@ class Boards:
             self._trigger_v,
             self._current_a,
         )
+        self._told = None
 
     def readings(self) -> Readings:
-        """Return what was sampled last, as it is told to a host."""
+        """Return what was sampled last, as it is told to a host: the same arrays until the next."""
+        if self._told is None:
+            self._told = self._tell()
+        return self._told
+
+    def _tell(self) -> Readings:
         design, cell_v = self.design, self._told_v()
         released = cell_v >= design.under_voltage_release_v
         self._low = (self._low & ~released) | (cell_v <= design.under_voltage_v)

@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Generic, Literal, NamedTuple, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hil.balancing.strategy import AnyStrategy, Decision, Observation, Truth
 from hil.core.instants import SECOND
@@ -99,21 +101,28 @@ def observe(batch: Batch, readings: Readings, strategy: AnyStrategy) -> Observat
 
     A board whose comparators have a reference of their own decides by what those see.
     """
-    packs = len(batch)
     truth = None
     if strategy.needs_truth:
-        known = batch.truth()
-        truth = Truth(known.soc, known.capacity_ah)
+        truth = Truth(batch.soc.copy(), batch.capacity_ah.copy())
+    age_s, valid = _fresh(*readings.cell_v.shape)
     return Observation(
-        time_s=np.full(packs, batch.time_s),
+        time_s=np.full(len(batch), batch.time_s),
         cell_v=readings.trigger_v,
         current_a=readings.current_a,
         ntc_degc=readings.ntc_degc,
         pcb_degc=readings.pcb_degc,
-        age_s=np.zeros(packs),
-        valid=np.ones(readings.cell_v.shape, np.bool_),
+        age_s=age_s,
+        valid=valid,
         truth=truth,
     )
+
+
+@lru_cache(maxsize=4)
+def _fresh(packs: int, cells: int) -> tuple[Floats, NDArray[np.bool_]]:
+    """Return the age of readings of now, and that all are valid: made once, not to be written."""
+    age_s, valid = np.zeros(packs), np.ones((packs, cells), np.bool_)
+    age_s.flags.writeable = valid.flags.writeable = False
+    return age_s, valid
 
 
 class Asked(NamedTuple):
