@@ -66,7 +66,10 @@ def contest_lines(outcome: "Outcome") -> Iterator[str]:
 
 
 def _row(outcome: "Outcome", contest: "Contest", variant: str) -> Iterator[str]:
-    """Yield the cells of a variant's row."""
+    """Yield the cells of a variant's row; a variant without one of the arms says so in its place.
+
+    Differences are of pairs, so their median is not the difference of the two medians beside it.
+    """
     label = {name: f"{variant}/{name}" if variant else name for name in _names(contest)}
     best = best_of(outcome.results, [label[name] for name in contest.against])
     if best is None or label[contest.arm] not in outcome.results:
@@ -89,6 +92,7 @@ def best_of(results: Results, labels: Sequence[str]) -> str | None:
     """Return which of these arms is the best, as this file's head says; None of no arms at all."""
     there = [label for label in labels if label in results]
     usable = {label: median_of(results[label][USABLE]) for label in there}
+    # less than what the oracle may be missed by is no difference between strategies either
     near = [label for label in there if usable[label] >= max(usable.values()) - AS_GOOD]
     return min(near, key=lambda label: median_of(results[label][SPREAD]), default=None)
 

@@ -39,7 +39,7 @@ def write_page(outcome: "Outcome", plain: Mapping[str, Any], folder: Path) -> Pa
     page = folder / f"{outcome.experiment.file.stem}.md"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        reading = _reading(page)
+        reading = _reading(page)  # before it is overwritten
         plots = [plot.name for plot in _draw(outcome, page.with_suffix(".svg"))]
         page.write_text("\n".join(_lines(outcome, plain, plots, reading)), encoding="utf-8")
     except OSError as error:
@@ -55,6 +55,7 @@ def _draw(outcome: "Outcome", target: Path) -> Iterator[Path]:
             variants = list(dict.fromkeys(arm.variant for arm in outcome.experiment.arms))
             yield saved(strips(outcome, variants), target)
         for at, column in enumerate(columns):
+            # named by what it shows: a column more does not rename the others
             name = f"{target.stem}-{column.text.replace(' ', '-')}.svg" if at else target.name
             yield saved(grid(outcome, column), target.with_name(name))
 
@@ -89,6 +90,7 @@ def _lines(
             yield from (f"{line}\n" for line in _ceilings(outcome))
     yield from contest_lines(outcome)
     if columns:
+        # two arms on one board are one row, however many there are
         designs = {arm.design.model: arm.design for arm in outcome.experiment.arms}
         yield from boards_lines(list(designs.values()), load_prices())
     yield "## Arms\n"

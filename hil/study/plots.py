@@ -55,6 +55,7 @@ def saved(figure: Any, target: Path) -> Path:
     """Write a figure as SVG, without the time it was made at; return the file."""
     drawn = StringIO()
     figure.savefig(drawn, format="svg", metadata={"Date": None}, dpi=DOTS_PER_INCH)
+    # every kilobyte here is one of the repository for good: the atlas is made anew again and again
     text = _PICTURE.sub(lambda found: found[1] + _in_few_colours(found[2]), drawn.getvalue())
     target.write_text(re.sub(r">\s+<", ">\n<", text), encoding="utf-8")
     return target
@@ -78,6 +79,7 @@ def strips(outcome: "Outcome", variants: Sequence[str]) -> Any:
     """Return a figure of every draw: a row of plots a variant, a plot a metric; and the plane."""
     from matplotlib.figure import Figure  # noqa: PLC0415 - see drawing
 
+    # As high as its rows need: a fixed height would squeeze ten arms, or leave two lost in white.
     arms, plane = outcome.experiment.arms, _plane_of(outcome)
     rows = [[arm for arm in arms if arm.variant == variant] for variant in variants]
     heights = [0.75 + 0.24 * len(row) for row in rows] + ([PLANE_HEIGHT] if plane else [])
@@ -164,6 +166,7 @@ def _planes(figure: Any, outcome: "Outcome", plane: Sequence[str]) -> None:
     for axes, arm in zip(every, arms, strict=True):
         value, unit = scaled(outcome.results[arm.label][metric], metric)
         x, y = (drawn[:, assumed[key]] for key in (x_key, y_key))
+        # where nothing shows is a finding too: a ring, not the darkest end of the scale
         none = value <= 0.0
         axes.scatter(x[none], y[none], s=14, facecolors="none", edgecolors="#9a9a9a", **PIXELS)
         range_of = {"cmap": "plasma", "vmin": 0.0, "vmax": top}

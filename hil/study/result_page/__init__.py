@@ -52,6 +52,7 @@ def write_html(outcome: "Outcome", plain: Mapping[str, Any], path: Path) -> Path
 
 def html(outcome: "Outcome", plain: Mapping[str, Any]) -> str:
     """Return the page of an outcome, whose JSON form is ``plain``."""
+    # the look of a run's report, so that who reads one can read the other
     style = text_of("hil.results.report", "report.css") + "\n" + _file("result.css")
     script = _file("result.js")
     metrics = metrics_of(outcome)
@@ -88,7 +89,8 @@ def html(outcome: "Outcome", plain: Mapping[str, Any]) -> str:
 
 
 SHOWN_LESS = 5
-"""Of how many metrics differences are told: those of the claim, and what every page has."""
+"""Of how many metrics differences are told: those of the claim, and what every page has. There are
+two such tables, and each has a row for every arm."""
 
 
 def metrics_of(outcome: "Outcome") -> list[str]:
@@ -100,14 +102,13 @@ def metrics_of(outcome: "Outcome") -> list[str]:
     claims = [one.metric for one in experiment.checks if one.role == "claim"]
     checks = [one.metric for one in experiment.checks]
     grids = [one.metric for one in columns_of(experiment)]
-    wanted = dict.fromkeys([*claims, *SHOWN, *checks, *grids])
-    known = next(iter(outcome.results.values()))
-    return [metric for metric in wanted if metric in known]
+    return list(dict.fromkeys([*claims, *SHOWN, *checks, *grids]))
 
 
 def _regimes(plain: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield each regime's verdict, the share of draws that show the effect, and its interval."""
     for name, regime in plain["regimes"].items():
+        # the verdict keeps the share; of so many draws it is a whole number
         shown = round(regime["share"] * plain["draws"])
         low, high = interval_of_share(shown, plain["draws"])
         yield {

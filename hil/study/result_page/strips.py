@@ -33,7 +33,11 @@ TICKS = 5
 
 
 class Strip(NamedTuple):
-    """An arm in a plot: paths in units of the picture, and the same in words."""
+    """An arm in a plot: paths in units of the picture, and the same in words.
+
+    ``span`` is from the 5th to the 95th percentile of the draws, ``sure`` the 95 % interval of
+    their median. All of them are empty where no draw has a value.
+    """
 
     arm: str
     dots: str
@@ -82,6 +86,7 @@ def _strip(
     outcome: "Outcome", label: str, name: str, metric: str, low: float, high: float, most: int
 ) -> Strip:
     value, unit = scaled(outcome.results[label][metric], metric)
+    # one scale for all arms of a metric, as on the page in Markdown: what differs looks different
     places = (value - low) * (WIDTH / (high - low))
     least, median, largest = spread_of(places)
     if least is None or median is None or largest is None:
@@ -122,6 +127,7 @@ def round_values(low: float, high: float) -> Iterator[float]:
     >>> list(round_values(0.0, 1.03))
     [0.0, 0.2, 0.4, 0.6000000000000001, 0.8, 1.0]
     """
+    # the largest power of ten that gives at least as many as wanted, then the coarsest of 1, 2, 5
     step: Any = 10.0 ** math.floor(math.log10((high - low) / TICKS))
     step = next(k * step for k in (1, 2, 5, 10) if k * step * TICKS >= 0.9 * (high - low))
     for at in range(math.ceil(low / step), math.floor(high / step) + 1):

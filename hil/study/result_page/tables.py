@@ -58,6 +58,7 @@ def differences_of(outcome: "Outcome", side: str, metrics: Sequence[str]) -> Tab
 
 
 def _difference(outcome: "Outcome", label: str, column: Column) -> Cell:
+    # pair by pair first, the median then: packs differ by more than strategies do
     less, unit = shown(of_draws(outcome, label, column), column)
     median = median_of(less)
     low, high = interval_of_median(less)
@@ -66,5 +67,6 @@ def _difference(outcome: "Outcome", label: str, column: Column) -> Cell:
     return Cell(_key(median), f"{median:+.3g} {unit} ({low:+.3g} to {high:+.3g})")
 
 
+# Eight digits: enough to sort by, and a tenth of a large page less than all of them.
 def _key(value: float | None) -> str:
     return "" if value is None else f"{value:.8g}"
