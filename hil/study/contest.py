@@ -44,9 +44,9 @@ def contest_of(outcome: "Outcome") -> Told | None:
         "brackets with its 95 % interval."
     )
     columns = ["variant", "the best of the others"]
-    for what in ("usable", "spread"):
-        columns += [f"{what}: it", arm, "oracle", f"{arm} less it, points"]
-    columns += ["bled (Ah): it", arm, "oracle"]
+    for what in ("usable %", "spread %"):
+        columns += [f"{what}: it", arm, "oracle", f"{arm} less it"]
+    columns += ["bled Ah: it", arm, "oracle"]
     variants = dict.fromkeys(one.variant for one in outcome.experiment.arms)
     rows = [list(_row(outcome, contest, variant)) for variant in variants]
     return Told(arm, about, columns, rows)
@@ -79,8 +79,8 @@ def _row(outcome: "Outcome", contest: "Contest", variant: str) -> Iterator[str]:
     yield from (variant or "as written", best_name)
     for metric in TOLD:
         for own in (best, label[contest.arm], label["oracle"]):
-            values, unit = shown(of_draws(outcome, own, Column(metric)), Column(metric))
-            yield f"{median_of(values):.4g}{' %' if unit == '%' else ''}"
+            values, _ = shown(of_draws(outcome, own, Column(metric)), Column(metric))
+            yield f"{median_of(values):.4g}"
         if metric != BLED:
             column = Column(metric, LESS, best_name)
             less, _ = shown(of_draws(outcome, label[contest.arm], column), column)

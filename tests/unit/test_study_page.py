@@ -119,7 +119,7 @@ def test_a_contest_names_the_best_and_by_how_much_it_is_beaten(tmp_path: Path) -
     text, _ = page_of(tmp_path, 2, ASKED)
     [row] = [line for line in text.splitlines() if line.startswith("| v0 | none |")]
     cells = [cell.strip() for cell in row.split("|")]
-    assert cells[3:7] == ["312.5 %", "512.5 %", "412.5 %", "+200 (+200 to +200)"]
+    assert cells[3:7] == ["312.5", "512.5", "412.5", "+200 (+200 to +200)"]
 
 
 @pytest.mark.parametrize(
