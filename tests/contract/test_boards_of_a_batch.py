@@ -100,3 +100,14 @@ def test_what_bleeds_warms_board_parts_and_readings_as_on_the_twin() -> None:
     drift_ratio = boards.drift_ratio[0]
     assert drift_ratio == pytest.approx(truth["drift_ratio"], rel=2e-3, abs=1e-12)
     assert np.abs(drift_ratio).max() > 0.0
+
+
+def test_readings_are_those_of_the_last_sample_and_of_the_last_warmth() -> None:
+    """They are told once and kept: a sample or a leg later they are told anew."""
+    batch, boards = boards_on(load_board(DESIGNS[0], BOARDS.parent), (SEED,))
+    before = boards.read(batch, 1)
+    assert boards.readings() is before
+    higher = boards.read(batch, 1, batch.seen_v + 0.1)
+    assert higher.cell_v == pytest.approx(before.cell_v + 0.1, abs=2e-4)
+    boards.after_leg(batch, 600.0, np.array([60.0]))
+    assert (boards.readings().pcb_degc > before.pcb_degc + 1.0).all()
