@@ -82,8 +82,26 @@ def passed(belief: Belief, bled_ah: Floats, aged_h: Floats) -> Belief:
     )
 
 
-def looked(belief: Belief, look: Look) -> Belief:
-    """Return the belief after a look; who sees no better than what is believed learns nothing."""
+def gone(belief: Belief) -> Floats:
+    """Return what each cell lost since its look, Ah, (..., cells), as far as anyone knows."""
+    return (1.0 + belief.scale) * belief.bled_ah + belief.leak_a * belief.aged_h
+
+
+def rescaled(belief: Belief, factor: Floats) -> Belief:
+    """Return the belief as if its looks had told ``factor`` (..., 1) times what they told."""
+    gone_ah = gone(belief)
+    told_ah = belief.lacks_ah - gone_ah
+    return belief._replace(
+        lacks_ah=told_ah * factor + gone_ah, look_var=belief.look_var * factor**2
+    )
+
+
+def looked(belief: Belief, look: Look, curve_var: Floats | float = 0.0) -> Belief:
+    """Return the belief after a look; who sees no better than what is believed learns nothing.
+
+    ``curve_var`` (..., 1): by this variance (of a share) looks may tell more than there is. What
+    that explains of a change is blamed on nothing else.
+    """
     var = np.where(belief.beyond, _ANY_VAR, variance(belief))
     # all cells of a pack stand against one zero: where it lies, each says as well as it knows
     weight = np.where(look.below, 0.0, 1.0 / (look.var + var))
@@ -95,6 +113,7 @@ def looked(belief: Belief, look: Look) -> Belief:
     better = ~look.below & (look.var <= _WORSE * var)
     total_var = np.where(better, look.var + var, np.inf)
     gain = np.where(beyond, 1.0, var / total_var)
+    total_var += curve_var * belief.bled_ah**2
     return _blamed(belief, found_ah, total_var)._replace(
         lacks_ah=belief.lacks_ah + gain * found_ah,
         look_var=np.where(better | beyond, look.var, belief.look_var),

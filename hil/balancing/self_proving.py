@@ -11,8 +11,9 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from hil.balancing.beliefs import Belief, Look, looked, passed, unknown, variance
+from hil.balancing.beliefs import Belief, Look, gone, looked, passed, rescaled, unknown, variance
 from hil.balancing.charge_ledger import TOP_FLOOR_V
+from hil.balancing.curve import Curve, counted, in_charge, learnt, unlearnt
 from hil.balancing.leaks import arrhenius
 from hil.balancing.lfp import TOP, slope_v, to_full_share
 from hil.balancing.polarisation import LFP
@@ -36,15 +37,16 @@ _LOOK_V = 0.0005
 
 
 class ProvingState(NamedTuple):
-    """What is believed; then what is bled and the branch of each cell's loop, (..., cells).
+    """What is believed of cells and curve; then what is bled and the branch of each cell's loop.
 
-    ``bleed_a``: the declared current of what the last decision bleeds; ``branch``: 1 after a
-    charge, -1 after a discharge. The rest is (...,): ``bled_s``, for how long bleeds have run at
-    the top, infinite elsewhere; ``slow_a``: what the slow diffusion has come to; ``at_s``: when
-    all this was.
+    Both are (..., cells). ``bleed_a``: the declared current of what the last decision bleeds;
+    ``branch``: 1 after a charge, -1 after a discharge. The rest is (...,): ``bled_s``, for how long
+    bleeds have run at the top, infinite elsewhere; ``slow_a``: what the slow diffusion has come to;
+    ``at_s``: when all this was.
     """
 
     belief: Belief
+    curve: Curve
     bleed_a: Floats
     branch: Floats
     bled_s: Floats
@@ -66,9 +68,14 @@ class SelfProving:
     ``scale_ratio``; cells leak unlike each other by ``leak_per_h`` of the capacity; unseen, they
     are within ``spread_ratio`` (all sigmas, all [assumed]).
 
+    What readings are worth in charge is known within ``curve_ratio``, a sigma of the logarithm, and
+    learnt from what bleeds change in them (``hil.balancing.curve``): 0.7 is a factor of two either
+    way, so a first look is bled by half. Two measured LFP cells differ by 2.6 to 3.7.
+
     A cell bleeds, in any state of the pack, while it lacks less than the neediest by ``kept_ratio``
-    of the capacity and ``guard_ratio`` sigmas of that difference. A full charge is asked for before
-    there was any look, and once some sigma has grown by ``unsure_ratio`` of the capacity since.
+    of the capacity and ``guard_ratio`` sigmas of that difference and of the curve. A full charge is
+    asked for before there was any look, once some sigma has grown by ``unsure_ratio`` of the
+    capacity since, and when so much is left that only another look can tell from a wrong curve.
     """
 
     needs_truth: ClassVar[bool] = False
@@ -85,6 +92,7 @@ class SelfProving:
     silence_every_ns: Duration = HOUR
     spread_ratio: float = 0.02
     scale_ratio: float = 0.1
+    curve_ratio: float = 0.7
     leak_per_h: float = 1e-5
     leak_ea_j_per_mol: float = 50_000.0
     guard_ratio: float = 1.0
@@ -102,8 +110,8 @@ class SelfProving:
             if not getattr(self, name) > 0.0:
                 raise ValueError(f"{name}: found {getattr(self, name):g}, expected more than 0")
         for name in (
-            *("lead_ohm", "model_error_ratio", "scale_ratio", "leak_per_h", "leak_ea_j_per_mol"),
-            *("guard_ratio", "kept_ratio", "silence_every_ns"),
+            *("lead_ohm", "model_error_ratio", "scale_ratio", "curve_ratio", "leak_per_h"),
+            *("leak_ea_j_per_mol", "guard_ratio", "kept_ratio", "silence_every_ns"),
         ):
             if not getattr(self, name) >= 0.0:
                 raise ValueError(f"{name}: found {getattr(self, name):g}, expected at least 0")
@@ -115,7 +123,10 @@ class SelfProving:
         spread_ah, leak_a = self.spread_ratio * self.capacity_ah, self.leak_per_h * self.capacity_ah
         belief = unknown(cells, spread_ah, self.scale_ratio, leak_a)
         never = np.array(np.nan)
-        return ProvingState(belief, np.zeros(cells), np.ones(cells), np.array(np.inf), never, never)
+        curve = unlearnt(cells, self.curve_ratio)
+        return ProvingState(
+            belief, curve, np.zeros(cells), np.ones(cells), np.array(np.inf), never, never
+        )
 
     def step(self, state: ProvingState, observation: Observation) -> tuple[ProvingState, Decision]:
         """Count what was bled, look where that is worth anything, and bleed what is left over."""
@@ -123,30 +134,33 @@ class SelfProving:
         now = self._counted(state, observation)
         at_top, look = self._look(now, observation, cell_v)
         silent = ~(state.bleed_a > 0.0).any(axis=-1)
-        belief = now.belief
         if look is not None:
             sees = (at_top & (silent | (self.silence_every_ns == 0)))[..., np.newaxis]
-            belief = looked(belief, look._replace(var=np.where(sees, look.var, np.inf)))
+            now = _seen(now, look._replace(var=np.where(sees, look.var, np.inf)))
         dt_s = np.nan_to_num(observation.time_s - state.at_s)
         bled_s = np.where(at_top, state.bled_s + dt_s, np.inf)
         bled_s = np.where(silent, 0.0, bled_s)
         run_s = to_seconds(self.silence_every_ns) or np.inf
         pauses = at_top & (bled_s >= run_s)
-        duty = np.where(pauses[..., np.newaxis], 0.0, self._duty(belief, cell_v))
-        wants_full = self._unsure(belief, duty)
-        after = now._replace(belief=belief, bleed_a=duty * self._bleed_a(cell_v), bled_s=bled_s)
+        duty = np.where(pauses[..., np.newaxis], 0.0, self._duty(now, cell_v))
+        wants_full = self._unsure(now, duty)
+        after = now._replace(bleed_a=duty * self._bleed_a(cell_v), bled_s=bled_s)
         return after, Decision(duty, wants_full=wants_full)
 
-    def _unsure(self, belief: Belief, duty: Floats) -> Bools:
+    def _unsure(self, state: ProvingState, duty: Floats) -> Bools:
         """Return which packs need a look, (...,): one to begin with, or counted for too long.
 
-        Where some cell was never seen on the slope there may be enough to bleed without.
+        Where some cell was never seen on the slope there may be enough to bleed without. Where
+        much is left that only another look can tell from an error of the curve, that is due too.
         """
+        belief = state.belief
         never_var = (0.5 * self.spread_ratio * self.capacity_ah) ** 2
         unseen = (belief.beyond | (belief.look_var > never_var)).any(axis=-1)
         grown = (variance(belief) - belief.look_var).max(axis=-1)
         idle = ~(duty > 0.0).any(axis=-1)
-        wants: Bools = (unseen & idle) | (grown > (self.unsure_ratio * self.capacity_ah) ** 2)
+        unsure_ah = self.unsure_ratio * self.capacity_ah
+        held_ah = (self._spare_ah(belief, np.zeros(1)) * (state.curve.var > 0.0)).max(axis=-1)
+        wants: Bools = ((unseen | (held_ah > unsure_ah)) & idle) | (grown > unsure_ah**2)
         return wants
 
     def given(self, state: ProvingState, share: Floats) -> ProvingState:
@@ -163,8 +177,10 @@ class SelfProving:
         moved_ah = bled_ah + (current_a * hours)[..., np.newaxis]
         stays = np.exp(-np.abs(moved_ah) / (_LOOP_SPAN * self.capacity_ah))
         to = -np.sign(moved_ah)
+        aged_h = hours * arrhenius(degc, self.leak_ea_j_per_mol)
         return state._replace(
-            belief=passed(state.belief, bled_ah, hours * arrhenius(degc, self.leak_ea_j_per_mol)),
+            belief=passed(state.belief, bled_ah, aged_h),
+            curve=counted(state.curve, bled_ah, aged_h),
             branch=to + (state.branch - to) * stays,
             slow_a=LFP.slowed(state.slow_a, current_a, dt_s),
             at_s=observation.time_s,
@@ -195,19 +211,38 @@ class SelfProving:
         known = np.isfinite(lacks_ah)
         return at_top, Look(lacks_ah, np.where(known, var, np.inf), share >= _OFF_SLOPE)
 
-    def _duty(self, belief: Belief, cell_v: Floats) -> Floats:
+    def _duty(self, state: ProvingState, cell_v: Floats) -> Floats:
         """Return the duty that bleeds what is spare beyond doubt, (..., cells); 0 where unknown."""
+        spare_ah = self._spare_ah(state.belief, state.curve.var)
+        a_period_ah = self._bleed_a(cell_v) * to_seconds(self.every_ns) / _HOUR_S
+        # a share of a period would only be one more edge
+        return np.where((spare_ah >= a_period_ah) & np.isfinite(cell_v), 1.0, 0.0)
+
+    def _spare_ah(self, belief: Belief, curve_var: Floats) -> Floats:
+        """Return what each cell has beyond the neediest, less all doubts, (..., cells).
+
+        What a look told may be so much more than there is as the curve is not known, (..., 1): that
+        share of it waits for the next.
+        """
         lacks_ah, var = belief.lacks_ah, variance(belief)
+        seen_ah = lacks_ah - gone(belief)
         neediest = lacks_ah.argmax(axis=-1)[..., np.newaxis]
         most_ah = np.take_along_axis(lacks_ah, neediest, axis=-1)
         most_var = np.take_along_axis(var, neediest, axis=-1)
-        spare_ah = most_ah - lacks_ah - self.guard_ratio * np.sqrt(var + most_var)
-        a_period_ah = self._bleed_a(cell_v) * to_seconds(self.every_ns) / _HOUR_S
-        # a share of a period would only be one more edge
-        enough = spare_ah - self.kept_ratio * self.capacity_ah >= a_period_ah
-        return np.where(enough & np.isfinite(cell_v), 1.0, 0.0)
+        told_ah = np.take_along_axis(seen_ah, neediest, axis=-1) - seen_ah
+        held = -np.expm1(-self.guard_ratio * np.sqrt(curve_var))
+        doubt_ah = self.guard_ratio * np.sqrt(var + most_var) + held * np.maximum(told_ah, 0.0)
+        spare_ah: Floats = most_ah - lacks_ah - doubt_ah - self.kept_ratio * self.capacity_ah
+        return spare_ah
 
     def _bleed_a(self, cell_v: Floats) -> Floats:
         """Return what a bleed draws by the data sheet, (..., cells), A; 0 where unknown."""
         path_ohm = self.bleed_ohm + 2.0 * self.lead_ohm
         return np.nan_to_num(cell_v) / path_ohm * self.bleed_window_ratio
+
+
+def _seen(state: ProvingState, look: Look) -> ProvingState:
+    """Return the state after a look at readings: first what they are worth, then what they tell."""
+    curve = learnt(state.curve, look, state.belief.leak_var)
+    belief = rescaled(state.belief, np.exp(state.curve.log - curve.log))
+    return state._replace(curve=curve, belief=looked(belief, in_charge(curve, look), curve.var))
