@@ -5,7 +5,6 @@ another one, and comes to the same result, since a pack is drawn from its seed w
 """
 
 import logging
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -55,14 +54,12 @@ def on_this_machine(workers: int) -> Iterator[Fan]:
     from distributed import Client, LocalCluster  # noqa: PLC0415 - brings an event loop
 
     with (
-        tempfile.TemporaryDirectory(prefix="hil-study-") as folder,
         LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
             host="127.0.0.1",
             dashboard_address=None,
             memory_limit=None,
-            local_directory=folder,
             silence_logs=logging.CRITICAL,
         ) as cluster,
         Client(cluster) as client,
