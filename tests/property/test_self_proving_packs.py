@@ -42,12 +42,11 @@ def days(
     full: Floats | None = None,
     degc: float = 25.0,
     overrides: Overrides | None = None,
+    cell: str = "lfp-100ah",
 ) -> dict[str, Floats]:
     """Return metrics of three packs, each (packs,)."""
     spread = PackSpread(capacity_ratio=0.01, soc_ratio=0.01)
-    pack = PackParameters(
-        16, load_cell("lfp-100ah"), spread, soc_ratio=0.5, initial_temperature_degc=degc
-    )
+    pack = PackParameters(16, load_cell(cell), spread, soc_ratio=0.5, initial_temperature_degc=degc)
     batch = Batch(pack, range(PACKS), overrides=overrides)
     boards = Boards(load_board(board), batch, lead_ohm=np.full((PACKS, 1), lead_ohm))
     tally = Tally(batch, boards)
@@ -102,3 +101,14 @@ def test_where_packs_are_full_only_when_asked_for_it_keeps_a_leaky_one_together(
     assert (learns["soc_spread"] < 0.01).all()
     assert (learns["soc_spread"] < 0.5 * blind["soc_spread"]).all()
     assert (waits["soc_spread"] > 0.03).all()
+
+
+def test_on_cells_of_another_curve_it_finds_out_what_its_readings_are_worth() -> None:
+    """Its table reads these cells' differences three times too large."""
+    learns = days(proving(68.0), "standard-50mA", 10, day=rows(DAILY), cell="lfp-100ah-bpx")
+    believes = days(
+        proving(68.0, curve_ratio=0.0), "standard-50mA", 10, day=rows(DAILY), cell="lfp-100ah-bpx"
+    )
+    assert (learns["soc_spread"] < 0.003).all()
+    assert (learns["useful_share"] > 0.85).all()
+    assert (believes["bled_charge"] > 1.7 * learns["bled_charge"]).all()
