@@ -70,7 +70,7 @@ class SelfProving:
 
     What readings are worth in charge is known within ``curve_ratio``, a sigma of the logarithm, and
     learnt from what bleeds change in them (``hil.balancing.curve``): 0.7 is a factor of two either
-    way, so a first look is bled by half. Two measured LFP cells differ by 2.6 to 3.7.
+    way, so a first look is bled by half. Two published curves differ by 2.6 to 3.7.
 
     A cell bleeds, in any state of the pack, while it lacks less than the neediest by ``kept_ratio``
     of the capacity and ``guard_ratio`` sigmas of that difference and of the curve. A full charge is

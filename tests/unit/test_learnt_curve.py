@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from hil.balancing.beliefs import Look, gone, looked, passed, rescaled, unknown
 from hil.balancing.curve import Curve, counted, in_charge, learnt, unlearnt
-from hil.balancing.self_proving import SelfProving
+from hil.balancing.self_proving import SelfProving, _seen
 from hil.balancing.strategy import Floats, Observation
 
 CELLS = 8
@@ -49,6 +49,28 @@ def test_one_experiment_is_enough_to_tell_a_factor_of_three_from_a_bleed_path() 
     assert 2.4 < float(np.exp(bled(3.0, 1).log[0])) <= 3.0
     # and half of the truth is half: a reading that moves less than was bled
     assert 0.5 <= float(np.exp(bled(0.5, 1).log[0])) < 0.65
+
+
+def test_a_charge_that_is_read_thrice_is_known_thrice_as_well() -> None:
+    curve = unlearnt(CELLS, 0.7)._replace(log=np.log([3.0]))
+    assert np.allclose(in_charge(curve, read(3.0 * LACKS_AH)).lacks_ah, LACKS_AH)
+    assert np.allclose(in_charge(curve, read(LACKS_AH)).var, VAR / 9.0)
+
+
+def test_after_an_experiment_the_next_begins() -> None:
+    curve = bled(3.0, 1)
+    assert not curve.bled_ah.any()
+    assert not curve.aged_h.any()
+
+
+def test_a_bleed_that_is_small_against_the_difference_is_no_experiment() -> None:
+    """A knee is bent as well as steep: a large difference changes by itself from look to look."""
+    first, exact = 10.0 * LACKS_AH, 1e-6
+    tenth = 0.1 * (LACKS_AH.max() - LACKS_AH)
+    seen = learnt(unlearnt(CELLS, 0.7), read(first, exact), NO_LEAK)
+    after = counted(seen, tenth, np.array(1.0))
+    after = learnt(after, read(first + 3.0 * tenth, exact), NO_LEAK)
+    assert after.log[0] == 0.0
 
 
 def test_a_table_that_is_right_stays() -> None:
@@ -141,4 +163,30 @@ def test_half_of_a_first_look_is_bled_and_then_another_is_asked_for() -> None:
     bled_ah = state.curve.bled_ah
     assert np.all(bled_ah <= 0.5 * told_ah + 0.01)
     assert bled_ah[2] > 0.2 * told_ah[2]
-    assert bool(decision.wants_full) == bool((told_ah - bled_ah).max() > 0.05 + 0.15 + 0.02)
+
+
+def test_a_second_look_corrects_what_was_believed_since_the_first() -> None:
+    """Readings are thrice the charge: first what they are worth is learnt, then they are used."""
+    bled_ah = 1.5 * (LACKS_AH.max() - LACKS_AH)
+    state = _seen(SelfProving().initial(CELLS), read(3.0 * LACKS_AH))
+    state = state._replace(
+        belief=passed(state.belief, bled_ah, np.array(24.0)),
+        curve=counted(state.curve, bled_ah, np.array(24.0)),
+    )
+    truth_ah = LACKS_AH + bled_ah
+    for var in (VAR, 100.0 * VAR):  # seen well; and so badly that only the old look is corrected
+        after = _seen(state, read(3.0 * truth_ah, var)).belief.lacks_ah
+        assert np.allclose(after - after.mean(), truth_ah - truth_ah.mean(), atol=0.1)
+
+
+def test_where_a_large_part_waits_for_a_look_one_is_asked_for() -> None:
+    low_v = TOP_V - np.where(np.arange(CELLS) == 3, 0.06, 0.0)
+    asked = []
+    for ratio in (0.7, 0.0):
+        strategy = SelfProving(curve_ratio=ratio)
+        state, _ = strategy.step(strategy.initial(CELLS), observe(low_v, 0.0))
+        for k in range(1, 1200):
+            state, decision = strategy.step(state, observe(PLATEAU_V, 120.0 * k))
+        assert ratio == 0.0 or not decision.duty.any()
+        asked.append(bool(decision.wants_full))
+    assert asked == [True, False]
