@@ -25,9 +25,8 @@ test: check  ## all checks and tests, on every Python here (what .ci/run calls)
 	@bash .ci/system
 	@bash .ci/other-pythons
 	@$(BIN)/python -m pytest -m "not bench and not nightly and not alone" -n auto --dist loadfile \
-		--cov --cov-report= --cov-fail-under=0 --durations=12
-	@$(BIN)/python -m pytest -m "alone and not bench and not nightly" \
-		--cov --cov-append --cov-report=term:skip-covered --durations=12
+		--durations=12
+	@$(BIN)/python -m pytest -m "alone and not bench and not nightly" --durations=12
 
 check: $(READY)  ## style, types, who may import whom, sizes: no test is run
 	@$(BIN)/ruff check .
@@ -43,8 +42,9 @@ validate: $(READY)  ## the cell model against its reference curves: the table of
 	@$(BIN)/python tests/validation/write_table.py docs/physics.md
 	@sed -n '/table: make validate/,/end of table/p' docs/physics.md
 
-nightly: $(READY)  ## the tests that take too long for every commit
-	@HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest -m "nightly or not bench"
+nightly: $(READY)  ## the tests that take too long for every commit, and what all of them reach
+	@HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest -m "nightly or not bench" \
+		--cov --cov-report=term:skip-covered
 
 atlas: $(READY)  ## every claim put to the test, a page for each: docs/atlas
 	@$(BIN)/hil atlas
