@@ -1,6 +1,6 @@
 """Self-proving: looks only while its own bleeds are silent, and knows what each look is worth.
 
-Made from what the atlas says of all others (docs/atlas/map-90-days.md): those that look while they
+Made from what the atlas says of all others (docs/atlas): those that look while they
 bleed are led astray by their own current in the sense leads; those that compare at the top alone
 have too little time where current is scarce or full charges are rare; those that count believe a
 data sheet. This one counts, as the ledger does, and holds every figure against what it finds.
