@@ -51,7 +51,7 @@ def atlas(
     from hil.study.page import require_plots, write_page  # noqa: PLC0415 - the same
 
     require_plots()
-    chosen = [one for one in experiments_of(experiments) if not only or one.file.stem in only]
+    chosen = experiments_of(experiments, only)
     signals.ends("in an atlas: what was done is kept, the same command goes on there")
     entries, began_ns = [], monotonic_ns()
     with fan_of(workers, cluster) as fan:

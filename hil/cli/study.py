@@ -142,7 +142,9 @@ def fan_of(workers: int | None, cluster: str | None) -> "AbstractContextManager[
     """Return who computes: a cluster, or as many processes as asked for."""
     from hil.study.fan_out import at_address, on_this_machine  # noqa: PLC0415 - see above
 
-    return at_address(cluster) if cluster else on_this_machine(workers or os.cpu_count() or 1)
+    if cluster is not None:
+        return at_address(cluster)
+    return on_this_machine(workers or os.cpu_count() or 1)
 
 
 @contextmanager

@@ -4,11 +4,12 @@ Everything in it is made from results, but for what a person has written between
 or around those of the index.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from hil.core.errors import EnvironmentProblem
+from hil.core.errors import ConfigError, ConfigErrors, EnvironmentProblem
+from hil.profile.conditions import nearest
 from hil.profile.experiment import Experiment
 from hil.profile.files import data_root
 from hil.profile.load_experiment import load_experiment
@@ -35,12 +36,23 @@ def files_in(folder: Path) -> list[Path]:
     return [path for path in paths if "experiment" in load_table(path, str(path))]
 
 
-def experiments_of(folder: Path | None) -> list[Experiment]:
-    """Return the experiments of a folder, by name.
+def experiments_of(folder: Path | None, only: Collection[str] = ()) -> list[Experiment]:
+    """Return the experiments of a folder by name, or ``only`` those: names of files.
 
-    Raises ConfigErrors for one that is wrong, before any is run.
+    Raises ConfigErrors for one that is wrong, before any is run, and where there is none.
     """
-    return [load_experiment(path) for path in files_in(folder or data_root(None) / "experiments")]
+    folder = folder or data_root(None) / "experiments"
+    paths = {path.stem: path for path in files_in(folder)}
+    if not paths:
+        raise _nothing(folder, "found no experiment in it, expected a folder of YAML files")
+    for name in only:
+        if name not in paths:
+            raise _nothing(folder, f"found no experiment '{name}'{nearest(name, paths)}")
+    return [load_experiment(path) for name, path in paths.items() if not only or name in only]
+
+
+def _nothing(folder: Path, message: str) -> ConfigErrors:
+    return ConfigErrors([ConfigError(str(folder), 0, 0, "", message)])
 
 
 def write_index(entries: Sequence[Entry], folder: Path) -> None:

@@ -126,6 +126,8 @@ def run_experiment(
     tasks = cut(lacking, assumed, head.duration_ns, fan.workers)
     by_place = {(pack.arm.label, pack.draw): pack for pack in lacking}
     step = Step(0.0, sum(task.cost_s for task in tasks), 0, sum(map(_size, tasks)))
+    if tasks:
+        kept.ready()
     progress(step)
     worker_s = 0.0
     for task, done in fan.compute(tasks) if tasks else ():

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from hil.core.errors import EnvironmentProblem
-from hil.study.identity import code_version
+from hil.study.identity import whole_code
 from hil.study.tasks import Done, Task, perform
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def on_this_machine(workers: int) -> Iterator[Fan]:
             n_workers=workers,
             threads_per_worker=1,
             host="127.0.0.1",
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",  # None: its usual port, on every interface
             memory_limit=None,
             silence_logs=logging.CRITICAL,
         ) as cluster,
@@ -76,12 +76,18 @@ def at_address(address: str) -> Iterator[Fan]:
     """
     from distributed import Client  # noqa: PLC0415 - see above
 
+    if not address:
+        raise EnvironmentProblem("--cluster: found '', expected an address: tcp://lab-7:8786")
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     try:
         client = Client(address, timeout=_CONNECT_S)
     except (OSError, ValueError) as error:
         raise EnvironmentProblem(
             f"--cluster {address}: no Dask scheduler answers there; start one: dask scheduler"
+        ) from error
+    except TypeError as error:  # tls:// without certificates
+        raise EnvironmentProblem(
+            f"--cluster {address}: {error}: see Dask's TLS settings"
         ) from error
     with client:
         yield Fan(partial(_spread, client), _checked(client, address))
@@ -98,18 +104,19 @@ def _checked(client: "Client", address: str) -> int:
             f"--cluster {address}: it has no workers; start some: dask worker {address}"
         ) from error
     for worker, answer in client.run(_version, on_error="return").items():
-        if answer != code_version():
+        if answer != whole_code():
             raise EnvironmentProblem(_other_code(worker, answer))
     return len(client.scheduler_info(n_workers=-1)["workers"])
 
 
 def _version() -> str:
-    return code_version()
+    """Return what ``whole_code`` says where this runs."""
+    return whole_code()
 
 
 def _other_code(worker: str, found: object) -> str:
     return (
-        f"worker {worker}: found code {str(found)[:60]}, expected {code_version()} as here: "
+        f"worker {worker}: found code {str(found)[:60]}, expected {whole_code()} as here: "
         "install the same version there"
     )
 
@@ -130,7 +137,7 @@ def _spread(client: "Client", tasks: Sequence[Task]) -> Results:
     try:
         for future in as_completed(futures):
             done: Done = future.result()
-            if done.code != code_version():
+            if done.code != whole_code():
                 raise EnvironmentProblem(_other_code("that joined later", done.code))
             yield futures[future], done
             future.release()

@@ -25,7 +25,7 @@ COMPUTES = "hil.study.arms"
 _INPUTS = "hil.profile"
 """What reads files: what it makes of them is input, and is digested itself, value by value."""
 
-_RULES = "hil.balancing."
+_DECIDES = "hil.balancing"
 """Strategies and layers: each one's own sources count, where it decides."""
 
 _NUMERICS = ("numpy", "numba", "llvmlite")
@@ -65,7 +65,7 @@ class Identity:
                 yield from map(self._of, value)
         else:
             module = type(value).__module__
-            if module.startswith(_RULES):
+            if module.startswith(f"{_DECIDES}."):
                 yield code_version(module).encode()
             for field in fields(value):
                 own = getattr(value, field.name)
@@ -112,6 +112,15 @@ def code_version(start: str = COMPUTES) -> str:
     sources = {name: _bare(path) for name, path in _reached(start).items()}
     versions = {name: version(name) for name in _NUMERICS}
     return Identity().of(sources, versions)
+
+
+@cache
+def whole_code() -> str:
+    """Return the digest of all code that any result could come from, every strategy's included.
+
+    What a worker must have in common with whoever asks it: results go by the digests of the latter.
+    """
+    return Identity().of(code_version(), code_version(_DECIDES))
 
 
 def _reached(start: str) -> dict[str, Path]:

@@ -8,10 +8,13 @@ any number of studies may share one folder. Every table tool reads it::
 """
 
 import hashlib
+import io
 import os
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -24,6 +27,9 @@ KEY = "key"
 TOOK_S = "took_s"
 PREFIX = "metric."
 """What stands before a metric's name in a column."""
+_DIGITS = 24
+"""Hexadecimal digits of a digest that name a file."""
+_NAME = re.compile(f"[0-9a-f]{{{_DIGITS}}}")
 
 
 class Row(NamedTuple):
@@ -39,38 +45,67 @@ class Row(NamedTuple):
 
 
 class Store:
-    """A folder of results. ``None`` keeps nothing and knows nothing."""
+    """A folder of results. ``None`` keeps nothing and knows nothing.
+
+    A file is named by the digest of its bytes, so one that was changed since is never believed.
+    """
 
     def __init__(self, folder: Path | None) -> None:
         """Name the folder; it is made when there is something to keep."""
         self._folder = folder
 
     def known(self, keys: Collection[str]) -> dict[str, Row]:
-        """Return what is kept of those keys, without ``about``. Raises EnvironmentProblem."""
+        """Return what is kept of those keys, without ``about``. Raises EnvironmentProblem.
+
+        Files with other names than ours are somebody else's, and left alone.
+        """
         found: dict[str, Row] = {}
         if self._folder is None or not self._folder.exists():
             return found
         for path in sorted(self._folder.glob("*.parquet")):
-            found |= {row.key: row for row in _read(path, keys)}
+            if _NAME.fullmatch(path.stem):
+                found |= {row.key: row for row in _read(path, keys)}
         return found
 
+    def ready(self) -> None:
+        """Raise EnvironmentProblem where nothing could be kept: before hours of work, not after."""
+        if self._folder is None:
+            return
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with TemporaryFile(dir=self._folder):
+                pass
+        except OSError as error:
+            raise _unwritable(self._folder, error) from error
+
     def keep(self, rows: Sequence[Row]) -> None:
-        """Write rows as one file, named by their keys. Raises EnvironmentProblem."""
+        """Write rows as one file. Raises EnvironmentProblem."""
         if self._folder is None or not rows:
             return
-        name = hashlib.sha256("".join(row.key for row in rows).encode()).hexdigest()[:24]
-        path = self._folder / f"{name}.parquet"
+        written = io.BytesIO()
+        pq.write_table(_table(rows), written, compression="zstd")
+        content = written.getbuffer()
+        path = self._folder / f"{_digest(content)}.parquet"
         unfinished = path.with_suffix(f".{os.getpid()}.part")
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            pq.write_table(_table(rows), unfinished, compression="zstd")
-            with unfinished.open("rb") as written:
-                os.fsync(written.fileno())
+            with unfinished.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
             unfinished.replace(path)
         except OSError as error:
             with suppress(OSError):  # the first error is the one to tell
                 unfinished.unlink()
-            raise EnvironmentProblem(f"{path}: cannot be written: {error.strerror}") from error
+            raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> EnvironmentProblem:
+    return EnvironmentProblem(f"{path}: cannot be written: {error.strerror}")
+
+
+def _digest(content: bytes | memoryview) -> str:
+    return hashlib.sha256(content).hexdigest()[:_DIGITS]
 
 
 def _table(rows: Sequence[Row]) -> pa.Table:
@@ -85,13 +120,15 @@ def _table(rows: Sequence[Row]) -> pa.Table:
 def _read(path: Path, keys: Collection[str]) -> Iterator[Row]:
     """Yield what a file has of these keys. Raises EnvironmentProblem for one that is damaged."""
     try:
-        table = pq.read_table(path)
-        wanted = table.filter(pc.is_in(table[KEY], value_set=pa.array(list(keys), pa.string())))
-    except (OSError, pa.ArrowException, KeyError) as error:
+        content = path.read_bytes()
+    except OSError as error:
+        raise EnvironmentProblem(f"{path}: cannot be read: {error.strerror}") from error
+    if _digest(content) != path.stem:
         raise EnvironmentProblem(
-            f"{path}: cannot be read: {str(error).splitlines()[0]}; delete it: what it held is "
-            "computed again"
-        ) from error
+            f"{path}: damaged: not what was written; delete it: what it held is computed again"
+        )
+    table = pq.read_table(pa.BufferReader(content))
+    wanted = table.filter(pc.is_in(table[KEY], value_set=pa.array(list(keys), pa.string())))
     for row in wanted.to_pylist():
         metrics = {
             name.removeprefix(PREFIX): value

@@ -17,7 +17,7 @@ from hil.physics.stack import Floats
 from hil.profile.experiment import Arm, Assumed
 from hil.study.arms import fuses, run_arms
 from hil.study.draws import Draw, drawn
-from hil.study.identity import Identity, code_version
+from hil.study.identity import Identity, code_version, whole_code
 
 LEAST_S = 1.0
 """No task is made shorter than this: handing one out takes some 2 ms (ADR 14)."""
@@ -142,4 +142,4 @@ def perform(task: Task) -> Done:
     except ValueError as error:
         names = ", ".join(f"'{arm.label}'" for arm in task.arms)
         raise ValueError(f"arm {names}: {error}") from error
-    return Done(tuple(results), code_version(), to_seconds(monotonic_ns() - began_ns))
+    return Done(tuple(results), whole_code(), to_seconds(monotonic_ns() - began_ns))

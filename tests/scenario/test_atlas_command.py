@@ -80,3 +80,32 @@ def test_a_claim_that_is_written_wrong_is_told_before_any_is_run(folder: Path) -
     assert (done.returncode, done.stdout) == (65, "")
     assert "T09-wrong.yaml:" in done.stderr
     assert not (folder / "studies").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (
+            ["--only", "T01-mroe"],
+            "claims: found no experiment 'T01-mroe'; did you mean 'T01-more'?",
+        ),
+        (["--only", "T01-more", "--only", "T7"], "claims: found no experiment 'T7'; expected one"),
+    ],
+)
+def test_a_page_of_no_experiment_is_told(folder: Path, arguments: list[str], told: str) -> None:
+    done = atlas(folder, *arguments)
+    assert (done.returncode, done.stdout) == (65, "")
+    assert told in done.stderr
+
+
+def test_a_folder_without_experiments_leaves_the_index_as_it_is(folder: Path) -> None:
+    pages = folder / "docs/atlas"
+    pages.mkdir(parents=True)
+    index = "\n".join((MARKS[0], "| all that was found |", MARKS[1]))
+    (pages / "README.md").write_text(index, encoding="utf-8")
+    for path in (folder / "claims").glob("T*.yaml"):
+        path.unlink()
+    done = atlas(folder)
+    assert (done.returncode, done.stdout) == (65, "")
+    assert "claims: found no experiment in it, expected a folder of YAML files" in done.stderr
+    assert (pages / "README.md").read_text(encoding="utf-8") == index

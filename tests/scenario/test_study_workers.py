@@ -1,6 +1,7 @@
 """Studies that are interrupted, that lose a worker, or that somebody else's workers compute."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from studied import command_of, findings, is_gone, started, study, wait_until, workers_of
+
+import hil
+from hil.study.identity import whole_code
 
 LONG = ("--set", "duration=3 d", "--set", "draws=24", "--json")
 """Some ten tasks of a second each for two workers."""
@@ -90,7 +94,7 @@ def test_an_arm_that_is_added_is_all_that_is_computed(tmp_path: Path) -> None:
 
 
 @contextmanager
-def cluster(folder: Path, workers: int, *options: str) -> Iterator[str]:
+def cluster(folder: Path, workers: int, **environment: str) -> Iterator[str]:
     """Yield the address of a scheduler, with workers that were started beside it."""
     told = folder / "scheduler.json"
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder}
@@ -111,10 +115,9 @@ def cluster(folder: Path, workers: int, *options: str) -> Iterator[str]:
             "--no-nanny",
             "--nthreads",
             "1",
-            *options,
         ]
         for _ in range(workers):
-            stack.enter_context(started(join, **quiet))
+            stack.enter_context(started(join, **quiet, env=os.environ | environment))
         yield _address(told)
 
 
@@ -135,19 +138,42 @@ def test_workers_started_by_hand_find_the_same(plain: dict[str, Any], tmp_path: 
 
 
 def test_workers_with_other_code_are_refused(tmp_path: Path) -> None:
-    other = tmp_path / "other.py"
-    other.write_text(
-        "from hil.study import fan_out, tasks\n"
-        "fan_out.code_version = tasks.code_version = lambda: 'older'\n",
-        encoding="utf-8",
-    )
-    with cluster(tmp_path, 1, "--preload", str(other)) as address:
+    """Be it one figure of one strategy: its results would be kept under the name of ours."""
+    other = tmp_path / "other"
+    shutil.copytree(Path(hil.__file__).parent, other / "hil")
+    strategy = other / "hil/balancing/top_balance.py"
+    strategy.write_text(strategy.read_text(encoding="utf-8") + "\nOTHER = 1\n", encoding="utf-8")
+    with cluster(tmp_path, 1, PYTHONPATH=str(other)) as address:
         done = study(tmp_path, "--cluster", address)
     assert (done.returncode, done.stdout) == (69, "")
     last = done.stderr.splitlines()[-1]
-    assert "found code older, expected" in last
+    assert f"found code {_code_of(other)}, expected {whole_code()} as here" in last
     assert "install the same version there" in last
     assert not kept(tmp_path)
+
+
+def _code_of(folder: Path) -> str:
+    said = subprocess.run(
+        [sys.executable, "-c", "from hil.study.identity import whole_code; print(whole_code())"],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    return said.stdout.strip()
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_anything_is_computed(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "studies").write_text("in the way", encoding="utf-8")
+    done = study(tmp_path, *LONG)
+    assert (done.returncode, done.stdout) == (69, "")
+    assert done.stderr.splitlines() == [
+        f"hil: {tmp_path / 'studies'}: cannot be written: File exists"
+    ]
 
 
 @pytest.mark.nightly  # waits for the ten seconds that workers have
@@ -158,10 +184,18 @@ def test_a_cluster_without_workers_is_told(tmp_path: Path) -> None:
     assert f"it has no workers; start some: dask worker {address}" in done.stderr.splitlines()[-1]
 
 
-def test_an_address_where_nobody_answers_is_told(tmp_path: Path) -> None:
-    done = study(tmp_path, "--cluster", "tcp://127.0.0.1:9")
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("tcp://127.0.0.1:9", "no Dask scheduler answers there"),
+        ("", "--cluster: found '', expected an address"),
+        ("tls://127.0.0.1:9", "TLS"),
+    ],
+)
+def test_an_address_where_nobody_answers_is_told(tmp_path: Path, address: str, told: str) -> None:
+    done = study(tmp_path, "--cluster", address)
     assert (done.returncode, done.stdout) == (69, "")
-    assert "no Dask scheduler answers there" in done.stderr.splitlines()[-1]
+    assert told in done.stderr.splitlines()[-1]
 
 
 def test_a_cluster_and_a_number_of_workers_are_one_too_many(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Results on disk: what was kept is found to the bit, and what is damaged is told."""
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -51,16 +52,36 @@ def test_what_was_not_finished_is_not_there(tmp_path: Path) -> None:
     assert Store(tmp_path).known(["a"]) == {}
 
 
-@pytest.mark.parametrize("damage", [b"", b"PAR1 and no table"])
-def test_a_damaged_file_is_named_with_what_to_do(tmp_path: Path, damage: bytes) -> None:
+def test_a_file_that_was_changed_is_named_and_never_believed(tmp_path: Path) -> None:
     Store(tmp_path).keep(rows("a"))
     kept = next(tmp_path.iterdir())
-    kept.write_bytes(damage)
-    with pytest.raises(EnvironmentProblem, match=f"{kept.name}: cannot be read: .*delete it"):
-        Store(tmp_path).known(["a"])
+    whole = kept.read_bytes()
+    flipped = (whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :] for at in range(0, 999, 37))
+    for damaged in (b"", b"PAR1 and no table", whole[:-1], *flipped):
+        kept.write_bytes(damaged)
+        with pytest.raises(EnvironmentProblem, match=f"{kept.name}: damaged: .*delete it"):
+            Store(tmp_path).known(["a"])
 
 
-def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_files_of_others_are_left_alone(tmp_path: Path) -> None:
+    Store(tmp_path).keep(rows("a"))
+    (tmp_path / "notes.parquet").write_text("a summary that somebody wrote beside them")
+    (tmp_path / "folder.parquet").mkdir()
+    assert set(Store(tmp_path).known(["a"])) == {"a"}
+
+
+@pytest.mark.parametrize(
+    "write", [lambda store: store.keep(rows("a")), lambda store: store.ready()]
+)
+def test_a_folder_that_cannot_be_written_is_told(
+    tmp_path: Path, write: Callable[[Store], None]
+) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(EnvironmentProblem, match="cannot be written"):
-        Store(tmp_path / "file").keep(rows("a"))
+    with pytest.raises(EnvironmentProblem, match=r"file.*: cannot be written"):
+        write(Store(tmp_path / "file"))
+
+
+def test_where_something_can_be_kept_nothing_is_left_by_asking(tmp_path: Path) -> None:
+    Store(tmp_path / "studies").ready()
+    Store(None).ready()
+    assert not any((tmp_path / "studies").iterdir())
