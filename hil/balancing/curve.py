@@ -15,6 +15,9 @@ from hil.balancing.strategy import Floats
 _LOCAL = 0.2
 """Share by which the factor differs along the knee, and so between two looks [assumed]: knees are
 not only steeper, they are bent elsewhere."""
+_CHANGES = 0.1
+"""Share of a look's variance that is not the same at the next [assumed]: a board's error is mostly
+each channel's offset, which stays."""
 _WORTH = 25.0
 """An experiment counts once noise leaves the factor within a fifth."""
 _MOST = 8.0
@@ -61,7 +64,7 @@ def learnt(curve: Curve, look: Look, leak_var: Floats) -> Curve:
 
     Least squares over the cells of a pack, against their mean; a Kalman update of the logarithm.
     """
-    noise = look.var + curve.seen_var + leak_var * curve.aged_h**2
+    noise = _change_var(look.var, curve.seen_var) + leak_var * curve.aged_h**2
     weight = np.where(look.below, 0.0, 1.0 / noise)
     seen_ah = _against_mean(weight, curve.seen_ah)
     now_ah = _against_mean(weight, np.where(weight > 0.0, look.lacks_ah, 0.0))
@@ -78,6 +81,17 @@ def learnt(curve: Curve, look: Look, leak_var: Floats) -> Curve:
     )
     idle = (worth * believed**2 < 1.0) & _as_good(look.var, curve.seen_var)
     return _begun(after, look, told | idle)
+
+
+def _change_var(var: Floats, other_var: Floats) -> Floats:
+    """Return the variance of the change between two looks; infinite where one tells nothing.
+
+    An offset is in both, and tells no change but by as much as the slope between them differs.
+    """
+    told = np.isfinite(var) & np.isfinite(other_var)
+    one, other = np.where(told, var, np.inf), np.where(told, other_var, 0.0)
+    apart: Floats = (np.sqrt(one) - np.sqrt(other)) ** 2 + _CHANGES * (one + other)
+    return apart
 
 
 def _begun(curve: Curve, look: Look, anew: Floats) -> Curve:

@@ -34,6 +34,9 @@ _LOOP_ERROR = 0.3
 """How far that may be wrong, as a share of what it comes to [assumed]."""
 _LOOK_V = 0.0005
 """Noise, and how well anyone knows an open-circuit voltage [assumed]."""
+_IN_VAIN = 3
+"""So many times may a charge end at the top without a look in the rest that follows: from then on
+these cells are taken to rest lower than the table says."""
 
 
 class ProvingState(NamedTuple):
@@ -41,8 +44,9 @@ class ProvingState(NamedTuple):
 
     Both are (..., cells). ``bleed_a``: the declared current of what the last decision bleeds;
     ``branch``: 1 after a charge, -1 after a discharge. The rest is (...,): ``bled_s``, for how long
-    bleeds have run at the top, infinite elsewhere; ``slow_a``: what the slow diffusion has come to;
-    ``at_s``: when all this was.
+    bleeds have run at the top, infinite elsewhere; ``drawn_ah``: charge drawn from the pack since
+    it last came there, ``vain``: how often it did since it last was there at rest; ``slow_a``: what
+    the slow diffusion has come to; ``at_s``: when this was.
     """
 
     belief: Belief
@@ -50,6 +54,8 @@ class ProvingState(NamedTuple):
     bleed_a: Floats
     branch: Floats
     bled_s: Floats
+    drawn_ah: Floats
+    vain: Floats
     slow_a: Floats
     at_s: Floats
 
@@ -59,18 +65,22 @@ class SelfProving:
     """Bleeds counted charge by what was seen at the top in silence; asks for a look when in doubt.
 
     A look: less than ``quiet_per_h`` times the capacity flows, some cell has come to
-    ``visit_soc_ratio``, and no bleed was on since the last decision. At the top, bleeds pause for
-    one decision on coming there and after each ``silence_every_ns``, so that there are looks (0:
-    never, and any moment at the top is a look). A look is worth what the board's declared error
-    (``board_error_v``), the polarisation (within ``model_error_ratio``), the loop and the slope
-    leave of it; it replaces what is believed where it is better (``hil.balancing.beliefs``). A
-    bleed draws V over ``bleed_ohm`` and two leads for ``bleed_window_ratio`` of the time, within
-    ``scale_ratio``; cells leak unlike each other by ``leak_per_h`` of the capacity; unseen, they
-    are within ``spread_ratio`` (all sigmas, all [assumed]).
+    ``visit_soc_ratio``, and no bleed was on since the last decision. Where charges end there time
+    and again and the cells then rest lower, looks are made at that rest, before the pack gives
+    ``near_ratio`` of the capacity: a table may have them rest higher than they do. At the top,
+    bleeds pause for one decision on coming there and after each ``silence_every_ns``, so that there
+    are looks (0: never, and any moment at the top is a look). A look is worth what the board's
+    declared error (``board_error_v``), the polarisation (within ``model_error_ratio``), the loop
+    and the slope leave of it; it replaces what is believed where it is better
+    (``hil.balancing.beliefs``). A bleed draws V over ``bleed_ohm`` and two leads for
+    ``bleed_window_ratio`` of the time, within ``scale_ratio``; cells leak unlike each other by
+    ``leak_per_h`` of the capacity; unseen, they are within ``spread_ratio`` (all sigmas, all
+    [assumed]).
 
     What readings are worth in charge is known within ``curve_ratio``, a sigma of the logarithm, and
-    learnt from what bleeds change in them (``hil.balancing.curve``): 0.7 is a factor of two either
-    way, so a first look is bled by half. Two published curves differ by 2.6 to 3.7.
+    learnt from what bleeds change in them (``hil.balancing.curve``): with 0.5 two fifths of a first
+    look wait for the second. Two published curves differ by 2.6 to 3.7, two to two and a half
+    sigmas; more doubt costs the packs that are seldom full.
 
     A cell bleeds, in any state of the pack, while it lacks less than the neediest by ``kept_ratio``
     of the capacity and ``guard_ratio`` sigmas of that difference and of the curve. A full charge is
@@ -88,11 +98,12 @@ class SelfProving:
     model_error_ratio: float = 0.1
     ntc_cells: tuple[int, ...] = ()
     visit_soc_ratio: float = 0.995
+    near_ratio: float = 0.003
     quiet_per_h: float = 0.10
     silence_every_ns: Duration = HOUR
     spread_ratio: float = 0.02
     scale_ratio: float = 0.1
-    curve_ratio: float = 0.7
+    curve_ratio: float = 0.5
     leak_per_h: float = 1e-5
     leak_ea_j_per_mol: float = 50_000.0
     guard_ratio: float = 1.0
@@ -111,7 +122,7 @@ class SelfProving:
                 raise ValueError(f"{name}: found {getattr(self, name):g}, expected more than 0")
         for name in (
             *("lead_ohm", "model_error_ratio", "scale_ratio", "curve_ratio", "leak_per_h"),
-            *("leak_ea_j_per_mol", "guard_ratio", "kept_ratio", "silence_every_ns"),
+            *("leak_ea_j_per_mol", "guard_ratio", "kept_ratio", "silence_every_ns", "near_ratio"),
         ):
             if not getattr(self, name) >= 0.0:
                 raise ValueError(f"{name}: found {getattr(self, name):g}, expected at least 0")
@@ -122,17 +133,20 @@ class SelfProving:
         """Return cells that are alike as far as anyone knows, and not known at all."""
         spread_ah, leak_a = self.spread_ratio * self.capacity_ah, self.leak_per_h * self.capacity_ah
         belief = unknown(cells, spread_ah, self.scale_ratio, leak_a)
-        never = np.array(np.nan)
+        never, endless = np.array(np.nan), np.array(np.inf)
         curve = unlearnt(cells, self.curve_ratio)
-        return ProvingState(
-            belief, curve, np.zeros(cells), np.ones(cells), np.array(np.inf), never, never
-        )
+        here = np.zeros(cells), np.ones(cells), endless, endless, np.zeros(())
+        return ProvingState(belief, curve, *here, never, never)
 
     def step(self, state: ProvingState, observation: Observation) -> tuple[ProvingState, Decision]:
         """Count what was bled, look where that is worth anything, and bleed what is left over."""
         cell_v = evidence_v(observation, self.max_age_s)
         now = self._counted(state, observation)
-        at_top, look = self._look(now, observation, cell_v)
+        came, look = self._look(now, observation, cell_v)
+        quiet = np.abs(observation.current_a) < self.quiet_per_h * self.capacity_ah
+        now = self._visited(now, came, quiet)
+        rests = (now.vain >= _IN_VAIN) & (now.drawn_ah <= self.near_ratio * self.capacity_ah)
+        at_top = quiet & (came | rests)
         silent = ~(state.bleed_a > 0.0).any(axis=-1)
         if look is not None:
             sees = (at_top & (silent | (self.silence_every_ns == 0)))[..., np.newaxis]
@@ -174,7 +188,8 @@ class SelfProving:
         degc = np.nan_to_num(mean_degc(observation.ntc_degc), nan=25.0)
         hours = dt_s / _HOUR_S
         bled_ah = state.bleed_a * hours[..., np.newaxis]
-        moved_ah = bled_ah + (current_a * hours)[..., np.newaxis]
+        passed_ah = current_a * hours
+        moved_ah = bled_ah + passed_ah[..., np.newaxis]
         stays = np.exp(-np.abs(moved_ah) / (_LOOP_SPAN * self.capacity_ah))
         to = -np.sign(moved_ah)
         aged_h = hours * arrhenius(degc, self.leak_ea_j_per_mol)
@@ -182,24 +197,35 @@ class SelfProving:
             belief=passed(state.belief, bled_ah, aged_h),
             curve=counted(state.curve, bled_ah, aged_h),
             branch=to + (state.branch - to) * stays,
+            drawn_ah=state.drawn_ah + np.maximum(passed_ah, 0.0),
             slow_a=LFP.slowed(state.slow_a, current_a, dt_s),
             at_s=observation.time_s,
+        )
+
+    def _visited(self, state: ProvingState, came: Bools, quiet: Bools) -> ProvingState:
+        """Return the state after packs have ``come`` to the top, (...,), or not."""
+        begins = came & (state.drawn_ah > self.near_ratio * self.capacity_ah)
+        return state._replace(
+            drawn_ah=np.where(came, 0.0, state.drawn_ah),
+            vain=np.where(came & quiet, 0.0, state.vain + begins),
         )
 
     def _look(
         self, state: ProvingState, observation: Observation, cell_v: Floats
     ) -> tuple[Bools, Look | None]:
-        """Return which packs are at the top, (...,), and what their voltages tell; None: none."""
+        """Return which packs have come to the top, (...,), and what their voltages tell.
+
+        None where no pack is anywhere near.
+        """
         current_a = observation.current_a
-        quiet = np.abs(current_a) < self.quiet_per_h * self.capacity_ah
-        near = quiet & (np.fmax.reduce(cell_v, axis=-1) > TOP_FLOOR_V)
+        near = np.fmax.reduce(cell_v, axis=-1) > TOP_FLOOR_V
         if not near.any():  # most of a day is spent elsewhere: the rest of this is not free
             return near, None
         degc = cell_degc(observation.ntc_degc, self.ntc_cells, cell_v.shape[-1])
         eta_v = LFP.voltage_v(current_a, state.slow_a, degc, self.capacity_ah)
         loop_v = _LOOP_V * (1.0 - state.branch)
         share = to_full_share(cell_v + eta_v + loop_v)
-        at_top = near & (np.fmin.reduce(share, axis=-1) <= 1.0 - self.visit_soc_ratio)
+        came = near & (np.fmin.reduce(share, axis=-1) <= 1.0 - self.visit_soc_ratio)
         error_v2 = (
             (_UNIFORM * self.board_error_v) ** 2
             + _LOOK_V**2
@@ -209,7 +235,7 @@ class SelfProving:
         lacks_ah = self.capacity_ah * share
         var = error_v2 * (self.capacity_ah / slope_v(1.0 - share)) ** 2
         known = np.isfinite(lacks_ah)
-        return at_top, Look(lacks_ah, np.where(known, var, np.inf), share >= _OFF_SLOPE)
+        return came, Look(lacks_ah, np.where(known, var, np.inf), share >= _OFF_SLOPE)
 
     def _duty(self, state: ProvingState, cell_v: Floats) -> Floats:
         """Return the duty that bleeds what is spare beyond doubt, (..., cells); 0 where unknown."""

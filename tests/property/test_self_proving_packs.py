@@ -111,4 +111,11 @@ def test_on_cells_of_another_curve_it_finds_out_what_its_readings_are_worth() ->
     )
     assert (learns["soc_spread"] < 0.003).all()
     assert (learns["useful_share"] > 0.85).all()
-    assert (believes["bled_charge"] > 1.7 * learns["bled_charge"]).all()
+    assert believes["bled_charge"].sum() > 2.0 * learns["bled_charge"].sum()
+
+
+def test_cells_that_rest_lower_than_its_table_has_them_are_looked_at_all_the_same() -> None:
+    """They rest where the table has them 0.8 % from full: as `none`, 3 % and more were left."""
+    found = days(proving(68.0), "standard-50mA", 14, day=rows(DAILY), cell="lfp-100ah-electrodes")
+    assert (found["soc_spread"] < 0.005).all()
+    assert (found["useful_share"] > 0.5).all()

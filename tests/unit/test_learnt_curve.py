@@ -103,10 +103,23 @@ def test_what_noise_or_leaks_may_have_done_is_no_experiment_yet() -> None:
     noisy = learnt(seen, read(LACKS_AH + 3.0 * little), NO_LEAK)
     assert noisy.log[0] == 0.0
     assert np.array_equal(noisy.bled_ah, little)
-    half = 0.5 * (LACKS_AH.max() - LACKS_AH)
+    bled_ah = LACKS_AH.max() - LACKS_AH
     days = counted(seen, half - little, np.array(999.0))
     assert learnt(days, read(LACKS_AH + 3.0 * half), NO_LEAK).log[0] > 0.5
     assert learnt(days, read(LACKS_AH + 3.0 * half), NO_LEAK + 1e-3**2).log[0] == 0.0
+
+
+def test_an_offset_that_is_in_both_looks_hides_no_change() -> None:
+    """But one that is worth more charge in the one than in the other does."""
+    bled_ah = LACKS_AH.max() - LACKS_AH
+    logs = []
+    for var in (0.05, 0.0005):
+        seen = learnt(unlearnt(CELLS, 0.7), read(0.3 * LACKS_AH, 0.05), NO_LEAK)
+        after = counted(seen, bled_ah, np.array(1.0))
+        after = learnt(after, read(0.3 * LACKS_AH + 3.0 * bled_ah, var), NO_LEAK)
+        logs.append(float(after.log[0]))
+    assert logs[0] == pytest.approx(np.log(3.0), abs=0.2)
+    assert logs[1] == 0.0
 
 
 def test_a_look_that_tells_nothing_changes_nothing() -> None:
@@ -153,7 +166,7 @@ def observe(cell_v: Floats, time_s: float) -> Observation:
     )
 
 
-def test_half_of_a_first_look_is_bled_and_then_another_is_asked_for() -> None:
+def test_a_part_of_a_first_look_is_bled_and_then_another_is_asked_for() -> None:
     strategy = SelfProving()
     state, _ = strategy.step(strategy.initial(CELLS), observe(TOP_V, 0.0))
     told_ah = state.belief.lacks_ah.max() - state.belief.lacks_ah

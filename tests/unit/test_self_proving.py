@@ -272,3 +272,50 @@ def test_parameters_that_count_nothing_are_refused(wrong: dict[str, float]) -> N
     [name] = wrong
     with pytest.raises(ValueError, match=name):
         SelfProving(**wrong)  # type: ignore[arg-type]
+
+
+# --- cells that rest lower than the table says ---------------------------------------------------
+
+CHARGED_V = np.full(CELLS, 3.48)
+RESTS_V = np.linspace(3.375, 3.385, CELLS)
+"""1 % and more from full by the table."""
+
+
+def day(number: int) -> list[Observation]:
+    """Return a charge to the top, the rest behind it, and a discharge of a quarter."""
+    return [
+        observe(CHARGED_V, 86400.0 * number, -25.0),
+        *(observe(RESTS_V, 86400.0 * number + 3600.0 * hour, 0.0) for hour in range(1, 9)),
+        *(observe(PLATEAU_V, 86400.0 * number + 3600.0 * hour, 25.0) for hour in (9, 10)),
+    ]
+
+
+def looks_in(strategy: SelfProving, seen: list[Observation]) -> bool:
+    state, _ = run(strategy, seen)
+    return not np.allclose(state.belief.look_var, strategy.initial(CELLS).belief.look_var)
+
+
+def test_where_three_charges_ended_at_the_top_and_none_rested_there_rest_is_the_top() -> None:
+    strategy = SelfProving()
+    assert not looks_in(strategy, day(0) + day(1))
+    assert looks_in(strategy, day(0) + day(1) + day(2))
+    # not where charges end elsewhere, however often
+    partly = [one._replace(cell_v=np.minimum(one.cell_v, 3.40)) for one in day(0) + day(1) + day(2)]
+    assert not looks_in(strategy, partly)
+
+
+def test_one_rest_at_the_top_says_that_the_table_is_right_there() -> None:
+    strategy = SelfProving(spread_ratio=1e-6)  # so good is no look that it would be believed
+    before, _ = run(strategy, day(0) + day(1) + day(2))
+    after, _ = strategy.step(before, observe(TOP_V, 86400.0 * 3, -2.0))
+    assert (before.vain, after.vain) == (3, 0)
+
+
+def test_what_is_drawn_from_a_pack_takes_it_from_the_top() -> None:
+    """A third of a per cent: a rest that follows is none behind a charge."""
+    strategy = SelfProving()
+    state, _ = run(strategy, day(0) + day(1) + day(2)[:1])
+    near = strategy.step(state, observe(RESTS_V, 86400.0 * 2 + 60.0, 1.0))[0]
+    far = strategy.step(state, observe(RESTS_V, 86400.0 * 2 + 180.0, 9.0))[0]
+    assert np.all(near.belief.look_var < state.belief.look_var)
+    assert np.array_equal(far.belief.look_var, state.belief.look_var)
