@@ -103,7 +103,7 @@ def test_what_noise_or_leaks_may_have_done_is_no_experiment_yet() -> None:
     noisy = learnt(seen, read(LACKS_AH + 3.0 * little), NO_LEAK)
     assert noisy.log[0] == 0.0
     assert np.array_equal(noisy.bled_ah, little)
-    bled_ah = LACKS_AH.max() - LACKS_AH
+    half = 0.5 * (LACKS_AH.max() - LACKS_AH)
     days = counted(seen, half - little, np.array(999.0))
     assert learnt(days, read(LACKS_AH + 3.0 * half), NO_LEAK).log[0] > 0.5
     assert learnt(days, read(LACKS_AH + 3.0 * half), NO_LEAK + 1e-3**2).log[0] == 0.0
