@@ -31,6 +31,7 @@ from hil.core import units
 from hil.core.errors import ConfigErrors, UnitError
 from hil.physics.board import BoardDesign
 from hil.profile.bases import on_top
+from hil.profile.check_tables import check_tables
 from hil.profile.columns import check_contest, columns_of
 from hil.profile.commission import commissioned, facts_of
 from hil.profile.conditions import nearest
@@ -79,7 +80,7 @@ def load_experiment(
     tree = load_table(path, str(path))
     apply_overrides(tree, [_whole_key(one) for one in overrides])
     groups = {name: _take(tree, name) for name in GROUPS if name != "checks"}
-    texts = _items(tree)
+    texts = check_tables(tree, list(groups["variants"]))
     plane, columns, contest = (tree.get(key) for key in ("plane", "grids", "contest"))
     head: Head = read(adapter_of(Head), tree)
     sources = sources_of(path, root)
@@ -126,15 +127,6 @@ def _take(tree: Table, name: str) -> Table:
     if not isinstance(group, Table):
         raise ConfigErrors([tree.keys_at[name].error(name, "expected a mapping")])
     return group
-
-
-def _items(tree: Table) -> list[Table]:
-    """Take the checks out of the file. Raises ConfigErrors: without any, nothing is claimed."""
-    found = tree.pop("checks", None)
-    if not isinstance(found, Items) or not found:
-        mark = tree.keys_at.get("checks", tree.mark)
-        raise ConfigErrors([mark.error("checks", "expected a list of checks, at least one")])
-    return list(found)
 
 
 # --- arms ----------------------------------------------------------------------------------------

@@ -182,6 +182,20 @@ def test_a_check_compares_within_its_variant_unless_it_names_another(tmp_path: P
     assert (check.arm, check.against) == ("even/fixed", "tight/none")
 
 
+@pytest.mark.parametrize(
+    ("wanted", "variants"), [("all", ["even", "tight"]), ("[tight]", ["tight"])]
+)
+def test_one_check_may_stand_for_one_in_each_variant(
+    tmp_path: Path, wanted: str, variants: list[str]
+) -> None:
+    text = SMALL.replace("role: claim", f"variants: {wanted}, role: claim")
+    checks = load_experiment(written(tmp_path, text)).checks
+    assert [check.name for check in checks] == [f"{one}: is so" for one in variants]
+    assert [(check.arm, check.against, check.below) for check in checks] == [
+        (f"{one}/fixed", f"{one}/none", -0.001) for one in variants
+    ]
+
+
 def test_a_group_that_is_set_by_hand_is_known_in_all_its_parts(tmp_path: Path) -> None:
     found = load_experiment(written(tmp_path), ["spread={capacity: 1 %}"])
     assert [one.key for one in found.assumed] == ["leakage"]
@@ -261,6 +275,13 @@ def test_checks_are_read_in_the_unit_of_their_metric_and_said_in_words(tmp_path:
         ("board: standard-200mA", "board: standard-32s", r"for 32 cells, the pack has 16"),
         ("board: standard-200mA", "board: standrd", r"no board 'standrd'"),
         ("role: claim", "role: clam", r"found 'clam'"),
+        ("role: claim", "variants: evn, role: claim", r"test.yaml:21:.*expected 'all' or a list"),
+        ("role: claim", "variants: [evn], role: claim", r"test.yaml:21:.*no variant 'evn'.*'even'"),
+        (
+            "role: claim",
+            "variants: all, variant: even, role: claim",
+            r"test.yaml:21:.*expected 'variant' or 'variants', not both",
+        ),
         ("role: claim", "role: control", r"expected at least one with 'role: claim'"),
         ("checks:", "check:", r"expected a list of checks"),
         ("duration: 1 d", "duration: 1", r"duration"),
