@@ -97,7 +97,7 @@ def _lines(
     yield "Median over the draws, and the range from the 5th to the 95th percentile.\n"
     yield from _arms(outcome, plain)
     yield "\n## Checks\n"
-    yield "Written down before the first run.\n"
+    yield "Written down before the first run; what was added later is marked in the file.\n"
     yield "| | check | expected | found |\n|---|---|---|---|"
     for one in plain["checks"]:
         mark = "yes" if one["passed"] else "**no**"
