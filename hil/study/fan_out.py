@@ -31,6 +31,13 @@ class Fan(NamedTuple):
 WAIT_FOR_WORKERS_S = 10
 """How long a cluster may take to have a worker; those that come later are given work too."""
 _CONNECT_S = 5
+_QUIETLY = {
+    "distributed.admin.tick.interval": "1s",
+    "distributed.admin.system-monitor.interval": "10s",
+    "distributed.worker.profile.enabled": False,
+}
+"""Dask looks at itself fifty times a second, and its workers at their stack a hundred times: 3.8 %
+of two cores, of which this leaves 0.5 % (docs/performance.md). Nobody reads it here."""
 
 
 def _one_by_one(tasks: Sequence[Task]) -> Results:
@@ -51,9 +58,11 @@ def on_this_machine(workers: int) -> Iterator[Fan]:
     if workers == 1:
         yield HERE
         return
+    import dask  # noqa: PLC0415 - the next line's
     from distributed import Client, LocalCluster  # noqa: PLC0415 - brings an event loop
 
     with (
+        dask.config.set(_QUIETLY),
         LocalCluster(
             n_workers=workers,
             threads_per_worker=1,

@@ -6,6 +6,7 @@ Nothing here asserts a time: figures belong to the machine and to what runs besi
 import os
 import signal
 import tempfile
+import time
 from pathlib import Path
 
 import psutil
@@ -52,6 +53,16 @@ def test_handing_tasks_out() -> None:
         f"{work.worker_s:.1f} s of work: {1.0 - work.worker_s / (WORKERS * wall_s):.2%} of their "
         f"time is no work; largest process {max(memory):.0f} MiB"
     )
+
+
+def test_what_the_cluster_takes_for_itself() -> None:
+    """Processor time of scheduler, client and workers while these do nothing for half a minute."""
+    with on_this_machine(WORKERS):
+        processes = [psutil.Process(), *psutil.Process().children(recursive=True)]
+        before_s = sum(sum(one.cpu_times()[:2]) for one in processes)
+        time.sleep(30.0)
+        after_s = sum(sum(one.cpu_times()[:2]) for one in processes)
+    shown(f"{(after_s - before_s) / 30.0 / WORKERS:.2%} of {WORKERS} cores are Dask's own")
 
 
 def test_what_is_known() -> None:
