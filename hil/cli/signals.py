@@ -43,7 +43,7 @@ def _leave(number: int, _frame: object) -> None:
 
 
 LOOK_S = 0.5
-"""How often a process that is asked to end looks whether it was asked again."""
+"""How often a process whose verdict stands looks whether it was asked to end."""
 
 
 @contextmanager
@@ -71,24 +71,26 @@ def ending_with(code: int) -> Iterator[None]:
 
     A reader that is slow has ``GRACE_S`` from the first signal on; one that does not read at all
     would hold the process for ever. A second signal ends it at once, or ``LOOK_S`` later: one that
-    comes while the first is handled is noticed by Python only when the write is interrupted anew.
+    comes just before a write blocks, or while the first is handled, is noticed by Python only when
+    that write is interrupted anew.
     """
     asked: list[int] = []
     looks: list[int] = []
 
     def end(number: int, _frame: object) -> None:
         """Leave at once: an exception would be lost in whatever writes, and nothing is open."""
-        (looks if number == signal.SIGALRM else asked).append(number)
+        if number != signal.SIGALRM:
+            asked.append(number)
+        elif asked:
+            looks.append(number)
         if len(asked) > 1 or len(looks) * LOOK_S >= GRACE_S:
             os._exit(code)
-        if not looks:
-            signal.setitimer(signal.ITIMER_REAL, LOOK_S, LOOK_S)
 
     before = {number: signal.signal(number, end) for number in (*CAUGHT, signal.SIGALRM)}
+    signal.setitimer(signal.ITIMER_REAL, LOOK_S, LOOK_S)
     try:
         yield
     finally:
-        if asked:
-            signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -169,7 +169,11 @@ def test_signals_that_come_while_the_verdict_is_told_change_nothing(failing: Pat
 def test_a_reader_that_does_not_read_holds_no_run_up_that_is_asked_to_end(
     grace_s: int, sent: list[signal.Signals], failing: Path
 ) -> None:
-    """One signal leaves a slow reader some time, a second one none; the verdict stands."""
+    """One signal leaves a slow reader some time, a second one none; the verdict stands.
+
+    The text takes so long to make that the signals come before its write blocks: nothing that they
+    interrupt then would let Python look at them.
+    """
     code = (
         "import os, sys\n"
         "from hil.cli import main, signals\n"
@@ -177,7 +181,7 @@ def test_a_reader_that_does_not_read_holds_no_run_up_that_is_asked_to_end(
         f"signals.GRACE_S = {grace_s}\n"
         "def show(*arguments):\n"
         "    os.write(2, b'telling\\n')\n"
-        "    sys.stdout.write('x' * 10_000_000)\n"
+        "    sys.stdout.write('x' * 100_000_000)\n"
         "run.show = show\n"
         "sys.argv = ['hil', 'run', 'fails.yaml']\n"
         "sys.exit(main())\n"
