@@ -10,6 +10,7 @@ from typing import Any
 
 from hil import live
 from hil.app.engines import engine_told, with_firmware
+from hil.app.guarded import Guardian, guarded, watched
 from hil.app.lab_doors import engine_in_lab
 from hil.app.preparation import Prepared, Request, has_twins, prepare
 from hil.app.rehearsal import rehearse
@@ -52,8 +53,9 @@ def run_profile(request: Request, stop: StopLadder, progress: Progress) -> Outco
     )
     faults = LinkFaults()
 
-    async def main(clock: Clock) -> Outcome:
+    async def main(clock: Clock, guardian: Guardian | None = None) -> Outcome:
         rig = build(bench, seed, clock, session.wire, faults)
+        guard = await watched(guardian, clock)
         about = {**_about(request, prepared), "engine": await _engine(bench)}
         mqtt = request.mqtt if bench.clock == "wall" else None
         with ExitStack() as telling:  # left last: the record does not wait for a broker
@@ -61,8 +63,10 @@ def run_profile(request: Request, stop: StopLadder, progress: Progress) -> Outco
                 beside = live.beside(mqtt, record.folder, record.journal, clock, stop)
                 told = telling.enter_context(beside)
                 faults.record_in(record.journal.emit)
+                if guardian is not None:
+                    guardian.record_in(record.folder)
                 try:
-                    await session.play(clock, rig, record.journal)
+                    await session.play(clock, rig, record.journal, guard)
                 finally:
                     stop.over()
             summary = {"run": record.folder.name, "folder": str(record.folder), **session.summary()}
@@ -81,7 +85,8 @@ def run_profile(request: Request, stop: StopLadder, progress: Progress) -> Outco
     if bench.clock == "wall":
         if has_twins(bench):
             rehearse(bench, seed)
-        return run_wall(main)
+        with guarded(bench, request) as guardian:
+            return run_wall(lambda clock: main(clock, guardian))
     outcome = run_virtual(main)
     if request.mqtt is None:
         return outcome

@@ -21,7 +21,7 @@ from hil.bench.tick import Parts, Ticker
 from hil.bench.timeline import Timeline
 from hil.bench.wall_time import cpu_seconds, monotonic_ns
 from hil.core.errors import BenchError, InterlockTrip, LinkLost
-from hil.core.instants import MILLISECOND, Duration, Instant
+from hil.core.instants import MILLISECOND, SECOND, Duration, Instant
 from hil.core.records import (
     BadMeasurement,
     BenchFailed,
@@ -29,12 +29,16 @@ from hil.core.records import (
     Overrun,
     StopRequested,
 )
-from hil.ports import BoardFault, Device, Identity, Recorder
+from hil.ports import BoardFault, Device, Guard, Identity, Recorder
 from hil.profile.model import Expect, ExpectFault, FaultStep, Step, Window
 from hil.profile.weather import Weather
 
 CHECKED_EVERY = 300 * MILLISECOND
 """A bench that cannot keep records, or loses a link, goes safe within a second at any tick."""
+
+COMING_UP = WAY_DOWN = 60 * SECOND
+LONGEST_TICK = 10 * SECOND
+"""How long a run may take to get on before its heart stops: every device has its own deadline."""
 
 T = TypeVar("T")
 
@@ -62,10 +66,12 @@ class Plan:
 class Run:
     """One run of a profile on a rig; its timeline sees it as the ``World``."""
 
-    def __init__(self, plan: Plan, parts: Parts, recorder: Recorder, stop: StopLadder) -> None:
+    def __init__(
+        self, plan: Plan, parts: Parts, recorder: Recorder, stop: StopLadder, guard: Guard
+    ) -> None:
         """Take the parts; nothing happens before ``play``."""
         self._plan, self._parts, self._rig, self._clock = plan, parts, parts.rig, parts.clock
-        self._stop, self._recorder = stop, recorder
+        self._stop, self._recorder, self._guard = stop, recorder, guard
         self._safe = SafeState(parts.clock, recorder.emit)
         self._ticker = ticker = Ticker(parts)
         self._outdoors = Outdoors(parts.rig.chamber.SPEC.set_degc, plan.chamber)
@@ -112,16 +118,19 @@ class Run:
         except (BenchError, BaseExceptionGroup) as error:
             self._note_failure(error)
         finally:
+            self._guard.alive(WAY_DOWN)
             try:
                 await self._safe.reach()
             finally:
                 await to_its_end(asyncio.ensure_future(self._let_go()))
+                self._guard.over()
 
     # --- up and through ----------------------------------------------------------------------
 
     async def _come_up(self) -> None:
         """Connect and identify all devices in parallel; then arm, each undo registered first."""
         devices, undos = self._rig.devices(), orders(self._rig)
+        self._guard.alive(COMING_UP)
         if self._rig.refuse_faults is not None:
             await self._rig.refuse_faults()
 
@@ -135,6 +144,7 @@ class Run:
         identities = await _all_or_group("identify", [device.identify() for device in devices])
         for device, who in zip(devices, identities, strict=True):
             self._who[device.name] = who
+            self._guard.know(device.name, who)
             self.emit(DeviceIdentified(self._clock.now(), device.name, *who))
         await _all_or_group("preset", self._ticker.preset())
         # Nothing goes on before its undo stands on the disk, where a crash leaves it.
@@ -167,6 +177,7 @@ class Run:
         while True:
             await self._sleep_until(self.started + slot * period)
             woken = clock.now()
+            self._guard.alive(period + LONGEST_TICK)
             self.late.add(woken - (self.started + slot * period))
             slot += self._skip_missed(slot, woken)
             # Steps are timed by their slots, or microseconds of lateness would cost whole ticks.
@@ -181,6 +192,7 @@ class Run:
             await ticker.drive(woken, timeline.step, demand)
             ticker.judge_and_decide(woken, timeline.path)
             self._recorder.check()
+            self._guard.check()
             self.took.add(clock.now() - woken)
             self.ticks += 1
             slot += 1
@@ -197,7 +209,7 @@ class Run:
                 return
 
     async def _sleep_until(self, instant: Instant) -> None:
-        """Sleep, with an eye on what can fail meanwhile: the recorder and the links.
+        """Sleep, with an eye on what can fail meanwhile: the recorder, the guardian, the links.
 
         Nothing does in virtual time, where links are memory. Raises EnvironmentProblem, LinkLost.
         """
@@ -205,6 +217,7 @@ class Run:
             while instant - self._clock.now() > CHECKED_EVERY:
                 await self._clock.sleep_until(self._clock.now() + CHECKED_EVERY)
                 self._recorder.check()
+                self._guard.check()
                 self._check_links()
         await self._clock.sleep_until(instant)
 

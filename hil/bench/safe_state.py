@@ -58,13 +58,17 @@ async def made_safe(device: Device, known: Mapping[str, Identity]) -> str:
     try:
         read_back = await device.make_safe()
     except LinkLost:
-        read_back = await _found_again(device, known)
+        await open_known(device, known)
+        read_back = await device.make_safe()
     await device.close()
     return read_back
 
 
-async def _found_again(device: Device, known: Mapping[str, Identity]) -> str:
-    """Open a link once more, see who answers, and make that device safe."""
+async def open_known(device: Device, known: Mapping[str, Identity]) -> None:
+    """Open a link and see that who answers is who answered at first, by ``known``.
+
+    Raises DeviceError with the link closed again: LinkLost for a stranger.
+    """
     await device.connect()
     try:
         await _refuse_stranger(device, known)
@@ -72,7 +76,6 @@ async def _found_again(device: Device, known: Mapping[str, Identity]) -> str:
         # or the next attempt would find the link open and take whoever answers for ours
         await device.close()
         raise
-    return await device.make_safe()
 
 
 async def _refuse_stranger(device: Device, known: Mapping[str, Identity]) -> None:
@@ -100,9 +103,19 @@ async def to_its_end(task: asyncio.Task[T]) -> T:
 class SafeState:
     """Collects undos while the bench is being armed and carries them out on the way down."""
 
-    def __init__(self, clock: Clock, emit: Callable[[Record], None]) -> None:
-        """Start with nothing armed."""
+    def __init__(
+        self,
+        clock: Clock,
+        emit: Callable[[Record], None],
+        patience: Duration | None = None,
+    ) -> None:
+        """Start with nothing armed.
+
+        With ``patience`` an order that has not read back by then no longer holds the next one up:
+        it was told first, and that is what the order is for.
+        """
         self._clock = clock
+        self._patience_s = None if patience is None else to_seconds(patience)
         self._emit = emit
         self._undos: list[Undo] = []
         self._reached: asyncio.Task[bool] | None = None
@@ -146,13 +159,14 @@ class SafeState:
 
     async def _round(self, left: list[Undo]) -> list[Undo]:
         """Tell each device once, order after order; return those that are not safe."""
-        failed = []
+        told: list[tuple[Undo, asyncio.Task[bool]]] = []
         while left:
             group = [undo for undo in left if self._hurried or undo.order == left[0].order]
             left = left[len(group) :]
-            outcomes = await asyncio.gather(*(self._one(undo) for undo in group))
-            failed += [undo for undo, good in zip(group, outcomes, strict=True) if not good]
-        return failed
+            jobs = [asyncio.ensure_future(self._one(undo)) for undo in group]
+            told += zip(group, jobs, strict=True)
+            await asyncio.wait(jobs, timeout=self._patience_s)
+        return [undo for undo, job in told if not await job]
 
     async def _one(self, undo: Undo) -> bool:
         """Tell one device and record what was read back, or why not; say whether it is safe."""

@@ -11,6 +11,7 @@ from hil.bench.driven import make_plant, warm_up
 from hil.bench.estimate import longest
 from hil.bench.expectations import of_run, uncertainty_of
 from hil.bench.extrapolated import Extrapolated
+from hil.bench.guard import Unguarded
 from hil.bench.recorded import run_started
 from hil.bench.rig import Rig
 from hil.bench.run import Plan, Run
@@ -29,7 +30,7 @@ from hil.core.records import (
 )
 from hil.core.signals import Layout
 from hil.core.terminations import told
-from hil.ports import Clock
+from hil.ports import Clock, Guard
 from hil.profile import Bench, Profile
 from hil.profile.terminations import stated
 from hil.results.journal import Journal
@@ -92,8 +93,13 @@ class Session:
         except ValueError as error:
             raise ConfigErrors([profile.wrong("pack", str(error))]) from error
 
-    async def play(self, clock: Clock, rig: Rig, journal: Journal) -> None:
-        """Run to the end and record the verdict; everything that folds listens to the journal."""
+    async def play(
+        self, clock: Clock, rig: Rig, journal: Journal, guard: Guard | None = None
+    ) -> None:
+        """Run to the end and record the verdict; everything that folds listens to the journal.
+
+        ``guard`` watches a run that can reach something outside its process.
+        """
         profile, bench, plant = self._profile, self._bench, self._plant
         self._journal = journal
         strategy = profile.controller.parameters
@@ -132,7 +138,7 @@ class Session:
             progress=self._teller(layout),
             has_failed=self._has_failed,
         )
-        self.run = Run(plan, parts, self._journal, self._stop)
+        self.run = Run(plan, parts, self._journal, self._stop, guard or Unguarded())
         if bench.clock == "wall":
             warm_up(profile.needs.cells, profile.pack, profile.cell_parameters)
         # What stands here stays to the end: the collector need not look at it again (a tick's

@@ -17,6 +17,7 @@ from hil.ports.devices import (
     Identity,
 )
 from hil.ports.engines import BoardEngine, Electronics, EngineKind, Firmware, LiveFactory, SpiBus
+from hil.ports.guard import Guard
 from hil.ports.labs import ControlKind, ControlPort, Handle
 from hil.ports.links import (
     ByteLink,
@@ -68,6 +69,7 @@ __all__ = [
     "Firmware",
     "FrameLink",
     "FrameTwin",
+    "Guard",
     "Handle",
     "Identity",
     "Inhabited",

@@ -1,0 +1,233 @@
+"""The guardian of one run: makes the bench safe when the run no longer can.
+
+A program of its own (``python -m hil.guardian``), since no clean-up inside a process survives
+SIGKILL, and a process that hangs keeps its ports. When the run's beats end, it kills the run, waits
+until the kernel has taken its links away, opens them itself, makes every device safe in its order,
+reads it back, and leaves ``guardian.json`` in the run's folder.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from hil.app.preparation import prepare_bench
+from hil.app.rig import build
+from hil.app.safe import Safe
+from hil.bench.guard import LOST_AFTER
+from hil.bench.rig import Rig
+from hil.bench.safe_state import SafeState, Undo, made_safe, open_known, orders
+from hil.bench.wall_time import run_wall, utc_now_text
+from hil.core.errors import BenchError, DeviceError, EnvironmentProblem
+from hil.core.instants import MILLISECOND, Instant, to_seconds
+from hil.core.records import Record, SafeStateReached
+from hil.ports import Clock, Device, Identity
+from hil.results import catalogue
+from hil.results.wire_hash import WireHash
+
+RECORD = "guardian.json"
+DEAD_WITHIN_S = 5
+PATIENCE = 200 * MILLISECOND
+"""A board takes a cycle to read back; the cells' outputs do not stay on for so long."""
+
+_CHUNK = 65_536
+ENVIRONMENT = 69
+
+
+class Watch:
+    """What the run has said so far, and why it is not to be waited for any longer."""
+
+    def __init__(self, clock: Clock, hears: int, says: int, run: int) -> None:
+        """Listen on ``hears``, answer on ``says``; ``run`` is a pidfd of the run."""
+        self.known: dict[str, Identity] = {}
+        self.folder: Path | None = None
+        self._clock, self._hears, self._says = clock, hears, says
+        self._rest = b""
+        self._over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._heard: Instant = clock.now()
+        self._beating = False
+        loop = asyncio.get_running_loop()
+        os.set_blocking(hears, False)
+        os.set_blocking(says, False)
+        loop.add_reader(hears, self._hear)
+        loop.add_reader(run, self._settle, "the run died")
+
+    async def lost(self) -> str:
+        """Wait for the run's end; return why it was lost, empty if it took its leave."""
+        return await self._over
+
+    def take(self, line: Mapping[str, Any]) -> None:
+        """Take one message of the run; an empty one is a beat."""
+        if line.get("done"):
+            self._settle("")
+        elif "folder" in line:
+            self.folder = Path(line["folder"])
+        elif "device" in line:
+            self.known[line["device"]] = Identity(*line["who"])
+        else:
+            self._beat()
+
+    def _hear(self) -> None:
+        """Read what has come. The end of the pipe is the end of the run."""
+        data = os.read(self._hears, _CHUNK)
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            self.take(json.loads(line))
+        if not data:
+            self._settle("the run died")
+
+    def _beat(self) -> None:
+        """Note that the run lives, and answer."""
+        self._heard = self._clock.now()
+        if not self._beating:
+            self._beating = True
+            self._clock.call_at(self._heard + LOST_AFTER, self._look)
+        try:
+            os.write(self._says, b".")
+        except BlockingIOError:
+            pass  # it has not looked for a long time: its beats say whether it lives
+        except BrokenPipeError:
+            self._settle("the run died")
+
+    def _look(self) -> None:
+        """Say that the run is lost, or look again when it could be."""
+        if self._clock.now() - self._heard >= LOST_AFTER:
+            self._settle(f"no beat of the run for {to_seconds(LOST_AFTER):g} s")
+        else:
+            self._clock.call_at(self._heard + LOST_AFTER, self._look)
+
+    def _settle(self, why: str) -> None:
+        if not self._over.done():
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(self._hears)
+            self._over.set_result(why)
+
+
+async def guard(clock: Clock, rig: Rig, watch: Watch, run: int) -> int:
+    """Watch a run to its end and act if it is lost; return the exit code."""
+    cause = await watch.lost()
+    if not cause:
+        return 0
+    lost = clock.now()
+    await _end(run)
+    reached = await make_safe(clock, rig, watch.known)
+    safe = all(one["ok"] for one in reached)
+    account = {"at_utc": utc_now_text(), "cause": cause, "safe": safe}
+    account |= {"took_ms": (clock.now() - lost) / MILLISECOND, "devices": reached}
+    if watch.folder is not None:
+        catalogue.write_json(watch.folder, RECORD, account)
+    told = "every output read back off" if safe else "NOT SAFE: " + _unsafe(reached)
+    took_s = to_seconds(clock.now() - lost)
+    with suppress(OSError):  # the terminal may have gone with the run: the record has it
+        os.write(2, f"hil: guardian: {cause}; {told} after {took_s:.2f} s\n".encode())
+    return 0 if safe else ENVIRONMENT
+
+
+async def _end(run: int) -> None:
+    """Kill the run and wait until it is gone: only then its links are free."""
+    try:
+        signal.pidfd_send_signal(run, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+    gone = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_reader(run, gone.set)
+    try:
+        async with asyncio.timeout(DEAD_WITHIN_S):
+            await gone.wait()
+    except TimeoutError:
+        pass  # stuck in the kernel: what it does not hold can still be made safe
+    finally:
+        loop.remove_reader(run)
+
+
+async def make_safe(clock: Clock, rig: Rig, known: Mapping[str, Identity]) -> list[dict[str, Any]]:
+    """Open all links together, make each device safe in its order, and return what was read."""
+    reached: dict[str, dict[str, Any]] = {}
+    begun = clock.now()
+
+    def keep(record: Record) -> None:
+        if isinstance(record, SafeStateReached):
+            one = Safe(record.device, record.meaning, record.ok, record.read_back, "")
+            reached[record.device] = asdict(one) | {
+                "after_ms": (record.at - begun) / MILLISECOND,
+            }
+
+    state, places = SafeState(clock, keep, patience=PATIENCE), orders(rig)
+    for device in rig.devices():
+        # All links are opened at once, whatever the order in which they are then used.
+        opened = asyncio.ensure_future(_open(device, known))
+        action = partial(_made_safe, device, known, opened)
+        state.arm(Undo(device.name, *places[device.name], action))
+    await state.reach()
+    return list(reached.values())
+
+
+async def _open(device: Device, known: Mapping[str, Identity]) -> None:
+    """Open a link; one that cannot be opened is tried again, and told of, on the way down."""
+    with suppress(DeviceError):
+        await open_known(device, known)
+
+
+async def _made_safe(
+    device: Device, known: Mapping[str, Identity], opened: asyncio.Task[None]
+) -> str:
+    """Make a device safe as soon as its link is open. Raises DeviceError."""
+    await asyncio.shield(opened)
+    return await made_safe(device, known)
+
+
+def _unsafe(reached: list[dict[str, Any]]) -> str:
+    return "; ".join(f"{one['device']}: {one['read_back']}" for one in reached if not one["ok"])
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Guard the run that started this process, over the pipes that it names; return the exit code.
+
+    Raises ConfigErrors for a bench that is not the one that the run has read.
+    """
+    # Whatever stops the run leaves its guardian until the run has gone: Ctrl-C, a closed terminal,
+    # a service that is stopped with all its processes.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    hears, says = map(int, arguments)
+    asked = json.loads(_first_line(hears))
+    run = os.pidfd_open(asked["pid"])
+    if os.getppid() != asked["pid"]:
+        return 0  # it died before it touched anything
+    bench = prepare_bench(asked["bench"], asked["overrides"], engine=asked["engine"])
+    if bench.resolved_text() != asked["resolved"]:
+        raise EnvironmentProblem(f"{asked['bench']} was changed while the run began: start again")
+
+    async def watching(clock: Clock) -> int:
+        rig = build(bench, 1, clock, WireHash())
+        watch = Watch(clock, hears, says, run)
+        os.write(says, b"!")
+        return await guard(clock, rig, watch, run)
+
+    return run_wall(watching)
+
+
+def _first_line(descriptor: int) -> bytes:
+    """Read up to the first line feed, and not a byte more: what follows is for the loop."""
+    line = b""
+    while not line.endswith(b"\n"):
+        byte = os.read(descriptor, 1)
+        if not byte:
+            sys.exit(0)  # the run has gone before it said anything
+        line += byte
+    return line
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except BenchError as error:
+        sys.exit(f"hil: guardian: {error}")

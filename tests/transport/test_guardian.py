@@ -1,0 +1,170 @@
+"""What happens to a run that can no longer make its bench safe: its guardian does."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from scenario import recorded
+from served import Served, finished, hil, patiently, running, serving
+
+pytestmark = pytest.mark.alone
+
+BOOTED = tuple(
+    word
+    for unit in ("emulator-1", "emulator-2")
+    for word in ("--set", f"bench.devices.{unit}.virtual.boot=0 s")
+)
+SLOW_BOARD = ("--set", "bench.board.cycle=500 ms", "--set", "bench.board.open_wire_every=2")
+HOT = """\
+  - soak: {chamber: 45 degC, ramp: 2 K/min, for: 10 min}
+  - rest: 10 min
+"""
+EMULATORS = ("emulator-1", "emulator-2")
+WITHIN_MS = {"emulator-1": 500.0, "emulator-2": 500.0, "chamber": 3_000.0}
+"""performance.md, goal 9: emulators and load, and a chamber whose protocol is slow."""
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with serving(tmp_path_factory.mktemp("lab"), *SLOW_BOARD, *BOOTED) as one:
+        yield one
+
+
+class UnderWay:
+    """A run on the lab whose outputs are on, and its guardian."""
+
+    def __init__(self, lab: Served, profile: Path) -> None:
+        words = ("run", str(profile), "--bench", "loopback", "--json", *SLOW_BOARD)
+        self.lab, self._folder = lab, profile.parent
+        self.process = hil(*words, *lab.overrides(), cwd=profile.parent)
+        patiently(lambda: self.ticks() or self.process.poll() is not None, "it does not come up")
+        assert self.hot(), finished(self.process)
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        [self.guardian] = map(int, children.read_text(encoding="ascii").split())
+
+    def ticks(self) -> bool:
+        logs = self._folder.glob("runs/*/run.log")
+        return any("step-started" in log.read_text(encoding="utf-8") for log in logs) and self.hot()
+
+    def hot(self) -> bool:
+        on = [self.lab.truth(name)["on"] for name in EMULATORS]
+        return all(map(all, on)) and bool(self.lab.truth("chamber")["conditioning"])
+
+    def folder(self) -> Path:
+        [found] = (self._folder / "runs").iterdir()
+        return found
+
+    def account(self) -> dict[str, Any]:
+        """Return what the guardian has left, when it has gone."""
+        patiently(lambda: not running(self.guardian), "the guardian does not end")
+        found: dict[str, Any] = json.loads((self.folder() / "guardian.json").read_text("utf-8"))
+        return found
+
+
+@pytest.fixture
+def begun(served: Served, profile: Callable[..., Path]) -> Iterator[UnderWay]:
+    one = UnderWay(served, profile(HOT))
+    yield one
+    one.process.kill()
+    one.process.communicate()
+    served.ask("kill", device="emulator-2")
+    served.ask("return", device="emulator-2", serial="V-0002")
+
+
+def all_off(lab: Served) -> bool:
+    """Ask the lab, not the guardian."""
+    off = not any(any(lab.truth(name)["on"]) for name in EMULATORS)
+    return off and not lab.truth("chamber")["conditioning"]
+
+
+def assert_made_safe(begun: UnderWay, cause: str) -> None:
+    account = begun.account()
+    assert all_off(begun.lab)
+    assert account["cause"] == cause
+    assert account["safe"], account
+    after_ms = {one["device"]: one["after_ms"] for one in account["devices"]}
+    assert set(after_ms) == {*WITHIN_MS, "board"}
+    assert all(after_ms[name] <= most for name, most in WITHIN_MS.items()), after_ms
+
+
+def test_a_run_that_is_killed_leaves_nothing_on(begun: UnderWay) -> None:
+    os.kill(begun.process.pid, signal.SIGKILL)
+    _, err = begun.process.communicate(timeout=60)
+    assert "the run died; every output read back off" in err
+    assert_made_safe(begun, "the run died")
+
+
+def test_a_run_that_hangs_is_killed_and_leaves_nothing_on(begun: UnderWay) -> None:
+    """It holds its links: the instruments take one client each, until it is dead."""
+    os.kill(begun.process.pid, signal.SIGSTOP)
+    assert_made_safe(begun, "no beat of the run for 1.5 s")
+    assert begun.process.wait(60) == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_run_whose_guardian_is_gone_ends_safe(begun: UnderWay, how: signal.Signals) -> None:
+    """Dead or frozen: nobody would switch the outputs off if the run died too."""
+    os.kill(begun.guardian, how)
+    code, out, err = finished(begun.process)
+    summary = json.loads(out or err)
+    assert (code, summary["verdict"]) == (2, "INCONCLUSIVE"), summary
+    assert "the guardian is gone" in summary["ended"]
+    reached = [one for one in recorded(begun.folder()) if one["kind"] == "safe-state-reached"]
+    assert len(reached) == len(WITHIN_MS) + 1
+    assert all(one["ok"] for one in reached)
+    assert all_off(begun.lab)
+    assert not running(begun.guardian)
+
+
+def test_a_stranger_is_not_taken_for_the_device_that_was_there(begun: UnderWay) -> None:
+    """All others are made safe; what became of ours, nobody knows, and the record says so."""
+    os.kill(begun.process.pid, signal.SIGSTOP)
+    begun.lab.ask("kill", device="emulator-2")
+    begun.lab.ask("return", device="emulator-2", serial="V-9999")
+    account = begun.account()
+    assert not account["safe"]
+    read = {one["device"]: (one["ok"], one["read_back"]) for one in account["devices"]}
+    assert {name for name, (ok, _) in read.items() if not ok} == {"emulator-2"}
+    assert "expected serial V-0002 behind the link again, found V-9999" in read["emulator-2"][1]
+
+
+def test_what_stops_the_run_leaves_its_guardian(begun: UnderWay) -> None:
+    """A service manager sends SIGTERM to both: the guardian stays until the run has gone."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        os.kill(begun.guardian, number)
+    os.kill(begun.process.pid, signal.SIGTERM)
+    code, out, _ = finished(begun.process)
+    assert (code, json.loads(out)["verdict"]) == (3, "ABORTED")
+    assert all_off(begun.lab)
+    assert not running(begun.guardian)
+    assert not (begun.folder() / "guardian.json").exists()
+
+
+def test_a_guardian_for_another_bench_than_the_runs_does_not_begin(tmp_path: Path) -> None:
+    """A bench file that was changed in between: what it would switch off is not what is on."""
+    hears, say = os.pipe()
+    hear, says = os.pipe()
+    asked = {"pid": os.getpid(), "bench": "virtual-16s", "overrides": [], "engine": None}
+    os.write(say, json.dumps(asked | {"resolved": "another"}).encode() + b"\n")
+    done = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-m", "hil.guardian", str(hears), str(says)],
+        pass_fds=(hears, says),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    for descriptor in (hears, say, says):
+        os.close(descriptor)
+    assert os.read(hear, 1) == b""  # it never said that it is ready
+    os.close(hear)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "hil: guardian: virtual-16s was changed while the run began: start again\n"
+    )
