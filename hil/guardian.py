@@ -32,7 +32,6 @@ from hil.ports import Clock, Device, Identity
 from hil.results import catalogue
 from hil.results.wire_hash import WireHash
 
-RECORD = "guardian.json"
 DEAD_WITHIN_S = 5
 PATIENCE = 200 * MILLISECOND
 """A board takes a cycle to read back; the cells' outputs do not stay on for so long."""
@@ -122,7 +121,7 @@ async def guard(clock: Clock, rig: Rig, watch: Watch, run: int) -> int:
     account = {"at_utc": utc_now_text(), "cause": cause, "safe": safe}
     account |= {"took_ms": (clock.now() - lost) / MILLISECOND, "devices": reached}
     if watch.folder is not None:
-        catalogue.write_json(watch.folder, RECORD, account)
+        catalogue.write_json(watch.folder, catalogue.GUARDIAN, account)
     told = "every output read back off" if safe else "NOT SAFE: " + _unsafe(reached)
     took_s = to_seconds(clock.now() - lost)
     with suppress(OSError):  # the terminal may have gone with the run: the record has it

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Annotated, Any, Literal
@@ -38,8 +38,16 @@ def list_(*, runs_dir: RunsDir = Path("runs"), json_: AsJson = False) -> None:
     table = Table("run", "verdict", "simulated", "digest", box=None, pad_edge=False)
     for body in found:
         simulated = f"{body['simulated_s']:.0f} s" if "simulated_s" in body else ""
-        table.add_row(body["run"], body["verdict"], simulated, body.get("digest", "")[:12])
+        table.add_row(body["run"], _verdict(body), simulated, body.get("digest", "")[:12])
     streams.console().print(table)
+
+
+def _verdict(body: Mapping[str, Any]) -> str:
+    """Return a run's verdict, and how its guardian left the bench where the run could not."""
+    if "guardian" not in body:
+        return str(body["verdict"])
+    left = "made safe" if body["guardian"].get("safe") else "NOT SAFE"
+    return f"{body['verdict']} ({left})"
 
 
 @runs.command

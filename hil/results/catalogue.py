@@ -11,6 +11,8 @@ from hil.results.disk import replace_text
 from hil.results.ledger import FILE as LEDGER
 
 SUMMARY = "summary.json"
+GUARDIAN = "guardian.json"
+"""What the guardian of a run did that was killed or hung (``hil.guardian``)."""
 MANIFEST = manifest.FILE
 SCRATCH = "repair.partial"
 """Where a repair writes; it is gone when the repair is over."""
@@ -59,8 +61,9 @@ def read_json(folder: Path, name: str) -> dict[str, Any]:
 def summaries(root: Path) -> list[dict[str, Any]]:
     """Return the summary of every run under ``root``, oldest first.
 
-    A folder with a manifest and no summary is a run that did not end: it is listed as such, and a
-    summary that is damaged does not hide the other runs. Raises EnvironmentProblem.
+    A folder with a manifest and no summary is a run that did not end: it is listed as such, with
+    what its guardian did, and a summary that is damaged does not hide the other runs. Raises
+    EnvironmentProblem.
     """
     found = []
     for name in _runs(root):
@@ -71,6 +74,9 @@ def summaries(root: Path) -> list[dict[str, Any]]:
                 body |= read_json(folder, SUMMARY)
             except EnvironmentProblem as problem:
                 body |= {"verdict": "UNREADABLE", "problem": str(problem)}
+        if (folder / GUARDIAN).is_file():
+            with suppress(EnvironmentProblem):  # half of one: the guardian was killed as well
+                body["guardian"] = read_json(folder, GUARDIAN)
         found.append(body)
     return found
 

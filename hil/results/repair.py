@@ -80,10 +80,12 @@ def _rewrite(folder: Path, scratch: Path, utc_now: Callable[[], str]) -> Iterato
     yield from rewritten.mark_lost(contents.missing)
     if not rewritten.began:
         raise EnvironmentProblem(f"{folder.name}: how its ticks are laid out is lost: no repair")
+    rewritten.armed -= _made_safe_by_guardian(folder)
     yield from rewritten.end(str(begun.get("digest", "")))
     begun["repaired"] = {"utc": utc_now(), "findings": [str(one) for one in contents.findings]}
-    if (folder / runlog.FILE).is_file():
-        shutil.copy2(folder / runlog.FILE, scratch / runlog.FILE)
+    for name in (runlog.FILE, catalogue.GUARDIAN):
+        if (folder / name).is_file():
+            shutil.copy2(folder / name, scratch / name)
     summary = _old_summary(folder, begun, rewritten.batches.digest())
     summary |= rewritten.summary(folder, rewritten.began, begun["repaired"])
     catalogue.write_json(scratch, catalogue.SUMMARY, summary)
@@ -97,6 +99,17 @@ def _begun(folder: Path) -> dict[str, Any]:
     except EnvironmentProblem:
         body = {}
     return body if manifest.is_own(body) else {"run": folder.name}
+
+
+def _made_safe_by_guardian(folder: Path) -> set[str]:
+    """Return the devices that a guardian has read back as safe after the record ended."""
+    try:
+        account = catalogue.read_json(folder, catalogue.GUARDIAN)
+    except EnvironmentProblem:
+        return set()  # none was needed, or what it has left is damaged: then nothing is known
+    devices = account.get("devices")
+    told = devices if isinstance(devices, list) else []
+    return {str(one.get("device")) for one in told if isinstance(one, dict) and one.get("ok")}
 
 
 def _old_summary(folder: Path, begun: Mapping[str, Any], digest: str) -> dict[str, Any]:

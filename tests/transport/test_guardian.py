@@ -7,25 +7,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from scenario import recorded
-from served import Served, finished, hil, patiently, running, serving
+from served import Served, finished, hil, running, serving
+from under_way import BOOTED, HOT, SLOW_BOARD, UnderWay, all_off
 
 pytestmark = pytest.mark.alone
 
-BOOTED = tuple(
-    word
-    for unit in ("emulator-1", "emulator-2")
-    for word in ("--set", f"bench.devices.{unit}.virtual.boot=0 s")
-)
-SLOW_BOARD = ("--set", "bench.board.cycle=500 ms", "--set", "bench.board.open_wire_every=2")
-HOT = """\
-  - soak: {chamber: 45 degC, ramp: 2 K/min, for: 10 min}
-  - rest: 10 min
-"""
-EMULATORS = ("emulator-1", "emulator-2")
 WITHIN_MS = {"emulator-1": 500.0, "emulator-2": 500.0, "chamber": 3_000.0}
 """performance.md, goal 9: emulators and load, and a chamber whose protocol is slow."""
 
@@ -36,37 +25,6 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield one
 
 
-class UnderWay:
-    """A run on the lab whose outputs are on, and its guardian."""
-
-    def __init__(self, lab: Served, profile: Path) -> None:
-        words = ("run", str(profile), "--bench", "loopback", "--json", *SLOW_BOARD)
-        self.lab, self._folder = lab, profile.parent
-        self.process = hil(*words, *lab.overrides(), cwd=profile.parent)
-        patiently(lambda: self.ticks() or self.process.poll() is not None, "it does not come up")
-        assert self.hot(), finished(self.process)
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        [self.guardian] = map(int, children.read_text(encoding="ascii").split())
-
-    def ticks(self) -> bool:
-        logs = self._folder.glob("runs/*/run.log")
-        return any("step-started" in log.read_text(encoding="utf-8") for log in logs) and self.hot()
-
-    def hot(self) -> bool:
-        on = [self.lab.truth(name)["on"] for name in EMULATORS]
-        return all(map(all, on)) and bool(self.lab.truth("chamber")["conditioning"])
-
-    def folder(self) -> Path:
-        [found] = (self._folder / "runs").iterdir()
-        return found
-
-    def account(self) -> dict[str, Any]:
-        """Return what the guardian has left, when it has gone."""
-        patiently(lambda: not running(self.guardian), "the guardian does not end")
-        found: dict[str, Any] = json.loads((self.folder() / "guardian.json").read_text("utf-8"))
-        return found
-
-
 @pytest.fixture
 def begun(served: Served, profile: Callable[..., Path]) -> Iterator[UnderWay]:
     one = UnderWay(served, profile(HOT))
@@ -75,12 +33,6 @@ def begun(served: Served, profile: Callable[..., Path]) -> Iterator[UnderWay]:
     one.process.communicate()
     served.ask("kill", device="emulator-2")
     served.ask("return", device="emulator-2", serial="V-0002")
-
-
-def all_off(lab: Served) -> bool:
-    """Ask the lab, not the guardian."""
-    off = not any(any(lab.truth(name)["on"]) for name in EMULATORS)
-    return off and not lab.truth("chamber")["conditioning"]
 
 
 def assert_made_safe(begun: UnderWay, cause: str) -> None:
@@ -98,6 +50,14 @@ def test_a_run_that_is_killed_leaves_nothing_on(begun: UnderWay) -> None:
     _, err = begun.process.communicate(timeout=60)
     assert "the run died; every output read back off" in err
     assert_made_safe(begun, "the run died")
+    place = begun.folder().parent.parent
+    _, listed, _ = finished(hil("runs", "list", cwd=place))
+    assert "UNFINISHED (made safe)" in listed
+    for command in ("repair", "verify"):
+        code, told, err = finished(hil("runs", command, "last", cwd=place))
+        assert code == 0, told + err
+        assert "not known to be safe" not in told
+    assert (begun.folder() / "guardian.json").exists()
 
 
 def test_a_run_that_hangs_is_killed_and_leaves_nothing_on(begun: UnderWay) -> None:
