@@ -56,7 +56,12 @@ class Watch:
         os.set_blocking(hears, False)
         os.set_blocking(says, False)
         loop.add_reader(hears, self._hear)
-        loop.add_reader(run, self._settle, "the run died")
+        loop.add_reader(run, self._died, run)
+
+    @property
+    def touched(self) -> bool:
+        """Say whether the run may have touched a device: it beats from before it connects."""
+        return self._beating
 
     async def lost(self) -> str:
         """Wait for the run's end; return why it was lost, empty if it took its leave."""
@@ -81,6 +86,14 @@ class Watch:
             self.take(json.loads(line))
         if not data:
             self._settle("the run died")
+
+    def _died(self, run: int) -> None:
+        """Read what the run has said to its end: it may have taken its leave."""
+        asyncio.get_running_loop().remove_reader(run)
+        with suppress(BlockingIOError):
+            while not self._over.done():
+                self._hear()
+        self._settle("the run died")
 
     def _beat(self) -> None:
         """Note that the run lives, and answer."""
@@ -112,7 +125,7 @@ class Watch:
 async def guard(clock: Clock, rig: Rig, watch: Watch, run: int) -> int:
     """Watch a run to its end and act if it is lost; return the exit code."""
     cause = await watch.lost()
-    if not cause:
+    if not cause or not watch.touched:
         return 0
     lost = clock.now()
     await _end(run)
@@ -120,12 +133,12 @@ async def guard(clock: Clock, rig: Rig, watch: Watch, run: int) -> int:
     safe = all(one["ok"] for one in reached)
     account = {"at_utc": utc_now_text(), "cause": cause, "safe": safe}
     account |= {"took_ms": (clock.now() - lost) / MILLISECOND, "devices": reached}
-    if watch.folder is not None:
-        catalogue.write_json(watch.folder, catalogue.GUARDIAN, account)
     told = "every output read back off" if safe else "NOT SAFE: " + _unsafe(reached)
     took_s = to_seconds(clock.now() - lost)
     with suppress(OSError):  # the terminal may have gone with the run: the record has it
         os.write(2, f"hil: guardian: {cause}; {told} after {took_s:.2f} s\n".encode())
+    if watch.folder is not None:
+        catalogue.write_json(watch.folder, catalogue.GUARDIAN, account)
     return 0 if safe else ENVIRONMENT
 
 

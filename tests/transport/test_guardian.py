@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 from scenario import recorded
-from served import Served, finished, hil, running, serving
+from served import Served, connected, finished, hil, patiently, running, serving
 from under_way import BOOTED, HOT, SLOW_BOARD, UnderWay, all_off
+
+from hil.app.preparation import prepare_bench
 
 pytestmark = pytest.mark.alone
 
@@ -128,3 +130,48 @@ def test_a_guardian_for_another_bench_than_the_runs_does_not_begin(tmp_path: Pat
     assert done.stderr == (
         "hil: guardian: virtual-16s was changed while the run began: start again\n"
     )
+
+
+def test_a_run_that_dies_before_it_connects_has_nothing_of_its_own_to_switch_off(
+    served: Served, tmp_path: Path
+) -> None:
+    """Whoever has the bench on at that time is somebody else."""
+    hears, say = os.pipe()
+    hear, says = os.pipe()
+    bench = prepare_bench("loopback", served.overrides()[1::2])
+    asked: dict[str, object] = {"bench": "loopback", "engine": None}
+    asked["overrides"] = served.overrides()[1::2]
+    code = (
+        "import json, os, subprocess, sys\n"
+        "hears, say, hear, says, asked = map(json.loads, sys.argv[1:])\n"
+        "os.write(say, json.dumps({'pid': os.getpid(), **asked}).encode() + b'\\n')\n"
+        "command = [sys.executable, '-m', 'hil.guardian', str(hears), str(says)]\n"
+        "subprocess.Popen(command, pass_fds=(hears, says))\n"
+        "os.close(says)\n"
+        "assert os.read(hear, 1) == b'!'\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    asked["resolved"] = bench.resolved_text()
+    words = [json.dumps(one) for one in (hears, say, hear, says, asked)]
+    with connected(served.place("emulator-1")) as somebody:
+        somebody.sendall(b":OUTP 1,(@1:8)\n")
+        patiently(lambda: all(served.truth("emulator-1")["on"]), "it does not go on")
+        process = subprocess.Popen(  # noqa: S603 - our own program
+            [
+                sys.executable,
+                "-c",
+                code,
+                *words,
+                json.dumps({**asked, "resolved": bench.resolved_text()}),
+            ],
+            pass_fds=(hears, say, hear, says),
+            cwd=tmp_path,
+        )
+        for descriptor in (hears, say, says):
+            os.close(descriptor)
+        assert process.wait(60) == -signal.SIGKILL
+        assert os.read(hear, 1) == b""  # its guardian has left as well
+        os.close(hear)
+        assert all(served.truth("emulator-1")["on"])
+        somebody.sendall(b":OUTP 0,(@1:8)\n")
+        patiently(lambda: not any(served.truth("emulator-1")["on"]), "it does not go off")
