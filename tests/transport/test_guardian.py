@@ -157,13 +157,7 @@ def test_a_run_that_dies_before_it_connects_has_nothing_of_its_own_to_switch_off
         somebody.sendall(b":OUTP 1,(@1:8)\n")
         patiently(lambda: all(served.truth("emulator-1")["on"]), "it does not go on")
         process = subprocess.Popen(  # noqa: S603 - our own program
-            [
-                sys.executable,
-                "-c",
-                code,
-                *words,
-                json.dumps({**asked, "resolved": bench.resolved_text()}),
-            ],
+            [sys.executable, "-c", code, *words],
             pass_fds=(hears, say, hear, says),
             cwd=tmp_path,
         )
