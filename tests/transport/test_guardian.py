@@ -156,16 +156,17 @@ def test_a_run_that_dies_before_it_connects_has_nothing_of_its_own_to_switch_off
     with connected(served.place("emulator-1")) as somebody:
         somebody.sendall(b":OUTP 1,(@1:8)\n")
         patiently(lambda: all(served.truth("emulator-1")["on"]), "it does not go on")
-        process = subprocess.Popen(  # noqa: S603 - our own program
-            [sys.executable, "-c", code, *words],
-            pass_fds=(hears, say, hear, says),
-            cwd=tmp_path,
-        )
-        for descriptor in (hears, say, says):
-            os.close(descriptor)
-        assert process.wait(60) == -signal.SIGKILL
-        assert os.read(hear, 1) == b""  # its guardian has left as well
-        os.close(hear)
-        assert all(served.truth("emulator-1")["on"])
+    process = subprocess.Popen(  # noqa: S603 - our own program
+        [sys.executable, "-c", code, *words],
+        pass_fds=(hears, say, hear, says),
+        cwd=tmp_path,
+    )
+    for descriptor in (hears, say, says):
+        os.close(descriptor)
+    assert process.wait(60) == -signal.SIGKILL
+    assert os.read(hear, 1) == b""  # its guardian has left as well
+    os.close(hear)
+    assert all(served.truth("emulator-1")["on"])
+    with connected(served.place("emulator-1")) as somebody:
         somebody.sendall(b":OUTP 0,(@1:8)\n")
         patiently(lambda: not any(served.truth("emulator-1")["on"]), "it does not go off")
