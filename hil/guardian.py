@@ -18,9 +18,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from hil.app.ending import end
+from hil.app.leases import FencedError, Leases, Tenancy, process_of
 from hil.app.preparation import prepare_bench
+from hil.app.reading_back import Safe
 from hil.app.rig import build
-from hil.app.safe import Safe
+from hil.app.summons import Door
 from hil.bench.guard import LOST_AFTER
 from hil.bench.rig import Rig
 from hil.bench.safe_state import SafeState, Undo, made_safe, open_known, orders
@@ -32,7 +35,6 @@ from hil.ports import Clock, Device, Identity
 from hil.results import catalogue
 from hil.results.wire_hash import WireHash
 
-DEAD_WITHIN_S = 5
 PATIENCE = 200 * MILLISECOND
 """A board takes a cycle to read back; the cells' outputs do not stay on for so long."""
 
@@ -47,11 +49,12 @@ class Watch:
         """Listen on ``hears``, answer on ``says``; ``run`` is a pidfd of the run."""
         self.known: dict[str, Identity] = {}
         self.folder: Path | None = None
+        self.handed_over = False
         self._clock, self._hears, self._says = clock, hears, says
         self._rest = b""
         self._over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._heard: Instant = clock.now()
-        self._beating = False
+        self._beating = self._called = False
         loop = asyncio.get_running_loop()
         os.set_blocking(hears, False)
         os.set_blocking(says, False)
@@ -60,17 +63,25 @@ class Watch:
 
     @property
     def touched(self) -> bool:
-        """Say whether the run may have touched a device: it beats from before it connects."""
-        return self._beating
+        """Say whether there is something to make safe: the run beats from before it connects."""
+        return self._beating or self._called
 
     async def lost(self) -> str:
         """Wait for the run's end; return why it was lost, empty if it took its leave."""
         return await self._over
 
+    def call(self, by: str) -> None:
+        """Make the bench safe because somebody wants it, whatever the run does."""
+        self._called = True
+        self.settle(f"hil safe of {by}")
+
     def take(self, line: Mapping[str, Any]) -> None:
         """Take one message of the run; an empty one is a beat."""
         if line.get("done"):
-            self._settle("")
+            self.settle("")
+        elif "left" in line:
+            self.handed_over = True
+            self.settle(line["left"])
         elif "folder" in line:
             self.folder = Path(line["folder"])
         elif "device" in line:
@@ -85,7 +96,7 @@ class Watch:
         for line in lines:
             self.take(json.loads(line))
         if not data:
-            self._settle("the run died")
+            self.settle("the run died")
 
     def _died(self, run: int) -> None:
         """Read what the run has said to its end: it may have taken its leave."""
@@ -93,7 +104,7 @@ class Watch:
         with suppress(BlockingIOError):
             while not self._over.done():
                 self._hear()
-        self._settle("the run died")
+        self.settle("the run died")
 
     def _beat(self) -> None:
         """Note that the run lives, and answer."""
@@ -106,31 +117,36 @@ class Watch:
         except BlockingIOError:
             pass  # it has not looked for a long time: its beats say whether it lives
         except BrokenPipeError:
-            self._settle("the run died")
+            self.settle("the run died")
 
     def _look(self) -> None:
         """Say that the run is lost, or look again when it could be."""
         if self._clock.now() - self._heard >= LOST_AFTER:
-            self._settle(f"no beat of the run for {to_seconds(LOST_AFTER):g} s")
+            self.settle(f"no beat of the run for {to_seconds(LOST_AFTER):g} s")
         else:
             self._clock.call_at(self._heard + LOST_AFTER, self._look)
 
-    def _settle(self, why: str) -> None:
+    def settle(self, why: str) -> None:
+        """Wait no longer, and say why; empty: there is nothing to do."""
         if not self._over.done():
             loop = asyncio.get_running_loop()
             loop.remove_reader(self._hears)
             self._over.set_result(why)
 
 
-async def guard(clock: Clock, rig: Rig, watch: Watch, run: int) -> int:
+async def guard(clock: Clock, rig: Rig, watch: Watch, run: int, tenancy: Tenancy) -> int:
     """Watch a run to its end and act if it is lost; return the exit code."""
     cause = await watch.lost()
     if not cause or not watch.touched:
         return 0
     lost = clock.now()
-    await _end(run)
+    if not watch.handed_over:
+        await end(run)
     reached = await make_safe(clock, rig, watch.known)
     safe = all(one["ok"] for one in reached)
+    if safe:
+        with suppress(FencedError):  # somebody was faster, and holds it now
+            tenancy.free()
     account = {"at_utc": utc_now_text(), "cause": cause, "safe": safe}
     account |= {"took_ms": (clock.now() - lost) / MILLISECOND, "devices": reached}
     told = "every output read back off" if safe else "NOT SAFE: " + _unsafe(reached)
@@ -140,24 +156,6 @@ async def guard(clock: Clock, rig: Rig, watch: Watch, run: int) -> int:
     if watch.folder is not None:
         catalogue.write_json(watch.folder, catalogue.GUARDIAN, account)
     return 0 if safe else ENVIRONMENT
-
-
-async def _end(run: int) -> None:
-    """Kill the run and wait until it is gone: only then its links are free."""
-    try:
-        signal.pidfd_send_signal(run, signal.SIGKILL)
-    except ProcessLookupError:
-        return
-    gone = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    loop.add_reader(run, gone.set)
-    try:
-        async with asyncio.timeout(DEAD_WITHIN_S):
-            await gone.wait()
-    except TimeoutError:
-        pass  # stuck in the kernel: what it does not hold can still be made safe
-    finally:
-        loop.remove_reader(run)
 
 
 async def make_safe(clock: Clock, rig: Rig, known: Mapping[str, Identity]) -> list[dict[str, Any]]:
@@ -218,11 +216,21 @@ def main(arguments: Sequence[str]) -> int:
     if bench.resolved_text() != asked["resolved"]:
         raise EnvironmentProblem(f"{asked['bench']} was changed while the run began: start again")
 
+    tenancy = Tenancy(Leases(Path(asked["leases"])), asked["tokens"])
+
     async def watching(clock: Clock) -> int:
-        rig = build(bench, 1, clock, WireHash())
+        rig = build(bench, 1, clock, WireHash(), fences=tenancy.fence)
         watch = Watch(clock, hears, says, run)
-        os.write(says, b"!")
-        return await guard(clock, rig, watch, run)
+        me = process_of(os.getpid())
+        door = Door(tenancy.leases.folder, me, watch.call)
+        await door.open()
+        code = ENVIRONMENT
+        try:
+            os.write(says, b"!")
+            code = await guard(clock, rig, watch, run, tenancy)
+        finally:
+            await door.close({"safe": code == 0})
+        return code
 
     return run_wall(watching)
 

@@ -5,8 +5,13 @@ twice; ``make nightly`` looks further, with new examples each night (it prints h
 """
 
 import os
+import tempfile
 
 from hypothesis import HealthCheck, settings
+
+# Not among the leases of this host's own benches; a socket's path has no room for pytest's folders.
+_LEASES = tempfile.TemporaryDirectory(prefix="hil-")
+os.environ["HIL_LEASES"] = _LEASES.name
 
 pytest_plugins = ("scenario",)
 

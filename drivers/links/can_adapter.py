@@ -235,6 +235,11 @@ def adapters() -> list[str]:
 
 
 CAN = LinkKind(
-    AdapterOptions, needs_twin=False, carries="frames", make=adapter_link, discover=adapters
+    AdapterOptions,
+    needs_twin=False,
+    carries="frames",
+    make=adapter_link,
+    discover=adapters,
+    where=lambda options: f"can {options['interface']} {options['channel']}",
 )
 """The entry point ``can`` of ``hil.links``."""

@@ -121,6 +121,11 @@ def ports() -> list[str]:
     return [f"{{port: {one.device}}}  # {one.description}" for one in found]
 
 
+def serial_place(port: str) -> str:
+    """Return the name of a port, whichever of its names under /dev is used."""
+    return f"serial {os.path.realpath(port)}"
+
+
 SERIAL = LinkKind(
     SerialOptions,
     needs_twin=False,
@@ -128,5 +133,6 @@ SERIAL = LinkKind(
     make=serial_link,
     endpoint=serial_endpoint,
     discover=ports,
+    where=lambda options: serial_place(options["port"]),
 )
 """The entry point ``serial`` of ``hil.links``."""

@@ -17,8 +17,8 @@ from drivers.links.endpoint_can import slcan_endpoint
 from drivers.links.endpoint_doors import Opening, PtyOpening, TcpOpening
 from drivers.links.mailbox import Mailbox
 from drivers.links.memory_can import tap_bytes
-from drivers.links.serial_port import serial_link
-from drivers.links.tcp import tcp_link
+from drivers.links.serial_port import serial_link, serial_place
+from drivers.links.tcp import tcp_link, tcp_place
 from drivers.wire import slcan
 from hil.core.errors import DeviceError, LinkLost, LinkTimeout
 from hil.core.instants import SECOND, to_seconds
@@ -295,7 +295,18 @@ def adapter_endpoint(
     return slcan_endpoint(name, clock, twin, opening, chosen.bitrate)
 
 
+def adapter_place(options: Mapping[str, Any]) -> str:
+    """Return the name of the adapter's own place."""
+    chosen = SlcanOptions(**options)
+    return serial_place(chosen.port) if chosen.host is None else tcp_place(chosen.host, chosen.port)
+
+
 SLCAN = LinkKind(
-    SlcanOptions, needs_twin=False, carries="frames", make=slcan_link, endpoint=adapter_endpoint
+    SlcanOptions,
+    needs_twin=False,
+    carries="frames",
+    make=slcan_link,
+    endpoint=adapter_endpoint,
+    where=adapter_place,
 )
 """The entry point ``slcan`` of ``hil.links``."""

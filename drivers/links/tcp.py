@@ -100,5 +100,17 @@ def tcp_endpoint(
     return byte_endpoint(name, clock, twin, TcpOpening(chosen.host, chosen.port))
 
 
-TCP = LinkKind(TcpOptions, needs_twin=False, carries="bytes", make=tcp_link, endpoint=tcp_endpoint)
+def tcp_place(host: str, port: object) -> str:
+    """Return the name of a port of a host, whoever leads there."""
+    return f"tcp {host.lower()}:{port}"
+
+
+TCP = LinkKind(
+    TcpOptions,
+    needs_twin=False,
+    carries="bytes",
+    make=tcp_link,
+    endpoint=tcp_endpoint,
+    where=lambda options: tcp_place(options["host"], options["port"]),
+)
 """The entry point ``tcp`` of ``hil.links``."""

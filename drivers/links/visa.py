@@ -35,7 +35,7 @@ from drivers.links.endpoint import byte_endpoint
 from drivers.links.endpoint_doors import TcpOpening
 from drivers.links.mailbox import Mailbox, handed_over
 from drivers.links.stream import RECEIVE_BYTES, reason_of, unsent_by_kernel
-from drivers.links.tcp import discard_on_close, tune
+from drivers.links.tcp import discard_on_close, tcp_place, tune
 from drivers.links.worker import Dropped
 from hil.core.instants import MILLISECOND, SECOND, Duration, to_seconds
 from hil.ports import ByteTwin, Clock, Endpoint, LinkKind, Tap
@@ -327,6 +327,13 @@ def resources() -> list[str]:
     return [f"{{resource: '{one}'}}" for one in found if not one.startswith("ASRL")]
 
 
+def visa_place(options: Mapping[str, Any]) -> str:
+    """Return the name of a resource; a socket's is that of the same port without VISA."""
+    resource = VisaOptions(**options).resource
+    match = _SOCKET.fullmatch(resource)
+    return tcp_place(match[1], match[2]) if match else f"visa {resource.upper()}"
+
+
 VISA = LinkKind(
     VisaOptions,
     needs_twin=False,
@@ -334,5 +341,6 @@ VISA = LinkKind(
     make=visa_link,
     endpoint=visa_endpoint,
     discover=resources,
+    where=visa_place,
 )
 """The entry point ``visa`` of ``hil.links``."""

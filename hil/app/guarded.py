@@ -14,16 +14,18 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from hil.app.preparation import Request, has_twins
-from hil.bench.guard import Pulse, Unguarded
+from hil.app.leases import Tenancy
+from hil.app.preparation import Request
+from hil.bench.guard import Pulse
 from hil.bench.wall_time import monotonic_ns
 from hil.core.errors import EnvironmentProblem
 from hil.core.instants import SECOND, Duration
-from hil.ports import Clock, Guard, Identity
+from hil.ports import Clock, Identity
 from hil.profile import Bench
 
 READY_WITHIN_S = 60
 LEAVES_WITHIN_S = 10
+ACTS_WITHIN_S = 60
 SILENT_AFTER = 3 * SECOND
 """A guardian that answers no beat for so long is none: frozen, or its host thrashes."""
 
@@ -33,7 +35,7 @@ _CHUNK = 65_536
 class Guardian:
     """A guardian process, as its run sees it (``hil.ports.Guard``)."""
 
-    def __init__(self, bench: Bench, request: Request) -> None:
+    def __init__(self, bench: Bench, request: Request, tenancy: Tenancy) -> None:
         """Start it; it reads the bench while the run gets ready. Raises EnvironmentProblem."""
         hears, self._say = os.pipe()
         self._hear, says = os.pipe()
@@ -52,8 +54,12 @@ class Guardian:
         os.set_blocking(self._hear, False)
         self._pulse: Pulse | None = None
         self._owed_since = 0
+        self._over = False
+        tenancy.watched_by(self._process.pid)
         self._tell(
             {
+                "leases": str(tenancy.leases.folder),
+                "tokens": dict(tenancy.tokens),
                 "pid": os.getpid(),
                 "bench": str(bench.file),
                 "overrides": list(request.overrides),
@@ -109,15 +115,21 @@ class Guardian:
         """Say that every device was told and let go: there is nothing left to watch."""
         if self._pulse is not None:
             self._pulse.stop()
+        self._over = True
         self._tell({"done": True})
 
     def stand_down(self) -> None:
-        """Let it go, and wait until it has left."""
-        self.over()
+        """Let it go, and wait until it has left.
+
+        After a bug on the way down it does first what the run could not: the run has let go of its
+        links, and lives on to tell of the bug.
+        """
+        if not self._over:
+            self._tell({"left": "a bug on the run's way down"})
         os.close(self._say)
         os.close(self._hear)
         try:
-            self._process.wait(LEAVES_WITHIN_S)
+            self._process.wait(LEAVES_WITHIN_S if self._over else ACTS_WITHIN_S)
         except subprocess.TimeoutExpired:  # frozen, and nothing is left for it to do
             self._process.kill()
             self._process.wait()
@@ -134,24 +146,16 @@ class Guardian:
 
 
 @contextmanager
-def guarded(bench: Bench, request: Request) -> Iterator[Guardian | None]:
+def guarded(bench: Bench, request: Request, tenancy: Tenancy | None) -> Iterator[Guardian | None]:
     """Start a guardian for a run that can reach hardware or another process; let it go at the end.
 
     None for a bench whose devices are all in this process: they end with it.
     """
-    if has_twins(bench):
+    if tenancy is None:
         yield None
         return
-    guardian = Guardian(bench, request)
+    guardian = Guardian(bench, request, tenancy)
     try:
         yield guardian
     finally:
         guardian.stand_down()
-
-
-async def watched(guardian: Guardian | None, clock: Clock) -> Guard:
-    """Return what a run feeds, as soon as somebody watches. Raises EnvironmentProblem."""
-    if guardian is None:
-        return Unguarded()
-    await guardian.ready(clock)
-    return guardian

@@ -9,6 +9,7 @@ from hil.app.lab_doors import BOARD, lab_doors, refuse_lab_of
 from hil.app.names import keys_of, resolve
 from hil.app.preparation import specs_of
 from hil.bench.assembly import make_stack
+from hil.bench.fenced import Fenced, Fences
 from hil.bench.rig import Rig
 from hil.core.errors import ConfigErrors
 from hil.core.records import Record
@@ -37,11 +38,18 @@ def in_building_order(specs: Mapping[str, DeviceSpec]) -> list[str]:
 
 
 def build(
-    bench: Bench, seed: int, clock: Clock, wire: WireHash, faults: LinkFaults | None = None
+    bench: Bench,
+    seed: int,
+    clock: Clock,
+    wire: WireHash,
+    faults: LinkFaults | None = None,
+    *,
+    fences: Fences | None = None,
 ) -> Rig:
     """Build links, drivers and, behind memory links, twins. Opens nothing.
 
     ``faults`` takes what the bench file does to its own links, and what becomes of firmware.
+    ``fences`` gives the fence of a place (``LinkKind.where``) that others could drive too.
 
     Raises ConfigErrors for a key whose value a device refuses, EnvironmentProblem for firmware that
     is not there (``hil.app.engines.with_firmware`` finds it before).
@@ -51,7 +59,7 @@ def build(
     devices: dict[str, Any] = {}
     for name in in_building_order(specs):
         try:
-            devices[name] = _device(name, bench, plan, clock, wire, faults)
+            devices[name] = _device(name, bench, plan, clock, wire, faults, fences)
         except ValueError as error:
             raise ConfigErrors([bench.wrong(f"devices.{name}", str(error))]) from error
     of_role = {role: [n for n in bench.devices if type(specs[n]) is role] for role in ROLES}
@@ -67,7 +75,13 @@ def build(
 
 
 def _device(
-    name: str, bench: Bench, plan: LabPlan, clock: Clock, wire: WireHash, faults: LinkFaults | None
+    name: str,
+    bench: Bench,
+    plan: LabPlan,
+    clock: Clock,
+    wire: WireHash,
+    faults: LinkFaults | None,
+    fences: Fences | None,
 ) -> Any:
     """Build one device with its link and, where the link ends in this process, its twin."""
     device = bench.devices[name]
@@ -77,6 +91,8 @@ def _device(
         build_twin(name, bench, plan, clock, None if faults is None else faults.record)
     tap = wire.frame_tap(name) if kind.carries == "frames" else wire.byte_tap(name)
     link = _link(name, device.link, kind, clock, plan, tap, faults or LinkFaults())
+    if fences is not None and kind.where is not None:
+        link = Fenced(name, link, fences(kind.where(keys_of(kind, device.link.options))))
     options = keys_of(driver, device.options)
     if isinstance(driver.SPEC, BoardSpec):
         board = bench.board

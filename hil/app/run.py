@@ -10,18 +10,19 @@ from typing import Any
 
 from hil import live
 from hil.app.engines import engine_told, with_firmware
-from hil.app.guarded import Guardian, guarded, watched
 from hil.app.lab_doors import engine_in_lab
+from hil.app.outside import Outside, outside
 from hil.app.preparation import Prepared, Request, has_twins, prepare
 from hil.app.rehearsal import rehearse
 from hil.app.rig import build
 from hil.bench.clock import run_virtual
 from hil.bench.recording import recording
+from hil.bench.rig import Rig
 from hil.bench.session import Progress, Session
 from hil.bench.stop import StopLadder
 from hil.bench.wall_time import monotonic_ns, run_wall
 from hil.core.errors import DeviceError
-from hil.ports import Clock
+from hil.ports import Clock, Guard
 from hil.profile import Bench
 from hil.profile.terminations import stated
 from hil.results import manifest
@@ -53,24 +54,27 @@ def run_profile(request: Request, stop: StopLadder, progress: Progress) -> Outco
     )
     faults = LinkFaults()
 
-    async def main(clock: Clock, guardian: Guardian | None = None) -> Outcome:
-        rig = build(bench, seed, clock, session.wire, faults)
-        guard = await watched(guardian, clock)
-        about = {**_about(request, prepared), "engine": await _engine(bench)}
+    async def main(clock: Clock, others: Outside | None = None) -> Outcome:
+        others = others or Outside()
+        rig = build(bench, seed, clock, session.wire, faults, fences=others.fences)
+        async with others.watched(rig, clock, stop, lambda: session.left_safe) as guard:
+            return await recorded(clock, rig, guard, others)
+
+    async def recorded(clock: Clock, rig: Rig, guard: Guard, others: Outside) -> Outcome:
+        about = {**_about(request, prepared), "engine": await _engine(bench), **others.plain()}
         mqtt = request.mqtt if bench.clock == "wall" else None
         with ExitStack() as telling:  # left last: the record does not wait for a broker
             with recording(request.runs, about, beside=bench.clock == "wall") as record:
                 beside = live.beside(mqtt, record.folder, record.journal, clock, stop)
                 told = telling.enter_context(beside)
                 faults.record_in(record.journal.emit)
-                if guardian is not None:
-                    guardian.record_in(record.folder)
+                others.record_in(record.folder)
                 try:
                     await session.play(clock, rig, record.journal, guard)
                 finally:
                     stop.over()
             summary = {"run": record.folder.name, "folder": str(record.folder), **session.summary()}
-            summary["engine"] = about["engine"]
+            summary |= {"engine": about["engine"], **others.plain()}
             summary["link_faults"] = dict(sorted(faults.counts.items()))
             summary["startup_s"] = (monotonic_ns() - begun_ns) / 1e9 - summary["wall_s"]
             if told is not None:
@@ -85,8 +89,8 @@ def run_profile(request: Request, stop: StopLadder, progress: Progress) -> Outco
     if bench.clock == "wall":
         if has_twins(bench):
             rehearse(bench, seed)
-        with guarded(bench, request) as guardian:
-            return run_wall(lambda clock: main(clock, guardian))
+        with outside(bench, request, f"the run of {profile.name}") as others:
+            return run_wall(lambda clock: main(clock, others))
     outcome = run_virtual(main)
     if request.mqtt is None:
         return outcome

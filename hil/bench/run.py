@@ -87,7 +87,7 @@ class Run:
         self.wall_ns = 0
         self.cpu_s = 0.0
         self.late, self.took = Durations(), Durations()
-        self.complete = False
+        self.complete = self.left_safe = False
         self.reason = ""
 
     async def play(self) -> None:
@@ -120,10 +120,11 @@ class Run:
         finally:
             self._guard.alive(WAY_DOWN)
             try:
-                await self._safe.reach()
+                self.left_safe = await self._safe.reach()
             finally:
                 await to_its_end(asyncio.ensure_future(self._let_go()))
-                self._guard.over()
+            # not after a bug on the way down: then the guardian is the one to see to it
+            self._guard.over()
 
     # --- up and through ----------------------------------------------------------------------
 

@@ -86,6 +86,7 @@ class Session:
         self._steps_ended: list[tuple[str, str]] = []
         self._extrapolated: Extrapolated | None = None
         self.wire = WireHash()
+        self.left_safe = True
         self.tick: Duration = profile.tick_ns or bench.tick_ns
         try:
             cells, cell = profile.needs.cells, profile.cell_parameters
@@ -145,10 +146,12 @@ class Session:
         # worst pauses came from that, see docs/adr/0001-clock.md).
         gc.collect()
         gc.freeze()
+        self.left_safe = False
         try:
             await self.run.play()
         finally:
             gc.unfreeze()
+            self.left_safe = self.run.left_safe
         self._conclude(clock.now(), metrics)
 
     def _has_failed(self) -> bool:

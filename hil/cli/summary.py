@@ -50,12 +50,21 @@ def show(outcome: Outcome, request: Request) -> None:
         console.print(f"links   disturbed by the bench's own plan: {told}")
     if "telemetry" in body:
         console.print(_telemetry(body["telemetry"]))
-    if dropped := sum(body["log"].values()):
-        console.print(f"log     {dropped} lines were dropped: nobody took them in time")
+    for line in _left(body):
+        console.print(line)
     console.print(f"digest  {body['digest']}")
     console.print(f"folder  {body['folder']}")
     console.print(f"report  {body.get('report') or body['report_problem']}")
     console.print(f"repeat  {request.command()}")
+
+
+def _left(body: Mapping[str, Any]) -> Sequence[str]:
+    """Return who had left the bench as it was, and what was lost of the log."""
+    holders = body.get("held", {}).get("left_by", ())
+    lines = [f"bench   left by {one}: read back safe before anything went on" for one in holders]
+    if dropped := sum(body["log"].values()):
+        lines.append(f"log     {dropped} lines were dropped: nobody took them in time")
+    return lines
 
 
 def _reasons(reasons: Sequence[str]) -> Sequence[str]:

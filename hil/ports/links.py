@@ -136,7 +136,9 @@ class LinkKind:
     ``OPTIONS`` is the dataclass of the bench file's keys; ``needs_twin`` says that the other end
     is a twin in this process, so that the bench is virtual; ``carries`` what crosses it.
     ``endpoint`` is the other end for ``hil serve``, None where there can be none; ``discover``
-    names what this host could reach by such a link, as the bench file would.
+    names what this host could reach by such a link, as the bench file would. ``where`` names the
+    one place that a link of these keys leads to, whatever else they say and whichever kind of link
+    leads there too: who holds that place drives the device. None where a place cannot be shared.
     """
 
     OPTIONS: type
@@ -145,6 +147,7 @@ class LinkKind:
     make: LinkFactory
     endpoint: EndpointFactory | None = None
     discover: Callable[[], Sequence[str]] | None = None
+    where: Callable[[Mapping[str, Any]], str] | None = None
 
 
 class DisturberFactory(Protocol):

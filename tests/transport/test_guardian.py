@@ -13,6 +13,7 @@ from scenario import recorded
 from served import Served, connected, finished, hil, patiently, running, serving
 from under_way import BOOTED, HOT, SLOW_BOARD, UnderWay, all_off
 
+from hil.app.leases import leases, places
 from hil.app.preparation import prepare_bench
 
 pytestmark = pytest.mark.alone
@@ -84,6 +85,19 @@ def test_a_run_whose_guardian_is_gone_ends_safe(begun: UnderWay, how: signal.Sig
     assert not running(begun.guardian)
 
 
+def test_a_bug_on_the_way_down_is_told_when_the_guardian_has_seen_to_the_bench(
+    served: Served, profile: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run lives to say what broke: it is not killed for it."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent / "a_bug"))
+    begun = UnderWay(served, profile(HOT))
+    begun.process.send_signal(signal.SIGINT)
+    code, _, err = finished(begun.process)
+    assert code == 70  # EX_SOFTWARE of sysexits.h
+    assert "RuntimeError: a bug on purpose" in err
+    assert_made_safe(begun, "a bug on the run's way down")
+
+
 def test_a_stranger_is_not_taken_for_the_device_that_was_there(begun: UnderWay) -> None:
     """All others are made safe; what became of ours, nobody knows, and the record says so."""
     os.kill(begun.process.pid, signal.SIGSTOP)
@@ -152,6 +166,10 @@ def test_a_run_that_dies_before_it_connects_has_nothing_of_its_own_to_switch_off
         "os.kill(os.getpid(), 9)\n"
     )
     asked["resolved"] = bench.resolved_text()
+    asked["leases"], asked["tokens"] = (
+        str(leases().folder),
+        dict.fromkeys(places(bench).values(), 1),
+    )
     words = [json.dumps(one) for one in (hears, say, hear, says, asked)]
     with connected(served.place("emulator-1")) as somebody:
         somebody.sendall(b":OUTP 1,(@1:8)\n")

@@ -208,7 +208,7 @@ def test_safe_switches_off_whatever_was_left_on_and_names_who_is_gone(
         client.sendall(b":OUTPUT1:STATE ON\n")
         patiently(lambda: lab.truth("chamber")["conditioning"], "it does not go on")
     lab.ask("kill", device="emulator-2")
-    good = {one.device: one.ok for one in make_bench_safe("loopback", settings(lab))}
+    good = {one.device: one.ok for one in make_bench_safe("loopback", settings(lab)).devices}
     assert good == {"board": True, "emulator-1": True, "emulator-2": False, "chamber": True}
     assert lab.truth("emulator-1")["on"] == [False] * 8
     assert not lab.truth("chamber")["conditioning"]

@@ -24,7 +24,7 @@ class UnderWay:
 
     def __init__(self, lab: Served, profile: Path) -> None:
         words = ("run", str(profile), "--bench", "loopback", "--json", *SLOW_BOARD)
-        self.lab, self._folder = lab, profile.parent
+        self.lab, self.profile, self._folder = lab, profile, profile.parent
         self.process = hil(*words, *lab.overrides(), cwd=profile.parent)
         patiently(lambda: self.ticks() or self.process.poll() is not None, "it does not come up")
         assert self.hot(), finished(self.process)

@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from hil.app.devices import calibration_due, discovered, survey
-from hil.app.safe import made_safe
+from hil.app.reading_back import made_safe
 from hil.cli import main
 from hil.core.errors import InstrumentFault
 from hil.ports import Identity

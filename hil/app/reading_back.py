@@ -1,0 +1,74 @@
+"""Making a rig safe that somebody else may have left on, whoever answers, and reading it back."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any
+
+from hil.bench.rig import Rig
+from hil.bench.safe_state import SafeState, Undo, orders
+from hil.core.errors import DeviceError
+from hil.core.records import Record, SafeStateReached
+from hil.ports import Clock, Device
+
+
+@dataclass(frozen=True)
+class Safe:
+    """What one device read back; ``stranger`` says why it may not be the one that is meant."""
+
+    device: str
+    meaning: str
+    ok: bool
+    read_back: str
+    stranger: str
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        return asdict(self)
+
+
+def unsafe(reached: Sequence[Safe]) -> str:
+    """Return what those have answered that are not safe."""
+    return "; ".join(f"{one.device}: {one.read_back}" for one in reached if not one.ok)
+
+
+async def read_back_safe(rig: Rig, clock: Clock) -> list[Safe]:
+    """Open every link, make each device safe in its order, and read it back.
+
+    A device that cannot be shown to be safe is told again, as at the end of a run, and keeps no
+    other one on. Whoever answers is made safe: a stranger too, since what is wired to the bench is.
+    """
+    reached: dict[str, SafeStateReached] = {}
+    strangers: dict[str, str] = {}
+
+    def keep(record: Record) -> None:
+        if isinstance(record, SafeStateReached):
+            reached[record.device] = record
+
+    state, places = SafeState(clock, keep), orders(rig)
+    for device in rig.devices():
+        action = partial(made_safe, device, strangers)
+        state.arm(Undo(device.name, *places[device.name], action))
+    await state.reach()
+    return [
+        Safe(one.device, one.meaning, one.ok, one.read_back, strangers.get(one.device, ""))
+        for one in reached.values()
+    ]
+
+
+async def made_safe(device: Device, strangers: dict[str, str]) -> str:
+    """Open the link, make the device safe and return its read-back; note one that is another.
+
+    The last attempt counts: who is known then is no stranger. Raises DeviceError.
+    The link is closed in any case: "off" is the last word on it.
+    """
+    await device.connect()
+    try:
+        try:
+            await device.identify()
+            strangers.pop(device.name, None)
+        except DeviceError as error:
+            strangers[device.name] = error.message
+        return await device.make_safe()
+    finally:
+        await device.close()
