@@ -82,6 +82,11 @@ class LiveBoard:
         return self._places
 
     @property
+    def hosts(self) -> Sequence[str]:
+        """The host of its adapter."""
+        return [self._opening.host]
+
+    @property
     def pid(self) -> int | None:
         """The firmware's process, None while there is none."""
         return None if self._process is None else self._process.pid

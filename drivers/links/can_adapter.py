@@ -32,6 +32,7 @@ _LOOK = 50 * MILLISECOND
 """How long a read blocks at most, so that closing need not wait for a frame."""
 
 _MOST_AT_ONCE = 1_000
+_URLS = ("socket", "rfc2217")  # of pyserial's, those that reach a port elsewhere
 _NO_ADAPTERS = {"virtual", "udp_multicast"}  # interfaces of python-can between programs
 _BUS_OFF = 0x40  # SocketCAN's CAN_ERR_BUSOFF in the identifier of an error frame
 
@@ -48,10 +49,19 @@ class AdapterOptions:
     bitrate: int = 500_000
 
     def __post_init__(self) -> None:
-        """Raises ValueError for an interface that python-can does not have."""
+        """Raises ValueError for an interface that python-can does not have, and for other URLs.
+
+        pyserial opens what it takes for URLs, and one of them writes what crosses the port to a
+        file that it names (``spy://``).
+        """
         if self.interface not in can.VALID_INTERFACES:
             known = ", ".join(sorted(can.VALID_INTERFACES))
             raise ValueError(f"interface: found '{self.interface}', expected one of {known}")
+        scheme, is_url, _ = self.channel.partition("://")
+        if is_url and scheme not in _URLS:
+            known = " or ".join(f"{one}://" for one in _URLS)
+            message = f"found '{self.channel}', expected an adapter's name, or {known}"
+            raise ValueError(f"channel: {message}")
         if self.bitrate < 1:
             raise ValueError(f"bitrate: found {self.bitrate}, expected at least 1")
 
@@ -73,7 +83,11 @@ class _Session:
         options = self._options
         own: dict[str, Any] = {"sleep_after_open": 0} if options.interface == "slcan" else {}
         self._bus = can.Bus(
-            interface=options.interface, channel=options.channel, bitrate=options.bitrate, **own
+            interface=options.interface,
+            channel=options.channel,
+            bitrate=options.bitrate,
+            ignore_config=True,  # can.ini of the current folder would be a second bench file
+            **own,
         )
 
     def listen(self) -> None:

@@ -5,6 +5,7 @@ under ``"ok": false`` and ``"error"``.
 """
 
 import asyncio
+import hmac
 import json
 import socket
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from hil.core.errors import BenchError, DeviceError, LinkLost, LinkTimeout, prin
 from hil.ports import ControlKind, Handle
 
 _LONGEST = 1 << 16
+_KEY = "token"
 _ANSWER_WITHIN_S = 1.0
 """A lab answers in milliseconds; a tick waits for it with the outputs on."""
 
@@ -22,9 +24,9 @@ _ANSWER_WITHIN_S = 1.0
 class ControlServer:
     """``hil.ports.ControlPort``: hands requests to the lab and its answers back."""
 
-    def __init__(self, handle: Handle) -> None:
-        """``handle`` answers one request; use ``serve``."""
-        self._handle = handle
+    def __init__(self, handle: Handle, token: str) -> None:
+        """``handle`` answers one request; with a token those alone that say it. Use ``serve``."""
+        self._handle, self._token = handle, token.encode()
         self._server: asyncio.Server
         self._clients: set[asyncio.StreamWriter] = set()
 
@@ -52,8 +54,11 @@ class ControlServer:
         self._clients.add(writer)
         try:
             while line := await _next_line(reader):
-                writer.write(_line(self._answer(line)))
+                answer, stays = self._answer(line)
+                writer.write(_line(answer))
                 await writer.drain()
+                if not stays:
+                    break
             if line is None:
                 writer.write(_line(_refused(f"a line of more than {_LONGEST} bytes")))
         except ConnectionError:
@@ -62,18 +67,29 @@ class ControlServer:
             self._clients.discard(writer)
             writer.close()
 
-    def _answer(self, line: bytes) -> Mapping[str, Any]:
-        """Answer one line; whatever it says, there is an answer."""
+    def _answer(self, line: bytes) -> tuple[Mapping[str, Any], bool]:
+        """Answer one line; whatever it says, there is an answer. Say whether its client may stay.
+
+        One that speaks no JSON may not: a web page can have a browser post lines to any port of
+        this host, and HTTP's own come first. Nor one that does not know the token.
+        """
         try:
             request = json.loads(line)
         except (ValueError, RecursionError):
-            return _refused('not JSON: expected one object a line, such as {"do": "truth"}')
+            return _refused('not JSON: expected one object a line, such as {"do": "truth"}'), False
         if not isinstance(request, dict):
-            return _refused(f"found {type(request).__name__}, expected an object")
+            return _refused(f"found {type(request).__name__}, expected an object"), False
+        if not self._knows_token(request.pop(_KEY, None)):
+            return _refused(f"{_KEY}: missing or wrong: this lab has one (HIL_LAB_TOKEN)"), False
         try:
-            return {"ok": True, **self._handle(request)}
+            return {"ok": True, **self._handle(request)}, True
         except (ValueError, BenchError) as error:
-            return _refused(str(error))
+            return _refused(str(error)), True
+
+    def _knows_token(self, said: object) -> bool:
+        """Compare in a time that tells nothing of how much was right."""
+        word = said.encode(errors="replace") if isinstance(said, str) else b""
+        return not self._token or hmac.compare_digest(word, self._token)
 
 
 async def _next_line(reader: asyncio.StreamReader) -> bytes | None:
@@ -93,9 +109,12 @@ def _line(body: Mapping[str, Any]) -> bytes:
     return json.dumps(body, allow_nan=False).encode("ascii") + b"\n"
 
 
-async def serve(handle: Handle, host: str, port: int) -> ControlServer:
-    """Listen on ``host:port``; port 0 is any free one. Raises LinkLost."""
-    server = ControlServer(handle)
+async def serve(handle: Handle, host: str, port: int, token: str = "") -> ControlServer:
+    """Listen on ``host:port``; port 0 is any free one. Raises LinkLost.
+
+    Requests must have ``token``, where there is one, under the key of that name.
+    """
+    server = ControlServer(handle, token)
     try:
         await server.listen(host, port)
     except OSError as error:
@@ -103,15 +122,18 @@ async def serve(handle: Handle, host: str, port: int) -> ControlServer:
     return server
 
 
-async def ask(host: str, port: int, request: Mapping[str, Any]) -> Mapping[str, Any]:
+async def ask(
+    host: str, port: int, request: Mapping[str, Any], token: str = ""
+) -> Mapping[str, Any]:
     """Ask a lab one thing, on a connection of its own, and return its answer.
 
-    Raises LinkLost, LinkTimeout; DeviceError with the lab's reason if it refuses.
+    The token crosses the network as it is: beyond a network of one's own, take a tunnel. Raises
+    LinkLost, LinkTimeout; DeviceError with the lab's reason if it refuses.
     """
     where = f"{host}:{port}"
     try:
         async with asyncio.timeout(_ANSWER_WITHIN_S):
-            answer = await _exchange(host, port, request)
+            answer = await _exchange(host, port, {**request, **({_KEY: token} if token else {})})
     except TimeoutError as error:
         raise LinkTimeout("lab", f"{where}: no answer within {_ANSWER_WITHIN_S:g} s") from error
     except (OSError, ValueError) as error:

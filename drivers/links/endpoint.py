@@ -96,6 +96,11 @@ class Card:
         return self._places
 
     @property
+    def hosts(self) -> Sequence[str]:
+        """The hosts of its doors that are sockets."""
+        return [opening.host for opening in self._openings if opening.host]
+
+    @property
     def pid(self) -> int | None:
         """The relay's process, None while there is none."""
         return None if self._relay is None else self._relay.pid

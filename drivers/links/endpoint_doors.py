@@ -4,6 +4,7 @@ import errno
 import fcntl
 import os
 import socket
+import stat
 import tty
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -24,6 +25,10 @@ class Door(NamedTuple):
 class Opening(Protocol):
     """A way in that can be opened again and again, at the same place where that is possible."""
 
+    @property
+    def host(self) -> str:
+        """On whose address it will listen; empty where only this host can come in."""
+
     def open(self) -> Door:
         """Open it. Raises OSError."""
 
@@ -37,6 +42,11 @@ class TcpOpening:
     def __init__(self, host: str, port: int, transport: str = "tcp") -> None:
         """``transport`` is the name under which it is told; bytes alone have a VISA resource."""
         self._host, self._port, self._transport = host, port, transport
+
+    @property
+    def host(self) -> str:
+        """The host of its address."""
+        return self._host
 
     def open(self) -> Door:
         """Bind and listen. Raises OSError that names the address."""
@@ -99,17 +109,30 @@ class PtyName:
     def _locked(self) -> int:
         """Return the lock file's descriptor. Raises FileExistsError if another holds it."""
         while True:
-            lock = os.open(self._lock_path, os.O_RDWR | os.O_CREAT, 0o666)
+            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK  # no link, no pipe
+            lock = os.open(self._lock_path, flags, 0o666)
             try:
+                self._refuse_foreign_lock(lock)
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 # whoever had it may have taken the file away just before: then this is another one
                 if os.fstat(lock).st_nlink:
                     return lock
+            except FileExistsError:
+                os.close(lock)
+                raise
             except BlockingIOError as error:
                 os.close(lock)
                 taken = f"is the port of another lab{self._leads()}: stop that one, or name another"
                 raise FileExistsError(errno.EEXIST, taken) from error
             os.close(lock)
+
+    def _refuse_foreign_lock(self, lock: int) -> None:
+        """Raise FileExistsError for a file that no lab has written: ``poetry.lock`` is no lock."""
+        about = os.fstat(lock)
+        begin = os.pread(lock, len(f"{_PTYS}/"), 0)
+        if not stat.S_ISREG(about.st_mode) or begin not in (b"", os.fsencode(f"{_PTYS}/")):
+            there = f"{self._lock_path.name} beside it is no lab's lock: name another port"
+            raise FileExistsError(errno.EEXIST, there)
 
     def _refuse_foreign(self, ours: set[Path | None]) -> None:
         """Raise FileExistsError for anything but a link to a pty of ours, or to one that is gone.
@@ -143,6 +166,11 @@ class PtyOpening:
         """``transport`` is the name under which it is told; bytes alone have a VISA resource."""
         self._path, self._transport = path, transport
         self._name = PtyName(Path(path)) if path else None
+
+    @property
+    def host(self) -> str:
+        """None: a pty is of this host."""
+        return ""
 
     def open(self) -> Door:
         """Make a pty that changes no byte. Raises OSError, also for a path that is not free."""

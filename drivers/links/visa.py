@@ -49,6 +49,8 @@ _MESSAGE_SLICE = SECOND
 Also the time-out of a write there. "Off" waits behind it: well within the 10 s of a safe state.
 """
 
+_BACKENDS = ("@py", "@ivi")
+
 _SOCKET = re.compile(r"TCPIP\d*::([^:]+)::(\d+)::SOCKET", re.IGNORECASE)
 
 _CHUNK = 65_536
@@ -60,6 +62,7 @@ class VisaOptions:
     """The bench file's keys: ``{resource: "TCPIP::192.0.2.17::hislip0::INSTR", backend: "@py"}``.
 
     ``backend`` is PyVISA's: ``@py`` is pyvisa-py, ``@ivi`` the library that the vendor installed.
+    No other: PyVISA takes a path for a library and a name for a package, and would load either.
     """
 
     resource: str
@@ -72,6 +75,9 @@ class VisaOptions:
             raise ValueError(f"resource: found '{self.resource}', expected a VISA address")
         if self.resource.upper().startswith("ASRL"):
             raise ValueError("resource: for a serial port take the link 'serial'")
+        if self.backend not in _BACKENDS:
+            known = " or ".join(f'"{name}"' for name in _BACKENDS)
+            raise ValueError(f"backend: found '{self.backend}', expected {known}")
         if self.connect_ns <= 0:
             raise ValueError("connect_ns: expected more than 0 s")
 

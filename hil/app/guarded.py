@@ -39,7 +39,8 @@ class Guardian:
         """Start it; it reads the bench while the run gets ready. Raises EnvironmentProblem."""
         hears, self._say = os.pipe()
         self._hear, says = os.pipe()
-        command = [sys.executable, "-m", "hil.guardian", str(hears), str(says)]
+        # -P: what lies in the folder where a run is started is no program of ours
+        command = [sys.executable, "-P", "-m", "hil.guardian", str(hears), str(says)]
         try:
             # A session of its own: Ctrl-C and a closed terminal are for the run alone.
             self._process = subprocess.Popen(  # noqa: S603 - our own program

@@ -8,19 +8,21 @@ the electronics are here: the firmware is the process in front.
 
 import asyncio
 import gc
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from hil.app.control import Control
 from hil.app.engines import firmware_of, live_of, with_firmware
+from hil.app.exposure import exposed, lab_token, refuse_open_control
 from hil.app.names import keys_of, resolve
 from hil.app.preparation import prepare_bench, specs_of
 from hil.app.rehearsal import rehearse
 from hil.app.rig import build_twin, in_building_order, role_of
 from hil.bench.stop import StopLadder
 from hil.bench.wall_time import run_wall
-from hil.core.errors import ConfigErrors
+from hil.core.errors import ConfigErrors, EnvironmentProblem
 from hil.ports import POWER_LOSS, Clock, ControlKind, Endpoint, LabPlan, LinkKind
 from hil.profile import Bench
 
@@ -31,7 +33,7 @@ ANY_PORT = ("127.0.0.1", 0)
 class LabRequest:
     """What the user asked for: ``control`` is host and port, ``engine`` runs the board's firmware.
 
-    None of both is what the bench file says.
+    None of both is what the bench file says. ``expose`` lets others than this host come in.
     """
 
     bench: str
@@ -39,6 +41,7 @@ class LabRequest:
     seed: int = 1
     control: tuple[str, int] | None = None
     engine: str | None = None
+    expose: bool = False
 
 
 class Lab:
@@ -113,25 +116,32 @@ def serve(
     """Serve a lab until somebody asks to stop; ``listening`` is told once when everything listens.
 
     Raises ConfigErrors for a bench that cannot be, LinkLost for an address that is taken,
-    EnvironmentProblem for firmware that is not there and cannot be built.
+    EnvironmentProblem for firmware that is not there and cannot be built, and for what others could
+    reach without the user's word.
     """
     asked = request.bench, request.overrides
     bench = with_firmware(prepare_bench(*asked, engine=request.engine, served=True))
     kind: ControlKind = resolve("labs", "control")
     rehearse(bench, request.seed)
     host, port = request.control or bench.lab or ANY_PORT
+    token = lab_token(os.environ)
+    refuse_open_control(host, port, token)
 
     async def main(clock: Clock) -> None:
         stopped = asyncio.Event()
         loop = asyncio.get_running_loop()
         lab = Lab(bench, request.seed, clock)
+        open_to_all = exposed(lab.endpoints)
+        if open_to_all and not request.expose:
+            raise EnvironmentProblem(f"{open_to_all[0]}; if that is meant: hil serve --expose")
         try:
             lab.open()
-            control = await kind.serve(Control(lab).handle, host, port)
+            control = await kind.serve(Control(lab).handle, host, port, token)
             # What stands here stays: the collector's pauses would show in the answers' times.
             gc.collect()
             gc.freeze()
-            listening({"endpoints": lab.places(), "control": control.address})
+            told = {"endpoints": lab.places(), "control": control.address}
+            listening(told | ({"exposed": open_to_all} if open_to_all else {}))
 
             def end(_source: str, _level: str) -> None:
                 loop.call_soon_threadsafe(stopped.set)  # a signal's handler runs anywhere

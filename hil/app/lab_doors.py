@@ -1,8 +1,10 @@
 """Back doors into a lab: how a run on ``hil serve`` puts faults into devices of another process."""
 
+import os
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, ClassVar
 
+from hil.app.exposure import lab_token
 from hil.app.names import resolve
 from hil.core.errors import DeviceError
 from hil.ports import ControlKind, Injectable
@@ -33,7 +35,8 @@ class LabDoor:
 
     async def _ask(self, fault: str, cell: int, do: str) -> None:
         request = {"do": do, "target": self._target, "fault": fault}
-        await self._kind.ask(*self._address, request | ({"cell": cell} if cell else {}))
+        whole = request | ({"cell": cell} if cell else {})
+        await self._kind.ask(*self._address, whole, lab_token(os.environ))
 
 
 def lab_doors(bench: Bench) -> dict[str, Injectable]:
@@ -63,7 +66,7 @@ async def engine_in_lab(bench: Bench) -> Mapping[str, Any] | None:
     if bench.lab is None:
         return None
     kind: ControlKind = resolve("labs", "control")
-    answer = await kind.ask(*bench.lab, {"do": "devices"})
+    answer = await kind.ask(*bench.lab, {"do": "devices"}, lab_token(os.environ))
     engines = [one.get("engine") for one in answer["devices"] if one["role"] == BOARD]
     return next(iter(engines), None)
 
@@ -85,7 +88,7 @@ def refuse_lab_of(bench: Bench) -> Callable[[], Awaitable[None]] | None:
             [wanted] = asked
             found = f"the board runs in '{engine.get('kind')}', expected '{wanted}'"
             raise DeviceError("lab", f"{host}:{port}: {found}: hil serve --engine {wanted}")
-        answer = await kind.ask(host, port, {"do": "faults"})
+        answer = await kind.ask(host, port, {"do": "faults"}, lab_token(os.environ))
         if left := answer.get("active"):
             told = ", ".join(
                 f"{one['fault']} of {one['target']} {one['cell'] or ''}" for one in left

@@ -66,6 +66,6 @@ def _tell_discovered(found: Mapping[str, Sequence[str]], *, as_json: bool) -> No
         sys.stdout.write(json.dumps(body) + "\n")
         return
     for kind, places in found.items():
-        print(f"{kind}:" if places else f"{kind}: nothing found")  # noqa: T201 - the command line's own voice
+        streams.say(f"{kind}:" if places else f"{kind}: nothing found")
         for place in places:
-            print(f"  {place}")  # noqa: T201 - the same
+            streams.say(f"  {place}")

@@ -14,6 +14,7 @@ from typing import Any, Literal, TextIO, cast
 import structlog
 
 from hil.bench.wall_time import utc_now_text
+from hil.core.errors import printable
 from hil.results.outlet import Outlet, plain_note
 from hil.results.redact import redact
 
@@ -30,7 +31,7 @@ def configure(*, verbose: bool, form: Form | None = None) -> None:
     """
     people = _form(form) == "console"
     last: list[structlog.typing.Processor] = (
-        [_without_context, structlog.dev.ConsoleRenderer()]
+        [_without_context, _printable, structlog.dev.ConsoleRenderer()]
         if people
         else [_dated, structlog.processors.JSONRenderer()]
     )
@@ -82,6 +83,16 @@ def _json_note(lines: int) -> str:
 def _dated(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Add when a line was written; when it happened to the bench is ``at_s``."""
     event["utc"] = utc_now_text()
+    return event
+
+
+def _printable(
+    _logger: Any, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """Show what would steer the terminal as its escape: a device's words end up here."""
+    for name, value in event.items():
+        if isinstance(value, str) and not value.isprintable():
+            event[name] = "\n".join(map(printable, value.split("\n")))
     return event
 
 

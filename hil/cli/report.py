@@ -5,6 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from hil.cli import streams
 from hil.cli.runs import RunsDir
 from hil.core.errors import EnvironmentProblem
 from hil.results import catalogue, junit
@@ -40,4 +41,4 @@ def report(
     else:
         written = [page.write(folder, output)]
     for path in written:
-        print(path)  # noqa: T201 - the command line's own voice
+        streams.say(str(path))

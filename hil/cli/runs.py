@@ -94,7 +94,7 @@ def repair(run: str, *, runs_dir: RunsDir = Path("runs"), json_: AsJson = False)
     """
     folder = catalogue.find(runs_dir, run)
     for line in repaired(folder, utc_now_text):
-        print(line, file=sys.stderr)  # noqa: T201 - the command line's own voice
+        streams.say(line, stream=sys.stderr)
     # a repair sets them aside with the record that they showed
     for view in (report, junit):
         if not (folder / view.FILE).is_file():
@@ -108,7 +108,7 @@ def _told(report: Report, *, as_json: bool) -> int:
         sys.stdout.write(json.dumps(report.as_json()) + "\n")
     else:
         for line in report.lines():
-            print(line)  # noqa: T201 - the command line's own voice
+            streams.say(line)
     return 0 if report.whole else BAD_INPUT
 
 

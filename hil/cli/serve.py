@@ -31,6 +31,7 @@ def serve(
     engine: arguments.Engine = None,
     control: Control = None,
     seed: Annotated[int, Parameter(converter=arguments.seed)] = 1,
+    expose: Annotated[bool, Parameter(negative=())] = False,
     json_: AsJson = False,
 ) -> None:
     """Put the virtual devices of a bench on real endpoints, until SIGTERM or Ctrl-C.
@@ -44,13 +45,18 @@ def serve(
     Parameters
     ----------
     control
-        HOST:PORT of the control port; without it what the bench file says under lab.
+        HOST:PORT of the control port; without it what the bench file says under lab. One that
+        others than this host reach wants a token in HIL_LAB_TOKEN or HIL_LAB_TOKEN_FILE.
     seed
         Seed of the devices' errors and noise.
+    expose
+        Let devices listen where others than this host reach them: nothing there asks who they are.
     """
     stop = StopLadder()
     with signals.sent_to(stop.request):
-        serve_lab(LabRequest(bench, set_, seed, control, engine), stop, _json if json_ else _table)
+        serve_lab(
+            LabRequest(bench, set_, seed, control, engine, expose), stop, _json if json_ else _table
+        )
 
 
 def _json(listening: Mapping[str, Any]) -> None:
@@ -65,4 +71,6 @@ def _table(listening: Mapping[str, Any]) -> None:
     for one in listening["endpoints"]:
         table.add_row(*(str(value) if value is not None else "" for value in one.values()))
     streams.show(table)
+    for line in listening.get("exposed", ()):
+        streams.say(f"exposed: {line}", stream=sys.stderr)
     print(f"control port at {listening['control']}; Ctrl-C ends it", flush=True)  # noqa: T201 - the command line's own voice

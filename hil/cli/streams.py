@@ -10,7 +10,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
-from hil.core.errors import BenchError
+from hil.core.errors import BenchError, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,7 +117,16 @@ def show(table: Table) -> None:
 
 
 def console() -> Console:
-    """Return the console for tables: text is text, whatever brackets and colons it has in it."""
-    from rich.console import Console  # noqa: PLC0415 - the signals' handlers do not wait for it
+    """Return the console for tables: text is text, whatever brackets and colons it has in it.
 
-    return Console(markup=False, emoji=False, highlight=False, soft_wrap=True)
+    What would steer the terminal stands there as its escape: devices answer, and run folders hold,
+    what they like.
+    """
+    from hil.cli.plain import PlainConsole  # noqa: PLC0415 - the signals' handlers do not wait
+
+    return PlainConsole(markup=False, emoji=False, highlight=False, soft_wrap=True)
+
+
+def say(text: str, *, stream: TextIO | None = None) -> None:
+    """Print one line, printable whatever is in it; on standard output unless told otherwise."""
+    print(printable(text), file=stream or sys.stdout)

@@ -23,9 +23,9 @@ class ControlPort(Protocol):
 class ControlKind:
     """What the entry point ``control`` of ``hil.labs`` names: both ends of a control port.
 
-    ``serve(handle, host, port)`` listens; ``ask(host, port, request)`` returns an answer or raises
-    DeviceError.
+    ``serve(handle, host, port, token)`` listens; ``ask(host, port, request, token)`` returns an
+    answer or raises DeviceError. With a token, who does not say it is told nothing.
     """
 
-    serve: Callable[[Handle, str, int], Awaitable[ControlPort]]
-    ask: Callable[[str, int, Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
+    serve: Callable[[Handle, str, int, str], Awaitable[ControlPort]]
+    ask: Callable[[str, int, Mapping[str, Any], str], Awaitable[Mapping[str, Any]]]

@@ -104,6 +104,10 @@ class Endpoint(Protocol):
         """Where it is, the place that its link names first; a pty may have another after it."""
 
     @property
+    def hosts(self) -> Sequence[str]:
+        """On whose addresses it listens, known before it does; none for ptys."""
+
+    @property
     def pid(self) -> int | None:
         """The process in front, None while there is none."""
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hil.core.errors import ConfigErrors
-from hil.profile.files import find
+from hil.profile.files import beside, find
 from hil.profile.source import Mark
 from hil.profile.tree import Table, Text, load_table
 
@@ -81,5 +81,6 @@ def _with_bases(path: Path, kind: Kind, root: Path | None, above: tuple[Path, ..
 
 def _base_file(name: Text, path: Path, kind: Kind, root: Path | None) -> Path:
     """Return the file of a base: the one beside the file, else the one of that name."""
-    beside = path.with_name(f"{name}.yaml")
-    return beside if beside.is_file() else find(name, kind.folder, root, name.mark, BASE)
+    near = beside(path, name)
+    found = str(near) if near is not None and near.is_file() else str(name)
+    return find(found, kind.folder, root, name.mark, BASE)

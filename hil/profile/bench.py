@@ -372,6 +372,7 @@ def load_bench(
     _name_design(tree)  # so that ``board.cycle`` has a table to go into
     _name_engines(tree)
     apply_overrides(tree, for_bench(overrides), "bench.")
+    _refuse_code(tree)
     _name_design(tree)  # and again, for ``board=NAME``
     design = _put_design_in(tree, root)
     form = read(TypeAdapter(BenchForm), tree)
@@ -414,6 +415,21 @@ def _name_engines(tree: Table) -> None:
             table = Table(engine.mark)
             table.put("kind", engine, engine.mark)
             device.put("engine", table, device.keys_at["engine"])
+
+
+def _refuse_code(tree: Table) -> None:
+    """Refuse firmware that a bench file brings along: it is code, and a bench file is data.
+
+    Whoever types its path means to run it; whoever takes a bench file from somebody does not.
+    """
+    devices = tree.get("devices")
+    for name, device in devices.items() if isinstance(devices, Table) else ():
+        engine = device.get("engine") if isinstance(device, Table) else None
+        image = engine.get("image") if isinstance(engine, Table) else None
+        if image is not None and not image.mark.is_override:
+            key = f"devices.{name}.engine.image"
+            message = "names code to run, which no bench file may: name it yourself, --set bench."
+            raise ConfigErrors([image.mark.error(key, f"{message}{key}=PATH")])
 
 
 def _put_design_in(tree: Table, root: Path | None) -> str:

@@ -20,11 +20,12 @@ from hil.profile.bases import CELL, whole_tree
 from hil.profile.check import profile_errors
 from hil.profile.conditions import nearest
 from hil.profile.entries import ProfileForm, numbered
-from hil.profile.files import data_root, find
+from hil.profile.files import data_root, find, leads_out
 from hil.profile.forms import adapter_of
 from hil.profile.model import Profile
 from hil.profile.overrides import apply_overrides, fill_parameters, for_profile, include_steps
 from hil.profile.problems import in_order, read
+from hil.profile.source import Mark
 from hil.profile.tree import Table, Text, load_table, walk
 from hil.profile.weather import Sources, load_climate
 
@@ -70,9 +71,14 @@ def sources_of(path: Path, root: Path | None) -> Sources:
     )
 
 
-def load_cell(name: str, root: Path | None = None) -> CellParameters:
-    """Return a cell type of ``root/cells``. Raises ConfigErrors."""
-    return _read_cell(whole_tree(name, CELL, root))
+def load_cell(
+    name: str, root: Path | None = None, mark: Mark | None = None, key: str = ""
+) -> CellParameters:
+    """Return a cell type of ``root/cells``. Raises ConfigErrors.
+
+    ``mark`` and ``key`` are where the name was written (see ``files.find``).
+    """
+    return _read_cell(whole_tree(name, CELL, root, mark, key))
 
 
 def _read_cell(tree: Table) -> CellParameters:
@@ -132,10 +138,14 @@ def _input(name: str, profile: Path, root: Path | None) -> tuple[Path, str]:
     Beside the profile first: a profile that is handed over with its data means that data.
     """
     inputs = data_root(root) / "inputs"
+    mark = name.mark if isinstance(name, Text) else Mark(str(profile))
     for folder in (profile.parent, inputs):
         path = folder / name
         # lexists: of a link that leads nowhere, say that, and not that there is none
         if os.path.lexists(path) and not path.is_dir():
+            problem = leads_out(path, mark, root)
+            if problem:
+                raise ValueError(f"file: '{name}' {problem}")
             return path, str(path)
     names = [path.name for path in inputs.glob("*.csv")]
     raise ValueError(f"no file '{name}' beside the profile or in inputs{nearest(name, names)}")

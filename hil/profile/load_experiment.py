@@ -50,7 +50,7 @@ from hil.profile.experiment import (
     Experiment,
     Head,
 )
-from hil.profile.files import find
+from hil.profile.files import beside, find, leads_out
 from hil.profile.forms import adapter_of, field_names, key_of
 from hil.profile.load import load_cell, sources_of
 from hil.profile.overrides import apply_overrides
@@ -196,12 +196,13 @@ def _arm(
         (world if key in keys else strategy).put(key, value, own.keys_at[key])
     whole = on_top(on_top(base, said), world)
     conditions: Conditions = read(adapter_of(Conditions), whole, sources)
-    cell = load_cell(conditions.cell, root)
+    places = {key: whole[key].mark if key in whole else own.mark for key in ("cell", "board")}
+    cell = load_cell(conditions.cell, root, places["cell"], "cell")
+    board = load_board(conditions.board, root, places["board"], "board")
     try:
-        design = changed(load_board(conditions.board, root), conditions)
+        design = changed(board, conditions)
     except ValueError as error:
-        at = whole["board"].mark if "board" in whole else own.mark
-        raise ConfigErrors([at.error(f"arms.{name}.board", str(error))]) from error
+        raise ConfigErrors([places["board"].error(f"arms.{name}.board", str(error))]) from error
     built = read(STRATEGY, strategy, sources)
     strategy_ = commissioned(built, strategy, facts_of(design, cell, conditions.lead_ohm))
     known = frozenset({*_keys(said), *_keys(world)})
@@ -248,8 +249,14 @@ def _included(assumed: Table, path: Path) -> Table:
     name = assumed.pop(INCLUDE, None)
     if name is None:
         return assumed
-    other = path.with_name(f"{name}.yaml")
-    return on_top(load_table(other, str(other)), assumed)
+    near = beside(path, name) if isinstance(name, Text) else None
+    if near is None:
+        message = f"found '{name}', expected the name of a file beside this one"
+        raise ConfigErrors([name.mark.error(f"assumed.{INCLUDE}", message)])
+    problem = leads_out(near, name.mark, None)
+    if problem:
+        raise ConfigErrors([name.mark.error(f"assumed.{INCLUDE}", f"'{name}' {problem}")])
+    return on_top(load_table(near, str(near)), assumed)
 
 
 def _assumed(ranges: Table, conditions: Table, sources: Sources) -> Iterator[Assumed]:

@@ -52,7 +52,7 @@ def apply_overrides(tree: Table, overrides: Sequence[str], root: str = "") -> No
     errors: list[ConfigError] = []
     for override in overrides:
         key, sign, value = override.partition("=")
-        mark = Mark(f"--set {_short(' '.join(override.split()))}")
+        mark = Mark(f"--set {_short(' '.join(override.split()))}", is_override=True)
         if not sign or not key.strip():
             errors.append(mark.error("", "expected key=value"))
             continue

@@ -100,7 +100,8 @@ def _read_series(value: Any, info: ValidationInfo) -> Series:
     fields = SeriesFields.model_validate(value)
     sources: Any = info.context  # the loader's Sources
     try:
-        path, shown = sources.series(fields.file)
+        # as it was written, with its place: one of the command line may lead anywhere
+        path, shown = sources.series(value["file"])
         series = load_series(path, shown, fields.column)
     except ConfigErrors as error:
         raise PydanticCustomError(

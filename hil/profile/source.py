@@ -31,11 +31,15 @@ _KINDS = (
 
 
 class Mark(NamedTuple):
-    """A place in a file, counted from 1; line 0 means the whole of it."""
+    """A place in a file, counted from 1; line 0 means the whole of it.
+
+    ``is_override`` is what a ``--set`` of the command line says: the user's own word.
+    """
 
     file: str
     line: int = 0
     column: int = 0
+    is_override: bool = False
 
     def error(self, key: str, message: str) -> ConfigError:
         """Return an error at this place, in one printable line whatever the file has in it."""
@@ -52,11 +56,6 @@ class Mark(NamedTuple):
             return self
         line = text.count("\n", 0, index) + 1
         return Mark(self.file, line, index - text.rfind("\n", 0, index))
-
-    @property
-    def is_override(self) -> bool:
-        """Say whether the place is a ``--set`` of the command line."""
-        return self.file.startswith("--set ")
 
 
 def why_no_file(path: Path) -> str:

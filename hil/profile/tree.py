@@ -178,6 +178,8 @@ class _Builder:
             raise self._refuse(event, f"'*{event.anchor}' refers to no anchor before it")
         self._nodes += _size(node)
         self._check(event)
+        if len(self._open) + _levels(node) > MAX_DEPTH:
+            raise self._refuse(event, f"nested deeper than {MAX_DEPTH} levels, aliases written out")
         self._place(node, event)
 
     def _begin(self, event: yaml.MappingStartEvent | yaml.SequenceStartEvent) -> None:
@@ -251,6 +253,13 @@ def _size(node: Node) -> int:
         return 1
     children = node.values() if isinstance(node, Table) else node
     return 1 + sum(_size(child) for child in children)
+
+
+def _levels(node: Node) -> int:
+    """Return how many levels a node has: 0 for a text."""
+    if isinstance(node, Text):
+        return 0
+    return 1 + max(map(_levels, node.values() if isinstance(node, Table) else node), default=0)
 
 
 def _place_of(mark: Any, origin: Mark) -> Mark:

@@ -24,7 +24,7 @@ from hil.physics.climate import MONTH_DAYS, Climate, Hours
 from hil.physics.enclosure import Enclosure, ambient
 from hil.physics.sun import HOURS
 from hil.profile.conditions import nearest
-from hil.profile.files import find
+from hil.profile.files import find, leads_out
 from hil.profile.forms import Form, adapter_of, quantity
 from hil.profile.problems import TAG, read
 from hil.profile.source import Mark, decoded, read_bytes
@@ -83,9 +83,13 @@ class Sources(NamedTuple):
 def load_climate(name: str, root: Path | None = None) -> Climate:
     """Return a climate of ``root/climates``, its hours with it. Raises ConfigErrors."""
     path = find(name, "climates", root)
-    climate: Climate = read(adapter_of(Climate), load_table(path, str(path)))
+    tree = load_table(path, str(path))
+    climate: Climate = read(adapter_of(Climate), tree)
     if not climate.file:
         return climate
+    problem = leads_out(path.parent / climate.file, tree.mark, root)
+    if problem:
+        raise ConfigErrors([tree["file"].mark.error("file", f"'{climate.file}' {problem}")])
     return replace(climate, hours=_hours(path.parent / climate.file))
 
 

@@ -6,14 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from hil.core.errors import EnvironmentProblem
-from hil.results import manifest
-from hil.results.disk import replace_text
+from hil.results import manifest, shapes
+from hil.results.disk import read_small, replace_text
 from hil.results.ledger import FILE as LEDGER
 
 SUMMARY = "summary.json"
 GUARDIAN = "guardian.json"
 """What the guardian of a run did that was killed or hung (``hil.guardian``)."""
 MANIFEST = manifest.FILE
+MOST_BYTES = 64 << 20
+"""Of a JSON file; a manifest with all of a long profile in it has a hundredth."""
+_SHAPES = {SUMMARY: shapes.SUMMARY, GUARDIAN: shapes.GUARDIAN, MANIFEST: shapes.MANIFEST}
 SCRATCH = "repair.partial"
 """Where a repair writes; it is gone when the repair is over."""
 
@@ -48,13 +51,26 @@ def write_json(folder: Path, name: str, body: dict[str, Any]) -> None:
 
 
 def read_json(folder: Path, name: str) -> dict[str, Any]:
-    """Read one JSON file of a run. Raises EnvironmentProblem if it cannot be read."""
+    """Read one JSON file of a run.
+
+    Raises EnvironmentProblem if it cannot be read, or is not as the bench writes it.
+    """
     try:
-        body = json.loads((folder / name).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        body = json.loads(read_small(folder / name, MOST_BYTES).decode())
+    except OSError as error:
+        reason = error.strerror or error
+        raise EnvironmentProblem(f"{folder.name}: cannot read {name}: {reason}") from error
+    except ValueError as error:
         raise EnvironmentProblem(f"{folder.name}: cannot read {name}: {error}") from error
+    except RecursionError as error:
+        message = "it is nested too deep to be one of ours"
+        raise EnvironmentProblem(f"{folder.name}: cannot read {name}: {message}") from error
     if not isinstance(body, dict):
         raise EnvironmentProblem(f"{folder.name}: cannot read {name}: it holds no JSON object")
+    wrong = shapes.misfit(body, _SHAPES.get(name, {}))
+    if wrong:
+        message = f"'{wrong[:80]}' is not as the bench writes it"
+        raise EnvironmentProblem(f"{folder.name}: cannot read {name}: {message}")
     return body
 
 

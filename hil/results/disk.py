@@ -5,8 +5,10 @@ silently), and what is not synced does not survive a power loss. So everything t
 on goes through here: tests put a disk that fails in its place.
 """
 
+import errno
 import fcntl
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -69,15 +71,46 @@ def sync_folder(folder: Path) -> None:
 def replace_text(path: Path, text: str) -> None:
     """Write a file so that it is the old one or the new one, never half of either.
 
+    What is in the way of the half one goes: were that a link, its target would be written.
     Raises OSError.
     """
     partial = path.with_name(path.name + ".partial")
-    with partial.open("w", encoding="utf-8") as file:
+    partial.unlink(missing_ok=True)
+    with partial.open("x", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
     partial.replace(path)
     sync_folder(path.parent)
+
+
+def refuse_links(folder: Path) -> None:
+    """Raise EnvironmentProblem for a folder that holds anything but files and folders.
+
+    The bench puts nothing else into a run's folder. A link would let a run that somebody sent read,
+    and a repair move, what lies elsewhere; a pipe would keep its reader waiting for ever.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            for one in entries:
+                if not (one.is_file(follow_symlinks=False) or one.is_dir(follow_symlinks=False)):
+                    what = "a link" if one.is_symlink() else "no file"
+                    message = f"{one.name} is {what}: a run's folder holds plain files only"
+                    raise EnvironmentProblem(f"{folder.name}: {message}; remove it")
+    except OSError as error:
+        raise EnvironmentProblem(f"{folder}: cannot be read: {error.strerror}") from error
+
+
+def read_small(path: Path, most: int) -> bytes:
+    """Return a file of at most ``most`` bytes, followed through no link. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with os.fdopen(descriptor, "rb") as file:
+        about = os.fstat(descriptor)
+        if not stat.S_ISREG(about.st_mode):
+            raise OSError(errno.EINVAL, "it is no file")
+        if about.st_size > most:
+            raise OSError(errno.EFBIG, f"it has {about.st_size} bytes, expected at most {most}")
+        return file.read(most)
 
 
 def lock(folder: Path, *, shared: bool = False) -> int:
@@ -103,9 +136,13 @@ def lock(folder: Path, *, shared: bool = False) -> int:
 
 @contextmanager
 def locked(folder: Path, *, shared: bool = False) -> Iterator[None]:
-    """Hold a run's folder, see ``lock``. Raises EnvironmentProblem if somebody else does."""
+    """Hold a run's folder, see ``lock``. Raises EnvironmentProblem if somebody else does.
+
+    Or if it holds what no run's folder does, see ``refuse_links``.
+    """
     descriptor = lock(folder, shared=shared)
     try:
+        refuse_links(folder)
         yield
     finally:
         os.close(descriptor)

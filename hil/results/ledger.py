@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 FILE = "ledger.sqlite"
+_LONGEST = 64 << 20
+"""Bytes of a row that are read; a record has some thousand."""
 LAYOUT = 1
 """Number of the tables' layout, kept where SQLite keeps it (``user_version``)."""
 
@@ -56,8 +58,20 @@ class Ledger:
             self._db.execute(f"PRAGMA user_version = {LAYOUT}")
         if not read_only:
             self._db.execute("PRAGMA synchronous = FULL")
+        if read_only:
+            self._distrust()
         # A damaged name is for its CRC to find; it must not hide the rows behind it.
         self._db.text_factory = lambda raw: raw.decode(errors="backslashreplace")
+
+    def _distrust(self) -> None:
+        """Let a file say what it holds, and nothing be done: it may come from anybody.
+
+        A table of ours that is a view, or has computed columns, would have SQLite compute for as
+        long as its writer likes (https://sqlite.org/security.html).
+        """
+        self._db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST)
+        self._db.execute("PRAGMA trusted_schema = OFF")
+        self._db.set_authorizer(_allowed)
 
     def commit(self, records: Iterable[tuple[int, bytes]], batch: Batch | None) -> None:
         """Add records (sequence number, canonical line) and a batch, all or nothing, synced."""
@@ -128,6 +142,21 @@ class Ledger:
         """Return what SQLite's own check finds."""
         found = [str(row[0]) for row in self._db.execute("PRAGMA integrity_check")]
         return [] if found == ["ok"] else found
+
+
+def _allowed(
+    action: int, table: str | None, _more: str | None, _db: str | None, inner: str | None
+) -> int:
+    """Allow reading our two tables, and SQLite's own check of its pages; ``inner`` is a view."""
+    if inner is not None:
+        return sqlite3.SQLITE_DENY
+    if action == sqlite3.SQLITE_SELECT:
+        return sqlite3.SQLITE_OK
+    wanted = {
+        sqlite3.SQLITE_READ: {"record", "batch", "sqlite_master"},
+        sqlite3.SQLITE_PRAGMA: {"integrity_check"},
+    }
+    return sqlite3.SQLITE_OK if table in wanted.get(action, ()) else sqlite3.SQLITE_DENY
 
 
 def _row_crc(row: Iterable[Any]) -> int:

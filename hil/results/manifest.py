@@ -9,6 +9,7 @@ import hashlib
 import importlib.metadata
 import json
 import platform
+import re
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 
 from hil.core.errors import EnvironmentProblem
 from hil.results.disk import replace_text
+from hil.results.shapes import MOST_RECORDS
 
 FILE = "manifest.json"
 OWN = "sha256"
@@ -68,17 +70,33 @@ def host() -> dict[str, Any]:
 
 
 def git_state(folder: Path) -> dict[str, Any]:
-    """Return the commit of the checkout that ``folder`` lies in, and what differs from it."""
+    """Return the commit of the checkout that ``folder`` lies in, and what differs from it.
+
+    A folder that somebody handed over may bring a configuration of git's with it, and git runs the
+    programs which that names, to compare files: then it is not asked what differs.
+    """
     try:
         commit = _git(folder, "rev-parse", "HEAD").strip()
-        changed = _git(folder, "status", "--porcelain").splitlines()
+        if _GIT_RUNS.search(_git(folder, "config", "--list", "--name-only", "--show-scope")):
+            return {"commit": commit, "about": "its git configuration names programs: not run"}
+        # Of submodules their commit is looked at: what is inside has a configuration of its own.
+        asked = ("status", "--porcelain", "--ignore-submodules=dirty")
+        changed = _git(folder, *asked).splitlines()
     except (OSError, subprocess.SubprocessError):
         return {"commit": "", "about": "no git checkout, or no git"}
     return {"commit": commit, "changed": [line[3:] for line in changed]}
 
 
+_GIT_RUNS = re.compile(r"(?im)^(local|worktree)\s+filter\.")
+"""Keys of a checkout's own configuration by which ``git status`` runs programs (gitattributes(5)).
+
+Those of the user and of the host are the user's own; ``core.fsmonitor`` is switched off for all.
+"""
+
+
 def _git(folder: Path, *arguments: str) -> str:
-    asked = ["git", "-C", str(folder), *arguments]
+    quietly = ("--no-optional-locks", "-c", "core.fsmonitor=false")
+    asked = ["git", *quietly, "-C", str(folder), *arguments]
     done = subprocess.run(asked, check=True, capture_output=True, text=True, timeout=10)  # noqa: S603 - fixed words
     return done.stdout
 
@@ -102,6 +120,9 @@ def complaints(folder: Path, body: Mapping[str, Any]) -> list[tuple[str, str]]:
         return [(FILE, "is damaged: its own SHA-256 does not fit, so what it says is not believed")]
     found = []
     for name, sealed in body.get("files", {}).items():
+        if Path(name).name != name:
+            found.append((FILE, f"names '{name[:80]}', which is no file of the run's folder"))
+            continue
         what = _complaint(folder / name, sealed)
         if what:
             found.append((name, what))
@@ -132,7 +153,8 @@ def measured(path: Path) -> dict[str, Any]:
 
 def is_own(body: Mapping[str, Any]) -> bool:
     """Say whether a manifest is as it was written."""
-    return bool(body.get(OWN) == _own(body))
+    records = body.get("records", 0)
+    return bool(body.get(OWN) == _own(body) and 0 <= records <= MOST_RECORDS)
 
 
 def _own(body: Mapping[str, Any]) -> str:

@@ -44,6 +44,8 @@ def repair(folder: Path, utc_now: Callable[[], str]) -> Iterator[str]:
     """
     scratch = folder / catalogue.SCRATCH
     with disk.locked(folder):
+        if scratch.is_dir():
+            disk.refuse_links(scratch)
         try:
             if not _is_complete(scratch):
                 if inspect(folder).whole:
@@ -118,7 +120,10 @@ def _old_summary(folder: Path, begun: Mapping[str, Any], digest: str) -> dict[st
     path = folder / catalogue.SUMMARY
     if digest != begun.get("digest") or not path.is_file() or manifest.measured(path) != sealed:
         return {}
-    return catalogue.read_json(folder, catalogue.SUMMARY)
+    try:
+        return catalogue.read_json(folder, catalogue.SUMMARY)
+    except EnvironmentProblem:
+        return {}  # sealed, and not as any bench writes it: its figures are none of ours
 
 
 @dataclass

@@ -442,5 +442,5 @@ def test_a_label_cannot_pretend_to_be_a_verdict(
 
 def test_a_mark_counts_lines_and_columns_from_1() -> None:
     text = "ab\ncd"
-    places = [Mark("f").at(text, index)[1:] for index in (0, 1, 3, 4)]
+    places = [Mark("f").at(text, index)[1:3] for index in (0, 1, 3, 4)]
     assert places == [(1, 1), (1, 2), (2, 1), (2, 2)]

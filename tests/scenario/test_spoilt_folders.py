@@ -138,13 +138,14 @@ def test_a_repair_keeps_the_figures_of_a_run_of_which_no_record_has_changed(tmp_
     folder = tmp_path / NAME
     closed(folder, passing())
     body = catalogue.read_json(folder, manifest.FILE)
-    summary = {"run": NAME, "metrics": {"duty": 0.25}}
+    figure = {"value": 0.25, "uncertainty": 0.0}
+    summary = {"run": NAME, "metrics": {"duty": figure}}
     catalogue.write_json(folder, catalogue.SUMMARY, summary)
     body["files"][catalogue.SUMMARY] = manifest.measured(folder / catalogue.SUMMARY)
     manifest.write(folder, {key: body[key] for key in body if key != manifest.OWN})
     (folder / archive.FOOTER).unlink()
     mended(folder)
-    assert catalogue.read_json(folder, catalogue.SUMMARY)["metrics"] == {"duty": 0.25}
+    assert catalogue.read_json(folder, catalogue.SUMMARY)["metrics"] == {"duty": figure}
 
 
 def test_many_may_look_at_a_run_and_one_may_change_it(tmp_path: Path) -> None:

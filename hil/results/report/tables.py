@@ -238,6 +238,8 @@ def _git(state: Mapping[str, Any]) -> str:
     """Say which commit a run was made with, and whether it was that."""
     if not state.get("commit"):
         return str(state.get("about", "not recorded"))
+    if "about" in state:
+        return f"{state['commit']}, {state['about']}"
     changed = state.get("changed", [])
     more = f" and {len(changed) - 5} more" if len(changed) > 5 else ""  # noqa: PLR2004 - names shown
     told = f"changed: {', '.join(map(str, changed[:5]))}{more}" if changed else "unchanged"
