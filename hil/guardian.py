@@ -26,7 +26,7 @@ from hil.app.rig import build
 from hil.app.summons import Door
 from hil.bench.guard import LOST_AFTER
 from hil.bench.rig import Rig
-from hil.bench.safe_state import SafeState, Undo, made_safe, open_known, orders
+from hil.bench.safe_state import PATIENCE, SafeState, Undo, made_safe, open_known, orders
 from hil.bench.wall_time import run_wall, utc_now_text
 from hil.core.errors import BenchError, DeviceError, EnvironmentProblem
 from hil.core.instants import MILLISECOND, Instant, to_seconds
@@ -34,9 +34,6 @@ from hil.core.records import Record, SafeStateReached
 from hil.ports import Clock, Device, Identity
 from hil.results import catalogue
 from hil.results.wire_hash import WireHash
-
-PATIENCE = 200 * MILLISECOND
-"""A board takes a cycle to read back; the cells' outputs do not stay on for so long."""
 
 _CHUNK = 65_536
 ENVIRONMENT = 69

@@ -7,6 +7,9 @@ looking never changes what is seen: whatever is ordered inside a second acts fro
     wall  dT/dt = (T_air - T_wall) / tau_wall + (T_room - T_wall) / tau_room
     sensor dT/dt = (T_air - T) / tau_sensor
 
+An independent limiter of class 2 (DIN 12880) cuts the heat off above its set-point, by a sensor and
+a contactor of its own, whatever the controller does; it stays so until somebody resets it by hand.
+
 The power limit is what bounds the ramp; overshoot comes out of the controller, the dead time and
 the limits, and is put in nowhere. Start values: instruments.md section 2 [M].
 """
@@ -36,6 +39,7 @@ class ChamberDesign:
     integral_s: float = 120.0
     room_degc: float = 23.0
     door_s: float = 120.0
+    limiter_degc: float = 185.0
 
 
 class ChamberAir:
@@ -47,6 +51,7 @@ class ChamberAir:
         self.set_degc = design.room_degc
         self.ramp_k_per_s: float | None = None
         self.conditioning = self.door_open = self.compressor_tripped = self.sensor_broken = False
+        self.sensor_stuck = self.heater_stuck = self.limited = False
         self._wall = self._sensor = self._working = design.room_degc
         self._before = self._after = design.room_degc
         self._sensor_before = design.room_degc
@@ -70,6 +75,10 @@ class ChamberAir:
         self._advance(step + 1)
         return self._sensor_before + (self._sensor - self._sensor_before) * (part / STEP)
 
+    def reset_limiter(self) -> None:
+        """Press the limiter's button: it lets go only of a chamber that is below its set-point."""
+        self.limited = self._after >= self.design.limiter_degc
+
     def _advance(self, steps: int) -> None:
         while self._steps < steps:
             self._step()
@@ -81,14 +90,27 @@ class ChamberAir:
         slot = self._steps % d.dead_time_s
         drive, self._drive[slot] = self._drive[slot], self._control(air)
         rate = (self._wall - air) / d.tau_couple_s
-        if drive == drive:  # noqa: PLR0124 - NaN is "off": nothing heats or cools
-            rate += self._powered((drive - air) / d.tau_air_s, air)
+        rate += self._machine(drive, air)
         if self.door_open:
             rate += (d.room_degc - air) / d.door_s
         self._before, self._sensor_before = air, self._sensor
         self._after = air + rate
         self._wall += (air - self._wall) / d.tau_wall_s + (d.room_degc - self._wall) / d.tau_room_s
-        self._sensor += (air - self._sensor) / d.tau_sensor_s
+        if not self.sensor_stuck:
+            self._sensor += (air - self._sensor) / d.tau_sensor_s
+        self.limited |= self._after >= d.limiter_degc
+
+    def _machine(self, drive: float, air_degc: float) -> float:
+        """Return what heater and compressor do to the air, the limiter in series with the heater.
+
+        A heater whose relay is stuck heats with all it has, while the machine may run at all.
+        """
+        rate = 0.0
+        if drive == drive:  # noqa: PLR0124 - NaN is "off": nothing heats or cools
+            rate = self._powered((drive - air_degc) / self.design.tau_air_s, air_degc)
+        if self.heater_stuck and self.conditioning:
+            rate = self.design.heating_k_per_s
+        return min(rate, 0.0) if self.limited else rate
 
     def _powered(self, rate: float, air_degc: float) -> float:
         """Return what heater and compressor can do of the rate that the drive asks for."""

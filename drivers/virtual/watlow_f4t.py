@@ -25,19 +25,32 @@ from hil.ports import POWER_LOSS, Clock, LabPlan
 
 SPEC = wire.SPEC
 _NOISE_K = 0.02  # [A] rms of one reading
+_LIMITER_ABOVE_K = 5.0  # [A] where a maker sets the limiter: above all that the chamber may reach
 _FASTEST_PER_MIN = 100.0  # what the ramp register takes; the machine may be slower
+
+_OF_THE_AIR = {
+    "door-open": "door_open",
+    "sensor-break": "sensor_broken",
+    "sensor-stuck": "sensor_stuck",
+    "heater-stuck": "heater_stuck",
+    "compressor-trip": "compressor_tripped",
+    "limiter": "limited",
+}
+"""Faults of the machine, and what they set in it."""
 
 
 @dataclass(frozen=True, slots=True)
 class F4tOptions(ScpiOptions):
     """The keys that a bench file may give a virtual chamber.
 
-    ``fahrenheit_only`` is old firmware that refuses degC.
+    ``fahrenheit_only`` is old firmware that refuses degC; ``limiter_degc`` is what the independent
+    limiter is set to.
     """
 
     reply_ns: int = SPEC.reply
     room_degc: float = 23.0
     fahrenheit_only: bool = False
+    limiter_degc: float = SPEC.set_degc.high + _LIMITER_ABOVE_K
 
 
 class WatlowF4TTwin(ScpiTwin[F4tOptions]):
@@ -48,6 +61,9 @@ class WatlowF4TTwin(ScpiTwin[F4tOptions]):
         "silent",
         "door-open",
         "sensor-break",
+        "sensor-stuck",
+        "heater-stuck",
+        "limiter",
         "compressor-trip",
         "refuses-off",
         POWER_LOSS,
@@ -63,7 +79,10 @@ class WatlowF4TTwin(ScpiTwin[F4tOptions]):
         self._row = np.zeros(1)
         self._samples = 0
         self._offset_k = max(-1.0, min(1.0, 0.5 * self._normal())) * SPEC.read_accuracy_k.offset
-        self._air = ChamberAir(ChamberDesign(room_degc=self._options.room_degc))
+        design = ChamberDesign(
+            room_degc=self._options.room_degc, limiter_degc=self._options.limiter_degc
+        )
+        self._air = ChamberAir(design)
         self._refuses_off = False
         self._reset_registers()
         self._scpi = ScpiDevice(self._commands(), self._identity(), reset=self._reset)
@@ -81,6 +100,7 @@ class WatlowF4TTwin(ScpiTwin[F4tOptions]):
             "set_degc": self._set_degc,
             "conditioning": self._air.conditioning,
             "door_open": self._air.door_open,
+            "limited": self._air.limited,
             "outputs": list(self._outputs),
         }
 
@@ -95,20 +115,21 @@ class WatlowF4TTwin(ScpiTwin[F4tOptions]):
 
         ``silent`` answers nothing, ``door-open`` lets the room in (nothing reports it),
         ``sensor-break`` loses the reading and stops conditioning, ``compressor-trip`` stops
-        cooling (both show as ERROR), ``refuses-off`` welds the conditioning contactor,
-        ``power-loss`` takes the supply of controller and machine. Raises ValueError for any other.
+        cooling (both show as ERROR), ``sensor-stuck`` lets the reading stand still,
+        ``heater-stuck`` heats with full power while conditioning is on, ``refuses-off`` welds its
+        contactor, ``limiter`` trips the independent limiter and, taken out, resets it by hand
+        (nothing reports it), ``power-loss`` takes the supply of controller and machine. Raises
+        ValueError for any other.
         """
         self._air.order(self._clock.now())
         if fault == POWER_LOSS:
             self._supply(on=not active)
         elif fault == "silent":
             self._silent = active
-        elif fault == "door-open":
-            self._air.door_open = active
-        elif fault == "sensor-break":
-            self._air.sensor_broken = active
-        elif fault == "compressor-trip":
-            self._air.compressor_tripped = active
+        elif fault == "limiter" and not active:
+            self._air.reset_limiter()
+        elif fault in _OF_THE_AIR:
+            setattr(self._air, _OF_THE_AIR[fault], active)
         elif fault == "refuses-off":
             self._refuses_off = active
             self._condition()

@@ -15,7 +15,7 @@ from hil.bench.injections import Injections
 from hil.bench.lateness import Durations
 from hil.bench.outdoors import Outdoors
 from hil.bench.quantities import Reader
-from hil.bench.safe_state import SafeState, Undo, made_safe, orders, to_its_end
+from hil.bench.safe_state import PATIENCE, SafeState, Undo, made_safe, orders, to_its_end
 from hil.bench.stop import StopLadder
 from hil.bench.tick import Parts, Ticker
 from hil.bench.timeline import Timeline
@@ -72,7 +72,7 @@ class Run:
         """Take the parts; nothing happens before ``play``."""
         self._plan, self._parts, self._rig, self._clock = plan, parts, parts.rig, parts.clock
         self._stop, self._recorder, self._guard = stop, recorder, guard
-        self._safe = SafeState(parts.clock, recorder.emit)
+        self._safe = SafeState(parts.clock, recorder.emit, PATIENCE)
         self._ticker = ticker = Ticker(parts)
         self._outdoors = Outdoors(parts.rig.chamber.SPEC.set_degc, plan.chamber)
         self._injections = Injections(parts.rig, parts.emit, ticker.distrust)
@@ -87,7 +87,7 @@ class Run:
         self.wall_ns = 0
         self.cpu_s = 0.0
         self.late, self.took = Durations(), Durations()
-        self.complete = self.left_safe = False
+        self.complete = self.left_safe = self._between_ticks = False
         self.reason = ""
 
     async def play(self) -> None:
@@ -114,7 +114,8 @@ class Run:
             if not self._stop.level:
                 raise
             task.uncancel()
-            self.reason = f"aborted by {self._stop.source}"
+            told = "stopped" if self._stop.level == "stop" else "aborted"
+            self.reason = f"{told} by {self._stop.source}"
         except (BenchError, BaseExceptionGroup) as error:
             self._note_failure(error)
         finally:
@@ -176,7 +177,9 @@ class Run:
         self.started = clock.now() + 2 * self._rig.board_cycle_ns
         slot = 0
         while True:
+            self._between_ticks = True
             await self._sleep_until(self.started + slot * period)
+            self._between_ticks = False
             woken = clock.now()
             self._guard.alive(period + LONGEST_TICK)
             self.late.add(woken - (self.started + slot * period))
@@ -253,7 +256,8 @@ class Run:
 
     def _stopping(self, task: "asyncio.Task[None]", source: str, level: str) -> None:
         self.emit(StopRequested(self._clock.now(), source, level))
-        if level == "abort":
+        # between two ticks there is none that a stop could wait for
+        if level == "abort" or (level == "stop" and self._between_ticks):
             task.cancel()
         elif level == "panic":
             self._safe.hurry()

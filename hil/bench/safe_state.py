@@ -26,6 +26,9 @@ PAUSES = (SECOND // 5, SECOND // 2, SECOND, 2 * SECOND, 4 * SECOND)
 Counted from when all had been told: one that hangs takes nobody else's second attempt.
 """
 
+PATIENCE = SECOND // 5
+"""A board takes a cycle to read back; the cells' outputs do not stay on for so long."""
+
 T = TypeVar("T")
 
 

@@ -1,8 +1,8 @@
 """How a run is asked to stop: the ladder stop -> abort -> panic.
 
 SIGTERM counts like Ctrl-C, since CI cancels and containers stop with it. The first request ends
-the run at the end of its tick, the second cancels whatever the tick waits for, the third skips
-the order of the safe state and tells all devices at once.
+the run at the end of its tick, at once if none is on, the second cancels whatever the tick waits
+for, the third skips the order of the safe state and tells all devices at once.
 """
 
 from collections.abc import Callable

@@ -229,6 +229,33 @@ def test_faults_show_as_the_instrument_would_show_them() -> None:
         wire.twin.inject("haunted", 0, active=True)
 
 
+def test_the_limiter_cuts_the_heat_off_whatever_is_commanded_until_it_is_reset_by_hand() -> None:
+    wire = Wire().running(60.0)
+    wire.twin.inject("heater-stuck", 0, active=True)
+    while not wire.twin.truth()["limited"]:
+        [hottest] = wire.airs(SECOND)
+    assert hottest == pytest.approx(185.0, abs=0.1)
+    wire.twin.inject("limiter", 0, active=False)
+    assert wire.twin.truth()["limited"], "too hot for a reset"
+    wire.ask(b":OUTPUT1:STATE OFF\n:OUTPUT1:STATE ON\n:SOURCE:CLOOP1:SPOINT 170\n")
+    wire.twin.inject("heater-stuck", 0, active=False)
+    falling = wire.airs(HOUR)
+    assert max(falling) < 185.1
+    assert falling[-1] < 150.0
+    assert wire.twin.truth()["limited"], "it stays so below its set-point"
+    wire.twin.inject("limiter", 0, active=False)
+    assert wire.airs(HOUR)[-1] == pytest.approx(170.0, abs=3.0)
+
+
+def test_a_sensor_that_is_stuck_shows_what_it_showed() -> None:
+    wire = Wire().running(23.0)
+    wire.airs(HOUR)
+    wire.twin.inject("sensor-stuck", 0, active=True)
+    wire.ask(b":SOURCE:CLOOP1:SPOINT 40\n")
+    assert wire.airs(HOUR)[-1] > 100.0
+    assert float(wire.ask(b":SOURCE:CLOOP1:PVALUE?\n")) == pytest.approx(23.0, abs=1.0)
+
+
 # --- the driver over a memory link -----------------------------------------------------------
 
 
