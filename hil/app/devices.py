@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
+from hil.app.leases import leases, places
 from hil.app.names import installed, resolve
-from hil.app.preparation import prepare_bench, specs_of
+from hil.app.preparation import has_twins, prepare_bench, specs_of
 from hil.app.rig import build, role_of
 from hil.bench.clock import run_virtual
 from hil.bench.wall_time import run_wall, utc_now_text
-from hil.core.errors import BenchError
+from hil.core.errors import BenchError, DeviceError
 from hil.ports import Clock, Device, Identity, LinkKind
 from hil.profile import Bench, LinkConfig
 from hil.results.wire_hash import WireHash
@@ -43,19 +44,35 @@ class Found:
 def survey(name: str, overrides: Sequence[str] = ()) -> list[Found]:
     """Connect to all devices of a bench together and ask each who it is, in the file's order.
 
-    Nothing is switched. A device that does not answer has its line all the same. Raises
-    ConfigErrors for a bench that cannot be.
+    Nothing is switched. A device that does not answer has its line all the same, and so has one
+    that a run holds, which is not asked. Raises ConfigErrors for a bench that cannot be.
     """
     bench = prepare_bench(name, overrides)
 
+    taken = _taken(bench)
+
     async def main(clock: Clock) -> Mapping[str, Identity | BenchError]:
-        devices = build(bench, 1, clock, WireHash()).devices()
+        devices = [
+            one for one in build(bench, 1, clock, WireHash()).devices() if one.name not in taken
+        ]
         answers = await asyncio.gather(*map(_who, devices))
-        return {device.name: who for device, who in zip(devices, answers, strict=True)}
+        found = {device.name: who for device, who in zip(devices, answers, strict=True)}
+        return {**found, **taken}
 
     answers = run_virtual(main) if bench.clock == "virtual" else run_wall(main)
     today = date.fromisoformat(utc_now_text()[:10])
     return [_found(bench, device, answers[device], today) for device in bench.devices]
+
+
+def _taken(bench: Bench) -> Mapping[str, BenchError]:
+    """Return the devices that somebody drives now, and who: a question could disturb them."""
+    at = {} if has_twins(bench) else places(bench)
+    held = leases().held(at.values()) if at else {}
+    return {
+        name: DeviceError(name, f"held by {held[place].holder}")
+        for name, place in at.items()
+        if place in held
+    }
 
 
 async def _who(device: Device) -> Identity | BenchError:

@@ -63,17 +63,20 @@ class Outside:
             for _ in ("stop", "abort"):  # it does not wait for the tick
                 stop.request(f"hil safe of {by}")
 
+        begun_safe = not self.tenancy.left_by
         door = Door(self.tenancy.leases.folder, process_of(os.getpid()), asked)
         await door.open()
         try:
             await self.guardian.ready(clock)
             await self._clear(rig, clock)
+            begun_safe = True
             yield self.guardian
         finally:
-            if left_safe():
+            safe = begun_safe and left_safe()
+            if safe:
                 with suppress(FencedError):  # somebody has taken it over: the record has that
                     self.tenancy.free()
-            await door.close({"safe": left_safe()})
+            await door.close({"safe": safe})
 
     async def _clear(self, rig: Rig, clock: Clock) -> None:
         """Make safe what a holder that is gone may have left on. Raises EnvironmentProblem."""

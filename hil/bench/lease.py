@@ -26,7 +26,10 @@ class Process:
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds a lease: ``what`` it does, for whom, and the processes that can still act."""
+    """Who holds a lease: ``what`` it does, for whom, and the processes that can still act.
+
+    ``after`` is who had left the device to it: if it cannot make that safe, the next one must know.
+    """
 
     what: str
     bench: str
@@ -34,12 +37,14 @@ class Holder:
     since_utc: str
     process: Process
     guardian: Process | None = None
+    after: str = ""
 
     def __str__(self) -> str:
         """Return one line for whoever wants the device too."""
         whom = f" of {self.user}" if self.user else ""
         where = f"bench {self.bench}, pid {self.process.pid}, since {self.since_utc}"
-        return f"{self.what}{whom} ({where})"
+        after = f", after {self.after}" if self.after else ""
+        return f"{self.what}{whom} ({where}{after})"
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,9 @@ def taken(resource: str, lease: Lease, who: Holder, *, over: bool = False) -> Le
     """
     if lease.holder is not None and not over:
         raise HeldError(resource, lease.holder)
-    return Lease(lease.token + 1, who)
+    left = lease.holder
+    after = "" if left is None else left.after or f"{left.what}, pid {left.process.pid}"
+    return Lease(lease.token + 1, replace(who, after=after))
 
 
 def watched_by(lease: Lease, token: int, guardian: Process) -> Lease:

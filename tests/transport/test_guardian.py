@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from scenario import recorded
 from served import Served, connected, finished, hil, patiently, running, serving
-from under_way import BOOTED, HOT, SLOW_BOARD, UnderWay, all_off
+from under_way import BOOTED, HOT, SLOW_BOARD, TROUBLED, UnderWay, all_off
 
 from hil.app.leases import leases, places
 from hil.app.preparation import prepare_bench
@@ -63,6 +63,18 @@ def test_a_run_that_is_killed_leaves_nothing_on(begun: UnderWay) -> None:
     assert (begun.folder() / "guardian.json").exists()
 
 
+def test_a_run_whose_loop_is_blocked_is_killed_and_leaves_nothing_on(
+    served: Served, profile: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It lives, and takes no turn: a thread's beats would go on."""
+    monkeypatch.setenv("PYTHONPATH", TROUBLED)
+    begun = UnderWay(served, profile(HOT))
+    os.kill(begun.process.pid, signal.SIGUSR1)
+    assert_made_safe(begun, "no beat of the run for 1.5 s")
+    assert begun.process.wait(60) == -signal.SIGKILL
+    begun.process.communicate()
+
+
 def test_a_run_that_hangs_is_killed_and_leaves_nothing_on(begun: UnderWay) -> None:
     """It holds its links: the instruments take one client each, until it is dead."""
     os.kill(begun.process.pid, signal.SIGSTOP)
@@ -89,7 +101,8 @@ def test_a_bug_on_the_way_down_is_told_when_the_guardian_has_seen_to_the_bench(
     served: Served, profile: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The run lives to say what broke: it is not killed for it."""
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent / "a_bug"))
+    monkeypatch.setenv("PYTHONPATH", TROUBLED)
+    monkeypatch.setenv("WAY_DOWN", "broken")
     begun = UnderWay(served, profile(HOT))
     begun.process.send_signal(signal.SIGINT)
     code, _, err = finished(begun.process)

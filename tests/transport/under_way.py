@@ -12,6 +12,7 @@ BOOTED = tuple(
     for word in ("--set", f"bench.devices.{unit}.virtual.boot=0 s")
 )
 SLOW_BOARD = ("--set", "bench.board.cycle=500 ms", "--set", "bench.board.open_wire_every=2")
+TROUBLED = str(Path(__file__).parent / "troubled")
 HOT = """\
   - soak: {chamber: 45 degC, ramp: 2 K/min, for: 10 min}
   - rest: 10 min

@@ -1,0 +1,21 @@
+"""Troubles of a run that no outside can make: on the PYTHONPATH of a run.
+
+SIGUSR1 blocks its loop until SIGUSR2. With WAY_DOWN=broken there is a bug on its way down; its
+guardian has none.
+"""
+
+import os
+import signal
+import sys
+
+from hil.bench.safe_state import SafeState
+
+
+async def _breaks(self: SafeState) -> bool:  # noqa: ARG001 - stands in for a method
+    raise RuntimeError("a bug on purpose")
+
+
+if "hil.guardian" not in sys.orig_argv:
+    signal.signal(signal.SIGUSR1, lambda *_: signal.sigwait([signal.SIGUSR2]))
+    if os.environ.get("WAY_DOWN") == "broken":
+        SafeState.reach = _breaks  # type: ignore[method-assign]
