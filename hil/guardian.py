@@ -139,7 +139,7 @@ async def guard(clock: Clock, rig: Rig, watch: Watch, run: int, tenancy: Tenancy
     lost = clock.now()
     if not watch.handed_over:
         await end(run)
-    reached = await make_safe(clock, rig, watch.known)
+    reached, bug = await make_safe(clock, rig, watch.known)
     safe = all(one["ok"] for one in reached)
     if safe:
         with suppress(FencedError):  # somebody was faster, and holds it now
@@ -152,11 +152,18 @@ async def guard(clock: Clock, rig: Rig, watch: Watch, run: int, tenancy: Tenancy
         os.write(2, f"hil: guardian: {cause}; {told} after {took_s:.2f} s\n".encode())
     if watch.folder is not None:
         catalogue.write_json(watch.folder, catalogue.GUARDIAN, account)
+    if bug is not None:
+        raise bug
     return 0 if safe else ENVIRONMENT
 
 
-async def make_safe(clock: Clock, rig: Rig, known: Mapping[str, Identity]) -> list[dict[str, Any]]:
-    """Open all links together, make each device safe in its order, and return what was read."""
+async def make_safe(
+    clock: Clock, rig: Rig, known: Mapping[str, Identity]
+) -> tuple[list[dict[str, Any]], Exception | None]:
+    """Open all links together, make each device safe in its order, and return what was read.
+
+    A bug is returned, to be raised when what was read stands in the record.
+    """
     reached: dict[str, dict[str, Any]] = {}
     begun = clock.now()
 
@@ -173,8 +180,12 @@ async def make_safe(clock: Clock, rig: Rig, known: Mapping[str, Identity]) -> li
         opened = asyncio.ensure_future(_open(device, known))
         action = partial(_made_safe, device, known, opened)
         state.arm(Undo(device.name, *places[device.name], action))
-    await state.reach()
-    return list(reached.values())
+    bug: Exception | None = None
+    try:
+        await state.reach()
+    except Exception as found:  # noqa: BLE001 - all devices were told: raised after the record
+        bug = found
+    return list(reached.values()), bug
 
 
 async def _open(device: Device, known: Mapping[str, Identity]) -> None:

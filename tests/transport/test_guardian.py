@@ -111,6 +111,26 @@ def test_a_bug_on_the_way_down_is_told_when_the_guardian_has_seen_to_the_bench(
     assert_made_safe(begun, "a bug on the run's way down")
 
 
+def test_a_bug_of_the_guardian_keeps_no_other_device_on_and_stands_in_the_record(
+    served: Served, profile: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", TROUBLED)
+    monkeypatch.setenv("GUARDIAN", "broken")
+    begun = UnderWay(served, profile(HOT))
+    begun.process.kill()
+    _, err = begun.process.communicate()
+    assert "NOT SAFE: chamber: RuntimeError: a bug on purpose" in err
+    assert "Traceback" in err
+    account = begun.account()
+    good = {one["device"]: one["ok"] for one in account["devices"]}
+    assert good == {"board": True, "emulator-1": True, "emulator-2": True, "chamber": False}
+    words = ("safe", "--bench", "loopback", *SLOW_BOARD, *served.overrides())
+    code, out, err = finished(hil(*words, cwd=Path()))
+    assert code == 0, out
+    assert err.endswith(" had died and left it\n")
+    assert all_off(served)
+
+
 def test_a_stranger_is_not_taken_for_the_device_that_was_there(begun: UnderWay) -> None:
     """All others are made safe; what became of ours, nobody knows, and the record says so."""
     os.kill(begun.process.pid, signal.SIGSTOP)
