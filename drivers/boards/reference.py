@@ -39,6 +39,7 @@ class ReferenceBoard:
         report_period=100 * MILLISECOND,
         reply=200 * MILLISECOND,
         faults=FAULTS,
+        host_loss="all bleeds off",  # after the design's command_timeout (firmware.md)
     )
 
     CARRIES: ClassVar[str] = "frames"

@@ -9,6 +9,7 @@ from typing import Any
 from hil.app.leases import leases, places
 from hil.app.names import installed, resolve
 from hil.app.preparation import has_twins, prepare_bench, specs_of
+from hil.app.protection import host_loss
 from hil.app.rig import build, role_of
 from hil.bench.clock import run_virtual
 from hil.bench.wall_time import run_wall, utc_now_text
@@ -22,7 +23,8 @@ from hil.results.wire_hash import WireHash
 class Found:
     """One device: who answered, or the reason why nobody did.
 
-    ``due`` is the last day on which its calibration holds, where both are known.
+    ``due`` is the last day on which its calibration holds, where both are known; ``host_loss`` what
+    the device does by itself when its host dies.
     """
 
     device: str
@@ -33,6 +35,7 @@ class Found:
     problem: str
     due: date | None
     overdue: bool
+    host_loss: str
 
     def plain(self) -> dict[str, Any]:
         """Return it as JSON has it."""
@@ -101,6 +104,7 @@ def _found(bench: Bench, name: str, answer: Identity | BenchError, today: date) 
         problem="" if who is not None else str(answer).removeprefix(f"{name}: "),
         due=due,
         overdue=due is not None and due < today,
+        host_loss=host_loss(bench)[name],
     )
 
 

@@ -13,6 +13,7 @@ from hil.app.engines import engine_told, with_firmware
 from hil.app.lab_doors import engine_in_lab
 from hil.app.outside import Outside, outside
 from hil.app.preparation import Prepared, Request, has_twins, prepare
+from hil.app.protection import protection
 from hil.app.rehearsal import rehearse
 from hil.app.rig import build
 from hil.bench.clock import run_virtual
@@ -62,6 +63,7 @@ def run_profile(request: Request, stop: StopLadder, progress: Progress) -> Outco
 
     async def recorded(clock: Clock, rig: Rig, guard: Guard, others: Outside) -> Outcome:
         about = {**_about(request, prepared), "engine": await _engine(bench), **others.plain()}
+        about |= protection(bench)
         mqtt = request.mqtt if bench.clock == "wall" else None
         with ExitStack() as telling:  # left last: the record does not wait for a broker
             with recording(request.runs, about, beside=bench.clock == "wall") as record:

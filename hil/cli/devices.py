@@ -46,16 +46,23 @@ def devices(
 def _tell(found: Sequence[Found]) -> None:
     """Print a line a device; of one that does not answer, the reason."""
     names = ("device", "role", "driver", "link", "who", "serial", "firmware")
-    table = Table(*names, "calibrated", "due", box=None, pad_edge=False)
+    table = Table(*names, "calibrated", "due", "host loss", box=None, pad_edge=False)
     for one in found:
         due = "" if one.due is None else one.due.isoformat()
         if one.who is None:
-            who = [f"NO ANSWER: {one.problem}"]
+            who = [f"NO ANSWER: {one.problem}", "", "", "", ""]
         else:
             maker, model, serial, firmware, calibrated = one.who
             mark = " OVERDUE" if one.overdue else ""
             who = [f"{maker} {model}", serial, firmware, calibrated, due + mark]
-        table.add_row(one.device, one.role, one.driver, one.link, *who)
+        table.add_row(
+            one.device,
+            one.role,
+            one.driver,
+            one.link,
+            *who,
+            one.host_loss.removesuffix(" against host loss"),
+        )
     streams.show(table)
 
 

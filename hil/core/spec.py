@@ -1,6 +1,8 @@
 """What a device can do, as pure data: read by ``hil check``, drivers, twins and the verdict alike.
 
 Every driver exposes one of these as ``SPEC``, so that no device is needed to check a profile.
+``host_loss`` is what a device does by itself, by its manual, when its host says nothing any more;
+empty where it goes on as it was told last.
 """
 
 from dataclasses import dataclass
@@ -55,6 +57,7 @@ class EmulatorSpec:
     aux_v: Range = Range(0.0, 0.0)
     aux_resolution_v: float = 0.0
     calibration_days: int | None = None
+    host_loss: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,7 @@ class ChamberSpec:
     read_accuracy_k: Accuracy
     reply: Duration
     calibration_days: int | None = None
+    host_loss: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,7 @@ class BoardSpec:
     reply: Duration
     faults: tuple[str, ...] = ()
     calibration_days: int | None = None
+    host_loss: str = ""
 
 
 DeviceSpec = EmulatorSpec | ChamberSpec | BoardSpec

@@ -9,6 +9,7 @@ import hashlib
 import struct
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -66,7 +67,8 @@ class Account:
     """What a run's folder says. Lists are in the order of the records.
 
     ``manifest`` and ``summary`` are empty where they cannot be believed; ``judgement`` and
-    ``metrics`` are folded from the records that are there; ``findings`` is what is wrong with them.
+    ``metrics`` are folded from the records that are there; ``findings`` is what is wrong with them;
+    ``guardian`` is what the run's guardian left, if it had to act.
     """
 
     run: str
@@ -83,6 +85,7 @@ class Account:
     judgement: Judgement = field(default_factory=lambda: Judgement(Verdict.INCONCLUSIVE, ()))
     noted: Sequence[tuple[Verdict, str]] = ()
     metrics: Mapping[str, MetricValue] = field(default_factory=dict)
+    guardian: Mapping[str, Any] = field(default_factory=dict)
 
     # --- is it all there? ------------------------------------------------------------------------
 
@@ -142,13 +145,17 @@ class Account:
         return list(self.of(DeviceIdentified))
 
     def unsafe(self) -> list[str]:
-        """Return the devices that were switched on and not read back as safe at the end."""
+        """Return the devices that were switched on and not read back as safe at the end.
+
+        What the guardian has read back counts after the run's own.
+        """
         last: dict[str, bool] = {}
         for record in self.others:
             if isinstance(record, SafeStateArmed):
                 last[record.device] = False
             elif isinstance(record, SafeStateReached):
                 last[record.device] = record.ok
+        last |= {one["device"]: one["ok"] for one in self.guardian.get("devices", ())}
         return [device for device, ok in last.items() if not ok]
 
 
@@ -159,6 +166,8 @@ def account_of(folder: Path, *listeners: Listener) -> Account:
     """
     with disk.locked(folder, shared=True):
         account = _papers(folder)
+        with suppress(EnvironmentProblem):  # none was needed, or it was killed as well
+            account.guardian = catalogue.read_json(folder, catalogue.GUARDIAN)
         contents = Contents(folder, int(account.manifest.get("records", 0)))
         fold = _Fold(account)
         for listener in listeners:

@@ -51,6 +51,8 @@ MANIFEST: Shape = {
     "versions": Every(str),
     "host": Every(str),
     "engine": _ENGINE,
+    "held": {"left_by": [str]},
+    "host_loss": Every(str),
     "records": int,
     "digest": str,
     "files": Every({"bytes": int, "sha256": str}),
@@ -80,7 +82,12 @@ SUMMARY: Shape = {
     "problem": str,
 }
 
-GUARDIAN: Shape = {"cause": str, "safe": bool, "devices": [{"device": str, "ok": bool}]}
+GUARDIAN: Shape = {
+    "cause": str,
+    "safe": bool,
+    "took_ms": NUMBER,
+    "devices": [{"device": str, "ok": bool, "read_back": str, "after_ms": NUMBER}],
+}
 
 
 def misfit(value: Any, shape: Shape, key: str = "") -> str:

@@ -67,6 +67,7 @@ def html(account: Account, drawn: Drawn) -> str:
         steps=_first(list(tables.steps(account))),
         metrics=list(tables.metrics(account)),
         devices=tables.devices(account),
+        standing=list(tables.standing(account)),
         facts=list(tables.facts(account)),
         versions=dict(manifest.get("versions", {})),
         files=dict(manifest.get("files", {})),

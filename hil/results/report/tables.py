@@ -169,13 +169,23 @@ def termination(account: Account) -> str:
 
 
 def devices(account: Account) -> list[dict[str, Any]]:
-    """Return who answered, and how each device was left: its last read-back counts."""
+    """Return who answered, and how each device was left: its last read-back counts.
+
+    That of the guardian comes after the run's own. ``alone`` is what the device does by itself when
+    its host dies.
+    """
     last = {record.device: record for record in account.of(SafeStateReached)}
     armed = {record.device: record for record in account.of(SafeStateArmed)}
     who = {record.device: record for record in account.devices}
+    guardian = {one["device"]: one for one in account.guardian.get("devices", ())}
+    alone = account.manifest.get("host_loss", {})
     rows = []
     for name in sorted({*who, *armed}, key=list({**who, **armed}).index):
         device, safe = who.get(name), last.get(name)
+        ok, read_back = (safe.ok, safe.read_back) if safe else (False, "not read back")
+        if name in guardian:
+            ok, told = guardian[name].get("ok", False), guardian[name].get("read_back", "")
+            read_back = f"by the guardian: {told}"
         rows.append(
             {
                 "name": name,
@@ -183,11 +193,22 @@ def devices(account: Account) -> list[dict[str, Any]]:
                 "serial": device.serial if device else "",
                 "firmware": device.firmware if device else "",
                 "calibrated": (device.calibrated if device else "") or "not told",
-                "safe": safe.read_back if safe else "not read back",
-                "ok": bool(safe and safe.ok),
+                "safe": read_back,
+                "ok": ok,
+                "alone": alone.get(name, "ends with the run"),
             }
         )
     return rows
+
+
+def standing(account: Account) -> Iterator[str]:
+    """Yield who had left the bench before, and what the guardian had to do."""
+    for left in account.manifest.get("held", {}).get("left_by", ()):
+        yield f"Taken over from {left}: every device was read back safe before anything went on."
+    if account.guardian:
+        cause, took_ms = account.guardian.get("cause", "?"), account.guardian.get("took_ms", 0)
+        how = "made the bench safe" if account.guardian.get("safe") else "could not make all safe"
+        yield f"The guardian {how}, {took_ms / 1000:.2f} s after it was needed: {cause}."
 
 
 def facts(account: Account) -> Iterator[tuple[str, str]]:
