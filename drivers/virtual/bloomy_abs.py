@@ -31,8 +31,11 @@ from hil.physics.board import noise_row
 from hil.ports import POWER_LOSS, Clock, LabPlan
 
 SPEC = wire.SPEC
-_NOISE_V = 30e-6  # [A] rms of one sample
+_NOISE_V = SPEC.read_noise_v
 _NOISE_A = 20e-6  # [A]
+_DRIFT_V = 1.8e-3  # of every cell: each for itself still reads what it was set to, their sum not
+_WILD_A = 8.0  # more than the unit can carry
+_READING_FAULTS = ("drifted", "frozen", "wild-current")
 _QUIETER = 1.0 / math.sqrt(wire.SAMPLES_AVERAGED)
 _LATE = 2 * wire.REPLY_LIMIT
 _DROP_ALL = wire.SOFT_INTERLOCK | wire.FAN_4 | wire.HARDWARE_FAULT
@@ -66,6 +69,7 @@ class BloomyAbsTwin(ScpiTwin[AbsOptions]):
         "stuck-output",
         "alarm",
         "refuses-off",
+        *_READING_FAULTS,
         POWER_LOSS,
     )
     FAULTS_OF_A_CELL: ClassVar[tuple[str, ...]] = ("stuck-output", "alarm", "refuses-off")
@@ -80,6 +84,8 @@ class BloomyAbsTwin(ScpiTwin[AbsOptions]):
         self._samples = {"volt": 0, "curr": 0}
         self._answers_late = False
         self._broken_fans: set[int] = set()
+        self._misreads: set[str] = set()
+        self._shown: dict[str, list[float]] = {}
         self._deaf_until: Instant = 0
         self._outputs = self._trimmed_outputs()
         self._side = SideChannels()
@@ -126,7 +132,8 @@ class BloomyAbsTwin(ScpiTwin[AbsOptions]):
         ``silent`` answers nothing, ``late`` answers after the time-out, ``stuck-output`` ignores
         set-points, ``alarm`` stops the fan of the channel's pair (latched until a reboot with the
         fan mended), ``refuses-off`` keeps the output on, ``power-loss`` takes the supply, and taken
-        out lets the unit boot. Raises ValueError for any other.
+        out lets the unit boot. ``drifted`` shifts all voltages it reads by 1.8 mV, ``wild-current``
+        all currents by 8 A, ``frozen`` repeats its readings. Raises ValueError for any other.
         """
         if fault == POWER_LOSS:
             self._supply(on=not active)
@@ -140,6 +147,8 @@ class BloomyAbsTwin(ScpiTwin[AbsOptions]):
             output.drive(self._clock.now())
         elif fault == "refuses-off":
             self._output(cell).refuses_off = active
+        elif fault in _READING_FAULTS:
+            (self._misreads.add if active else self._misreads.discard)(fault)
         elif fault == "alarm":
             fan = wire.fan_of(self._outputs.index(self._output(cell)) + 1)
             (self._broken_fans.add if active else self._broken_fans.discard)(fan)
@@ -342,7 +351,18 @@ class BloomyAbsTwin(ScpiTwin[AbsOptions]):
         self._samples[kind] += 1
         noise = self._normals(kind, self._samples[kind])
         values = [read(self._outputs[c - 1], now) + sigma * noise[c - 1] for c in channels]
+        if self._misreads:
+            values = self._misread(kind, values)
+        self._shown[kind] = values
         return ("%.5f," * len(values) % (*values,))[:-1]
+
+    def _misread(self, kind: str, values: list[float]) -> list[float]:
+        """Return what a unit with a fault in its measuring shows instead."""
+        if "frozen" in self._misreads and len(self._shown.get(kind, ())) == len(values):
+            return self._shown[kind]
+        off = {"volt": ("drifted", _DRIFT_V), "curr": ("wild-current", _WILD_A)}
+        fault, error = off[kind]
+        return [value + error for value in values] if fault in self._misreads else values
 
     def _voltages(self, channels: Channels) -> str:
         return self._measure(channels, "volt", _NOISE_V, AbsOutput.read_voltage_v)

@@ -24,7 +24,8 @@ from hil.physics.board import noise_row
 from hil.ports import POWER_LOSS, Clock, LabPlan
 
 SPEC = wire.SPEC
-_NOISE_K = 0.02  # [A] rms of one reading
+_NOISE_K = SPEC.read_noise_k
+_WILD_K = 700.0  # a thermocouple input without its thermocouple
 _LIMITER_ABOVE_K = 5.0  # [A] where a maker sets the limiter: above all that the chamber may reach
 _FASTEST_PER_MIN = 100.0  # what the ramp register takes; the machine may be slower
 
@@ -66,6 +67,8 @@ class WatlowF4TTwin(ScpiTwin[F4tOptions]):
         "limiter",
         "compressor-trip",
         "refuses-off",
+        "frozen",
+        "wild",
         POWER_LOSS,
     )
 
@@ -83,7 +86,7 @@ class WatlowF4TTwin(ScpiTwin[F4tOptions]):
             room_degc=self._options.room_degc, limiter_degc=self._options.limiter_degc
         )
         self._air = ChamberAir(design)
-        self._refuses_off = False
+        self._refuses_off, self._frozen, self._shown_off_k = False, "", 0.0
         self._reset_registers()
         self._scpi = ScpiDevice(self._commands(), self._identity(), reset=self._reset)
 
@@ -118,7 +121,8 @@ class WatlowF4TTwin(ScpiTwin[F4tOptions]):
         cooling (both show as ERROR), ``sensor-stuck`` lets the reading stand still,
         ``heater-stuck`` heats with full power while conditioning is on, ``refuses-off`` welds its
         contactor, ``limiter`` trips the independent limiter and, taken out, resets it by hand
-        (nothing reports it), ``power-loss`` takes the supply of controller and machine. Raises
+        (nothing reports it), ``frozen`` shows one reading for ever and ``wild`` one of no air (the
+        loop knows better), ``power-loss`` takes the supply of controller and machine. Raises
         ValueError for any other.
         """
         self._air.order(self._clock.now())
@@ -133,6 +137,10 @@ class WatlowF4TTwin(ScpiTwin[F4tOptions]):
         elif fault == "refuses-off":
             self._refuses_off = active
             self._condition()
+        elif fault == "frozen":
+            self._frozen = self._process_value(()) if active else ""
+        elif fault == "wild":
+            self._shown_off_k = _WILD_K if active else 0.0
         else:
             raise ValueError(f"{self.name}: no fault {fault!r}; it knows {', '.join(self.FAULTS)}")
 
@@ -241,8 +249,11 @@ class WatlowF4TTwin(ScpiTwin[F4tOptions]):
         """Return the sensor's reading with its calibration error and noise; asking moves no air."""
         if self._air.sensor_broken:
             return "9.91E37"
+        if self._frozen:
+            return self._frozen
         noise_k = _NOISE_K * self._normal()
-        return self._shown(self._air.sensed_degc(self._clock.now()) + self._offset_k + noise_k)
+        sensed_degc = self._air.sensed_degc(self._clock.now()) + self._offset_k + noise_k
+        return self._shown(sensed_degc + self._shown_off_k)
 
     def _set_point(self, _: Channels, value: float) -> None:
         """Take a set-point in the controller's unit; the margin absorbs the conversion."""

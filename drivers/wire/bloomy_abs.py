@@ -29,6 +29,8 @@ SPEC = EmulatorSpec(
     aux_v=Range(-10.0, 10.0),
     aux_resolution_v=20.0 / 2**16,  # [A] a 16-bit converter over the whole range
     calibration_days=365,  # [A] the usual interval of such instruments
+    read_noise_v=30e-6,  # [A]
+    read_resolution_v=10e-6,  # [A] five decimals
 )
 
 MAKER = "Bloomy Controls"

@@ -16,6 +16,8 @@ SPEC = ChamberSpec(
     read_accuracy_k=Accuracy(0.5),  # [A] sensor and controller together
     reply=20 * MILLISECOND,  # [A]
     calibration_days=365,  # [A]; the controller tells no date, the chamber's label does
+    read_noise_k=0.02,  # [A]
+    read_resolution_k=0.001,  # [A] three decimals
 )
 
 REPLY_LIMIT = 1500 * MILLISECOND

@@ -23,6 +23,8 @@ from hil.profile import (
     load_bench,
     load_profile,
 )
+from hil.profile.limits import Watched
+from hil.profile.watch import unguarded, watched
 
 
 @dataclass(frozen=True)
@@ -64,11 +66,17 @@ class Request:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A profile and a bench that fit each other, and what the check wants said."""
+    """A profile and a bench that fit each other, and what the check wants said.
+
+    ``watched`` is what ends or marks the run by itself; ``notes`` are dangers to people that the
+    bench has no input to see.
+    """
 
     profile: Profile
     bench: Bench
     warnings: Sequence[str] = ()
+    watched: Sequence[Watched] = ()
+    notes: Sequence[str] = ()
 
 
 def prepare(request: Request) -> Prepared:
@@ -77,11 +85,18 @@ def prepare(request: Request) -> Prepared:
     Raises ConfigErrors with every error found.
     """
     profile, bench = _both(request)
-    findings = check_profile(profile, bench, specs_of(bench), _known(bench))
+    specs = specs_of(bench)
+    findings = check_profile(profile, bench, specs, _known(bench))
     errors = [*findings.errors, *_key_errors(bench)]
     if errors:
         raise ConfigErrors(errors)
-    return Prepared(profile, bench, tuple(map(str, findings.warnings)))
+    return Prepared(
+        profile,
+        bench,
+        tuple(map(str, findings.warnings)),
+        tuple(watched(profile, bench, specs)),
+        tuple(unguarded(bench, specs)),
+    )
 
 
 def prepare_bench(

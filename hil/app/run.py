@@ -126,6 +126,7 @@ def _about(request: Request, prepared: Prepared) -> dict[str, Any]:
             "bench": json.loads(bench.resolved_text()),
         },
         "termination": stated(profile, bench),
+        "interlock": [one.plain() for one in prepared.watched],
         "git": {
             "bench": _git_state(Path(__file__).parent),
             "profile": _git_state(profile.file.parent),

@@ -6,18 +6,20 @@ from collections.abc import Callable
 from hil.balancing.strategy import Bounded, Tolerance
 from hil.bench.driven import ROOM_DEGC
 from hil.bench.expectations import TYPICAL_CELL_V
-from hil.bench.interlock import Bound, Interlock, tightest
+from hil.bench.interlock import Interlock
 from hil.bench.observation import Observer
+from hil.bench.plausibility import looks
 from hil.bench.quantities import Reader
 from hil.bench.rig import Rig
 from hil.bench.stack import Sensors, Stack
 from hil.core.instants import SECOND, Duration, to_seconds
+from hil.core.records import LimitWarned
 from hil.core.signals import Layout, tick_layout
 from hil.core.spec import Accuracy
 from hil.core.wiring import units_of
 from hil.physics.board import ntc_divider_v
-from hil.profile import Bench, Profile
-from hil.profile.conditions import QUANTITIES
+from hil.profile import Bench, Profile, plausible
+from hil.profile.limits import SILENT_CYCLES, combined
 from hil.verdict.deviations import BoardWatch
 from hil.verdict.findings import Explains, Lead, Tolerances
 from hil.verdict.registry import Uncertainties
@@ -45,9 +47,6 @@ CURRENT_RESOLUTION_A = 0.001
 DUTY_SHARE = 0.02
 """A reported duty has 200 steps: further off than four of them it is another one."""
 
-SILENT_CYCLES = 3
-"""A board is silent after this many of its own cycles without a full set of voltages."""
-
 
 def make_stack(bench: Bench) -> Stack:
     """Map cells, NTCs and the shunt to channels."""
@@ -68,21 +67,22 @@ def make_layout(bench: Bench, *, shadow: bool = False, weather: bool = False) ->
     return tick_layout(len(cells), bench.board.ntcs, units, shadow=shadow, weather=weather)
 
 
-def make_interlock(profile: Profile, bench: Bench, rig: Rig, layout: Layout) -> Interlock:
-    """Combine the limits of bench, profile, devices and the bench's own rule on silence."""
-    bounds = [
-        Bound(limit.quantity, upper, value, QUANTITIES[limit.quantity].unit, origin)
-        for origin, limits in (("bench", bench.limits), ("profile", profile.limits))
-        for limit in limits
-        for upper, value in ((False, limit.minimum), (True, limit.maximum))
-        if value is not None
-    ]
-    span = rig.chamber.SPEC.set_degc
-    bounds.append(Bound("chamber.temperature", True, span.high, "degC", "device"))  # noqa: FBT003 - upper
-    bounds.append(Bound("chamber.temperature", False, span.low, "degC", "device"))  # noqa: FBT003 - lower
-    silent_s = to_seconds(SILENT_CYCLES * bench.board.cycle_ns)
-    bounds.append(Bound("board.age", True, silent_s, "s", "bench"))  # noqa: FBT003 - upper
-    return Interlock(tightest(bounds), Reader(layout))
+def make_interlock(
+    profile: Profile,
+    bench: Bench,
+    rig: Rig,
+    layout: Layout,
+    warn: Callable[[LimitWarned], None],
+) -> Interlock:
+    """Combine the limits of bench, profile, devices and cells, and the rules on readings.
+
+    ``warn`` takes what is crossed and only warns.
+    """
+    specs = rig.specs()
+    tick_ns = profile.tick_ns or bench.tick_ns
+    sane = plausible.rules(specs, bench.wiring.cells, tick_ns)
+    bounds = combined(profile, bench, specs)
+    return Interlock(bounds, Reader(layout), looks(sane, layout), warn)
 
 
 def make_watch(

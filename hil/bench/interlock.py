@@ -1,76 +1,72 @@
 """Limits that the bench watches all the time, outside every step and strategy.
 
-Limits of bench, profile and devices are combined: the tightest bound of each quantity wins, and
-the winner's origin is kept, so that a trip says whose limit it was.
+Which they are is worked out before the run (``hil.profile.limits``, ``hil.profile.plausible``);
+here they are held against every row. What trips is latched with its first cause, which says the
+rule, the value, the limit and whose limit it is; what warns is told once, and the run goes on.
 """
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn
 
+from hil.bench.plausibility import Ages, Look
 from hil.bench.quantities import Reader
+from hil.bench.rates import Rates
 from hil.core.errors import InterlockTrip
-from hil.core.instants import SECOND, Instant, to_seconds
-from hil.core.records import Tripped
+from hil.core.instants import Instant, to_seconds
+from hil.core.records import LimitWarned, Tripped
+from hil.profile.limits import BLIND, BLIND_AFTER, Bound
 
-BLIND_AFTER = 3 * SECOND
-"""How long a limited quantity may be unknown before the bench goes safe."""
-
-
-@dataclass(frozen=True, slots=True)
-class Bound:
-    """One limit on one quantity; ``upper`` says on which side. ``origin``: bench, profile, ..."""
-
-    quantity: str
-    upper: bool
-    value: float
-    unit: str
-    origin: str
-
-    @property
-    def name(self) -> str:
-        """Return the rule as it is shown: ``cell.voltage <= 3.65 V (profile)``."""
-        sign = "<=" if self.upper else ">="
-        return f"{self.quantity} {sign} {self.value:g} {self.unit} ({self.origin})"
-
-
-def tightest(bounds: Iterable[Bound]) -> list[Bound]:
-    """Return one bound a quantity and side: the lowest maximum and the highest minimum."""
-    best: dict[tuple[str, bool], Bound] = {}
-    for bound in bounds:
-        key = (bound.quantity, bound.upper)
-        held = best.get(key)
-        tighter = held is None or (
-            bound.value < held.value if bound.upper else bound.value > held.value
-        )
-        if tighter:
-            best[key] = bound
-    return [best[key] for key in sorted(best)]
+NO_AGES: Ages = {}
 
 
 class Interlock:
-    """Checks every row against every bound; trips once, and stays tripped."""
+    """Checks every row against every rule; trips once, and stays tripped."""
 
     BLAMES_BOARD = frozenset({"board.age"})
 
-    def __init__(self, bounds: Sequence[Bound], reader: Reader) -> None:
-        """Find each bound's columns once."""
-        self.bounds = list(bounds)
+    def __init__(
+        self,
+        bounds: Sequence[Bound],
+        reader: Reader,
+        looks: Sequence[Look] = (),
+        warn: Callable[[LimitWarned], None] = lambda _: None,
+    ) -> None:
+        """Find each bound's columns once; ``warn`` takes each warning, once."""
+        self.bounds, self._looks, self._warn = list(bounds), list(looks), warn
         self._checks = [
-            (bound, reader.columns(bound.quantity), bound.upper, bound.value) for bound in bounds
+            (bound, reader.columns(bound.quantity), bound.side != "min", bound.value)
+            for bound in bounds
+            if bound.side != "rate"
+        ]
+        self._rates = [
+            (bound, reader.columns(bound.quantity), Rates(bound.over_ns, bound.unit))
+            for bound in bounds
+            if bound.side == "rate"
         ]
         self.tripped: Tripped | None = None
+        self._warned: set[Bound] = set()
         self._blind_since: dict[str, Instant] = {}
 
-    def check(self, at: Instant, row: Sequence[float], *, hears_board: bool = True) -> None:
+    def check(
+        self,
+        at: Instant,
+        row: Sequence[float],
+        *,
+        hears_board: bool = True,
+        ages: Mapping[str, int] = NO_AGES,
+    ) -> None:
         """Raise InterlockTrip if a value lies outside its bound, or cannot be watched any more.
 
         A bench that does not hear the board, since its own link is lost, blames it for nothing.
+        Once tripped it raises at every row, whatever that shows.
 
         A single reading may be missing for a moment; a quantity of which nothing is known for
         longer than ``BLIND_AFTER`` trips. A bound on ``current`` holds for either direction.
+        ``ages`` say for how long no instrument was read (``hil.bench.ages``).
         """
+        if self.tripped is not None:
+            self.trip(self.tripped)
         for bound, columns, upper, limit in self._checks:
             values = row[columns]
             if bound.quantity == "current":
@@ -84,6 +80,22 @@ class Interlock:
             if worst > limit if upper else worst < limit:
                 blames = hears_board and bound.quantity in self.BLAMES_BOARD
                 self._cross(at, bound, values, worst, blames_board=blames)
+        for bound, columns, rates in self._rates:
+            changes = rates.of(at, row[columns])
+            worst = _worst_known(changes, upper=True)
+            self._watch_blindness(at, bound, _worst_known(row[columns], upper=True))
+            if worst > bound.value:
+                self._cross(at, bound, changes, worst, blames_board=False)
+        self._look(at, row, ages)
+
+    def _look(self, at: Instant, row: Sequence[float], ages: Ages) -> None:
+        """Trip on a reading that cannot be."""
+        for look in self._looks:
+            found = look(at, row, ages)
+            if found is not None:
+                rule = look.rule.watched
+                cause = (at, rule.name, found.subject, found.value, rule.value, rule.unit)
+                self.trip(Tripped(*cause, blames_board=False))
 
     def _watch_blindness(self, at: Instant, bound: Bound, worst: float) -> None:
         """Trip when a limit has had nothing to watch for too long."""
@@ -91,17 +103,14 @@ class Interlock:
             self._blind_since.pop(bound.quantity, None)
             return
         blind = at - self._blind_since.setdefault(bound.quantity, at)
-        if blind > BLIND_AFTER:
-            rule, blind_s = f"time without {bound.quantity}", to_seconds(blind)
-            limit_s = to_seconds(BLIND_AFTER)
-            self.trip(Tripped(at, rule, bound.quantity, blind_s, limit_s, "s", blames_board=False))
+        if blind > BLIND_AFTER and bound.severity == "trip":
+            cause = (at, BLIND.name, bound.quantity, to_seconds(blind), BLIND.value, BLIND.unit)
+            self.trip(Tripped(*cause, blames_board=False))
 
     def trip(self, tripped: Tripped) -> NoReturn:
-        """Keep the first cause and raise InterlockTrip."""
-        self.tripped = self.tripped or tripped
-        raise InterlockTrip(
-            tripped.limit, tripped.subject, f"is {tripped.value:.4g} {tripped.unit}"
-        )
+        """Keep the first cause and raise its InterlockTrip."""
+        self.tripped = cause = self.tripped or tripped
+        raise InterlockTrip(cause.limit, cause.subject, f"is {cause.value:.4g} {cause.unit}")
 
     def _cross(
         self,
@@ -111,10 +120,17 @@ class Interlock:
         worst: float,
         *,
         blames_board: bool,
-    ) -> NoReturn:
+    ) -> None:
+        """Trip on a bound that was crossed, or tell it, if that is all and nobody has been told."""
         number = f"[{values.index(worst) + 1}]" if len(values) > 1 else ""
         subject = f"{bound.quantity}{number}"
-        self.trip(Tripped(at, bound.name, subject, worst, bound.value, bound.unit, blames_board))
+        if bound.severity == "trip":
+            self.trip(
+                Tripped(at, bound.name, subject, worst, bound.value, bound.unit, blames_board)
+            )
+        if bound not in self._warned:
+            self._warned.add(bound)
+            self._warn(LimitWarned(at, bound.name, subject, worst, bound.value, bound.unit))
 
 
 def _worst_known(values: Sequence[float], *, upper: bool) -> float:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from hil.bench.stack import Stack
 from hil.core.instants import Duration
+from hil.core.spec import DeviceSpec
 from hil.ports import Board, CellEmulator, Chamber, Device, Injectable
 
 
@@ -23,6 +24,11 @@ class Rig:
     board_cycle_ns: Duration
     backdoors: Mapping[str, Injectable] = field(default_factory=dict)
     refuse_faults: Callable[[], Awaitable[None]] | None = None
+
+    def specs(self) -> dict[str, DeviceSpec]:
+        """Return the instruments' data sheets by their names; the board's is no instrument's."""
+        specs: dict[str, DeviceSpec] = {name: one.SPEC for name, one in self.emulators.items()}
+        return specs | {self.chamber.name: self.chamber.SPEC}
 
     def devices(self) -> Sequence[Device]:
         """Return all devices in the order of the bench file's roles."""

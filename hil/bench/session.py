@@ -115,7 +115,7 @@ class Session:
         self._journal.emit(
             run_started(profile, bench, self._seed, self.tick, layout, plant, uncertainties)
         )
-        interlock = assembly.make_interlock(profile, bench, rig, layout)
+        interlock = assembly.make_interlock(profile, bench, rig, layout, self._journal.emit)
         parts = Parts(
             rig=rig,
             plant=plant,

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from hil.balancing.strategy import AnyStrategy, Floats
+from hil.bench.ages import Ages
 from hil.bench.demand import Demand, current_for
 from hil.bench.driven import Driven
 from hil.bench.interlock import Interlock
@@ -19,22 +20,20 @@ from hil.bench.observation import Observer
 from hil.bench.rig import Rig
 from hil.bench.together import together
 from hil.core.errors import DeviceError, InstrumentFault, LinkLost
-from hil.core.instants import MILLISECOND, SECOND, Instant, to_seconds
+from hil.core.instants import MILLISECOND, Instant, to_seconds
 from hil.core.records import BadMeasurement, BoardFaultChanged, Record, Tick, Tripped
 from hil.core.signals import Layout
 from hil.physics.plant import Plant
 from hil.ports import BoardFault, BoardReport, CellReadings, ChamberReading, Clock
+from hil.profile.plausible import GIVEN_UP_AFTER, LARGEST_CELL_V
 from hil.profile.weather import Weather
 from hil.verdict.deviations import BoardWatch
 
 Job = tuple[str, Coroutine[Any, Any, Any]]
 
+MORE_THAN_IT_CARRIES = 1.1
+"""A current of more than this times a unit's own limit is no reading of it."""
 
-GIVEN_UP_AFTER = 3 * SECOND
-"""How long a device may fail before the bench goes safe."""
-
-
-LARGEST_CELL_V = 3.65
 UNSETTLED_V = 0.002
 """What an output may still be away from its set-point after its settling time, on a large step."""
 
@@ -91,7 +90,7 @@ class Ticker:
         self._steps_per_v = np.ones(cells)
         for name, indices in units.items():
             self._steps_per_v[indices] = 1.0 / parts.rig.emulators[name].SPEC.set_resolution_v
-        self._read_at: dict[str, Instant] = {}
+        self._ages = Ages()
         # in shadow mode the row says NaN for ever of what is commanded
         self._decides = self._at["reference.duty" if parts.shadow else "command.duty"]
         self._decided: list[float] = [0.0] * cells
@@ -108,6 +107,10 @@ class Ticker:
             name: unit.SPEC.set_accuracy_v.at(LARGEST_CELL_V)
             + unit.SPEC.read_accuracy_v.at(LARGEST_CELL_V)
             + UNSETTLED_V
+            for name, unit in parts.rig.emulators.items()
+        }
+        self._carries_a = {
+            name: MORE_THAN_IT_CARRIES * max(unit.SPEC.source_a, unit.SPEC.sink_a)
             for name, unit in parts.rig.emulators.items()
         }
         self._hears_board = False
@@ -167,7 +170,8 @@ class Ticker:
         self._decide(now)
         self.row[self._decides] = self._decided
         self._emit(Tick(now, tuple(self.row), self._parts.wire()))
-        self._parts.interlock.check(now, self.row, hears_board=self._hears_board)
+        ages = self._ages.worst(self._clock.now())
+        self._parts.interlock.check(now, self.row, hears_board=self._hears_board, ages=ages)
 
     # --- set ---------------------------------------------------------------------------------
 
@@ -225,10 +229,12 @@ class Ticker:
         reading: CellReadings = await self._rig.emulators[name].sense()
         if not all(map(math.isfinite, (*reading.voltage_v, *reading.current_a))):
             raise InstrumentFault(name, "has read something that is no number", 0)
+        largest_a, most_a = max(map(abs, reading.current_a)), self._carries_a[name]
+        if largest_a > most_a:
+            text = f"has read {largest_a:.3g} A, more than the {most_a:.3g} A it can carry"
+            raise InstrumentFault(name, text, 0)
         read_v, read_a = self._at["emulator.read_v"].start, self._at["emulator.read_a"].start
-        now = self._clock.now()
-        self.row[self._span[name]] = to_seconds(now - self._read_at.get(name, now))
-        self._read_at[name] = now
+        self.row[self._span[name]] = to_seconds(self._ages.read(name, self._clock.now()))
         for channel, k in enumerate(self._rig.stack.units[name]):
             self.row[read_v + k] = reading.voltage_v[channel]
             self.row[read_a + k] = reading.current_a[channel]
@@ -249,6 +255,7 @@ class Ticker:
 
     async def _sense_chamber(self) -> None:
         reading: ChamberReading = await self._rig.chamber.sense()
+        self._ages.read(self._rig.chamber.name, self._clock.now())
         self.row[self._at["chamber.air_degc"].start] = reading.air_degc
         self.row[self._at["chamber.set_degc"].start] = reading.set_degc
         if reading.alarm or math.isnan(reading.air_degc):

@@ -224,6 +224,19 @@ class Tripped:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitWarned:
+    """A limit that only warns was crossed, for the first time in the run, which goes on."""
+
+    kind: ClassVar[str] = "limit-warned"
+    at: Instant
+    limit: str
+    subject: str
+    value: float
+    bound: float
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
 class BenchFailed:
     """The bench itself could not go on: a device that does not answer, a step it cannot do."""
 
@@ -282,6 +295,7 @@ Record: TypeAlias = (
     | Deviation
     | ExpectationJudged
     | Tripped
+    | LimitWarned
     | BenchFailed
     | StopRequested
     | SafeStateReached

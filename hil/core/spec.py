@@ -39,7 +39,8 @@ class EmulatorSpec:
     """A unit that emulates cells, with auxiliary analog outputs where it has them.
 
     ``calibration_days`` is how long its accuracies hold after a calibration, None where its maker
-    does not say and nobody has assumed anything.
+    does not say and nobody has assumed anything. ``read_noise_v`` is rms of one reading, of which
+    ``read_resolution_v`` is the last digit; 0 where nobody knows it.
     """
 
     model: str
@@ -58,11 +59,20 @@ class EmulatorSpec:
     aux_resolution_v: float = 0.0
     calibration_days: int | None = None
     host_loss: str = ""
+    read_noise_v: float = 0.0
+    read_resolution_v: float = 0.0
+
+    def read_error_v(self, value_v: float) -> float:
+        """Return by how much one reading may be off: its accuracy, and four sigma of its noise."""
+        return self.read_accuracy_v.at(value_v) + 4.0 * self.read_noise_v
 
 
 @dataclass(frozen=True, slots=True)
 class ChamberSpec:
-    """A thermal chamber and its controller; ``calibration_days`` as in ``EmulatorSpec``."""
+    """A thermal chamber and its controller; ``calibration_days`` as in ``EmulatorSpec``.
+
+    ``read_noise_k`` and ``read_resolution_k`` are of one reading, 0 where nobody knows them.
+    """
 
     model: str
     set_degc: Range
@@ -71,6 +81,8 @@ class ChamberSpec:
     reply: Duration
     calibration_days: int | None = None
     host_loss: str = ""
+    read_noise_k: float = 0.0
+    read_resolution_k: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,8 @@ KINDS: dict[str, Kind] = {
     "kg": Kind("a mass", "2 kg", ("kg", "g")),
     "bit/s": Kind("a bit rate", "500 kbit/s", ("bit/s", "kbit/s", "Mbit/s")),
     "K/min": Kind("a temperature ramp", "2 K/min", ("K/min", "K/s", "K/h")),
+    "V/s": Kind("a change of voltage", "50 mV/s", ("V/s", "mV/s", "mV/min")),
+    "A/s": Kind("a change of current", "20 A/s", ("A/s", "mA/s", "A/min")),
     "K/W": Kind("a thermal resistance", "2 K/W", ("K/W", "mK/W")),
     "W/K": Kind("a thermal conductance", "1.5 W/K", ("W/K", "mW/K")),
     "J/K": Kind("a heat capacity", "5000 J/K", ("J/K", "kJ/K")),

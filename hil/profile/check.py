@@ -9,7 +9,7 @@ answer are those of the bench file.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from hil.balancing import STRATEGIES
@@ -25,6 +25,7 @@ from hil.profile.check_faults import WIRING, inject_errors, reported_errors
 from hil.profile.check_weather import weather_hints
 from hil.profile.conditions import QUANTITIES, After, Compare, Condition
 from hil.profile.entries import key_of_path
+from hil.profile.limits import combined
 from hil.profile.model import (
     Charge,
     Discharge,
@@ -34,7 +35,6 @@ from hil.profile.model import (
     Follow,
     Hold,
     Inject,
-    Limit,
     Profile,
     Repeat,
     Rest,
@@ -119,26 +119,21 @@ def _pack(scene: Scene) -> Iterator[ConfigError]:
 
 
 def _limits(scene: Scene) -> Iterator[ConfigError]:
-    """Limits that can never trip, and limits that trip at once."""
+    """Limits that can never be crossed, and limits that trip at once."""
     for limit in scene.profile.limits:
         span = scene.span(limit.quantity)
+        under = f"limits.{limit.quantity}" + (".warn" if limit.severity == "warn" else "")
         for end, value in (("min", limit.minimum), ("max", limit.maximum)):
-            key = f"limits.{limit.quantity}.{end}"
-            yield from scene.outside(key, value, span, QUANTITIES[limit.quantity].unit, "the bench")
-    for quantity, low, high in _effective(scene):
-        if low > high:
-            message = f"the limits of profile and bench on {quantity} leave nothing between them"
-            yield scene.profile.wrong(f"limits.{quantity}", message)
-
-
-def _effective(scene: Scene) -> Iterator[tuple[str, float, float]]:
-    """Yield the window that the limits of profile and bench leave, for each quantity they name."""
-    both: Sequence[Limit] = (*scene.profile.limits, *scene.bench.limits)
+            unit = QUANTITIES[limit.quantity].unit
+            yield from scene.outside(f"{under}.{end}", value, span, unit, "the bench")
+    trips = [one for one in combined(scene.profile, scene.bench, scene.specs) if one.trips]
     for quantity in dict.fromkeys(limit.quantity for limit in scene.profile.limits):
-        mine = [limit for limit in both if limit.quantity == quantity]
-        low = max((one.minimum for one in mine if one.minimum is not None), default=-math.inf)
-        high = min((one.maximum for one in mine if one.maximum is not None), default=math.inf)
-        yield quantity, low, high
+        ends = {one.side: one for one in trips if one.quantity == quantity}
+        low, high = ends.get("min"), ends.get("max")
+        if low is not None and high is not None and low.value > high.value:
+            whose = " and ".join(dict.fromkeys((low.origin, high.origin)))
+            message = f"the limits of {whose} on {quantity} leave nothing between them"
+            yield scene.profile.wrong(f"limits.{quantity}", message)
 
 
 def _strategy(scene: Scene) -> Iterator[ConfigError]:

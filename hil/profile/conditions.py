@@ -28,6 +28,14 @@ class Quantity(NamedTuple):
     about: str
     worked_out: bool = False
 
+    @property
+    def rate_unit(self) -> str:
+        """Return the unit in which a limit on its change is kept; empty if there can be none."""
+        return "" if self.worked_out else RATE_UNITS.get(self.unit, "")
+
+
+RATE_UNITS = {"V": "V/s", "A": "A/s", "degC": "K/min"}
+"""The unit of a change, by the unit of what changes."""
 
 QUANTITIES: dict[str, Quantity] = {
     "cell.voltage": Quantity("V", each=True, about="cell voltages as the emulators read them back"),

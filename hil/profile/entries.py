@@ -12,6 +12,7 @@ holds steps itself, which is why it is a class with a forward reference and the 
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, Any
 
 from pydantic import (
@@ -25,7 +26,8 @@ from pydantic import (
 from pydantic import Field as FormField
 from pydantic_core import PydanticCustomError
 
-from hil.profile.conditions import QUANTITIES
+from hil.core.instants import HOUR, Duration, clock_text
+from hil.profile.conditions import QUANTITIES, Quantity
 from hil.profile.controllers import CONTROLLER
 from hil.profile.forms import DURATION, NAME, PERIOD, Form, filled, quantity
 from hil.profile.model import (
@@ -44,6 +46,7 @@ from hil.profile.model import (
     PackConfig,
     Repeat,
     Rest,
+    Severity,
     Soak,
     Step,
 )
@@ -87,13 +90,77 @@ def _bounded(form: BaseModel) -> list[tuple[str, float | None, float | None]]:
     return [(name, *bounds) for name, bounds in given if bounds is not None]
 
 
+LONGEST_WINDOW: Duration = HOUR
+"""The longest time over which a rate is watched: every reading of it is kept that long."""
+
+
+def watched(name: str, quantity_: Quantity) -> Any:
+    """Return the type of the limits on one quantity: ``min``, ``max``, ``rate``, and ``warn``.
+
+    ``warn`` is written as the limits are, and lies inside of them.
+    """
+    number = quantity(quantity_.unit) | None
+    keys: dict[str, Any] = {"min": (number, None), "max": (number, None)}
+    if quantity_.rate_unit:
+        told = "change over that time, in either direction"
+        keys["rate"] = (quantity(quantity_.rate_unit) | None, FormField(None, description=told))
+        keys["over"] = (PERIOD | None, FormField(None, description="time of the rate"))
+    warned = create_model("Warning", __base__=Form, **keys)
+    keys["warn"] = (
+        Annotated[warned, AfterValidator(partial(_limit, name, "warn"))] | None,
+        FormField(None, description="crossed, these are recorded, and the run goes on"),
+    )
+    model = create_model("Watched", __base__=Form, **keys)
+    return Annotated[model, AfterValidator(partial(_with_warning, name))]
+
+
+def _limit(name: str, severity: Severity, form: Any) -> Limit:
+    """Return the limits of one severity. Raises ValueError for none and for what is no limit."""
+    rate, over_ns = getattr(form, "rate", None), getattr(form, "over", None)
+    if form.min is None and form.max is None and rate is None:
+        raise ValueError("expected min, max" + (" or rate" if hasattr(form, "rate") else ""))
+    if form.min is not None and form.max is not None and form.min > form.max:
+        raise ValueError("min lies above max")
+    if (rate is None) != (over_ns is None):
+        raise ValueError("a rate is watched over a time: expected rate: 5 K/min, over: 1 min")
+    if rate is not None and not rate > 0.0:
+        raise ValueError(f"found a rate of {rate:g}, expected one above 0")
+    if over_ns is not None and over_ns > LONGEST_WINDOW:
+        raise ValueError(f"a rate over {clock_text(over_ns)}, expected one hour at most")
+    return Limit(name, form.min, form.max, rate, over_ns, severity)
+
+
+def _with_warning(name: str, form: Any) -> tuple[Limit, ...]:
+    """Return what trips and what warns. Raises ValueError for a warning that could not come."""
+    warn: Limit | None = form.warn
+    if warn is None:
+        return (_limit(name, "trip", form),)
+    trips = any(getattr(form, key, None) is not None for key in ("min", "max", "rate", "over"))
+    if not trips:
+        return (warn,)
+    trip = _limit(name, "trip", form)
+    beyond = (
+        ("max", warn.maximum, trip.maximum, 1.0),
+        ("min", warn.minimum, trip.minimum, -1.0),
+        ("rate", warn.rate, trip.rate if trip.over_ns == warn.over_ns else None, 1.0),
+    )
+    for key, first, last, sign in beyond:
+        if first is not None and last is not None and sign * first >= sign * last:
+            raise ValueError(f"warn.{key} lies at or beyond {key}: it would never be told")
+    return (trip, warn)
+
+
 def _limits(form: BaseModel) -> tuple[Limit, ...]:
     """Return the limits in the order of QUANTITIES, so that equal files give equal records."""
-    return tuple(Limit(*one) for one in _bounded(form))
+    given = (getattr(form, name.replace(".", "_"), None) for name in QUANTITIES)
+    return tuple(limit for limits in given if limits is not None for limit in limits)
 
 
 WATCHED: dict[str, Any] = {
-    name.replace(".", "_"): QUANTITY_FIELDS[name.replace(".", "_")]
+    name.replace(".", "_"): (
+        watched(name, quantity_) | None,
+        FormField(alias=name, default=None, description=quantity_.about),
+    )
     for name, quantity_ in QUANTITIES.items()
     if not quantity_.worked_out
 }

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, create_model
 
 from hil.core.errors import ConfigErrors
 from hil.physics.cell_types import CellParameters, CircuitCell, DiffusionCell
@@ -19,10 +19,10 @@ from hil.physics.climate import Climate
 from hil.profile.bases import CELL, whole_tree
 from hil.profile.check import profile_errors
 from hil.profile.conditions import nearest
-from hil.profile.entries import ProfileForm, numbered
+from hil.profile.entries import LIMITS, ProfileForm, numbered
 from hil.profile.files import data_root, find, leads_out
-from hil.profile.forms import adapter_of
-from hil.profile.model import Profile
+from hil.profile.forms import Form, adapter_of
+from hil.profile.model import Limit, Profile
 from hil.profile.overrides import apply_overrides, fill_parameters, for_profile, include_steps
 from hil.profile.problems import in_order, read
 from hil.profile.source import Mark
@@ -78,7 +78,9 @@ def load_cell(
 
     ``mark`` and ``key`` are where the name was written (see ``files.find``).
     """
-    return _read_cell(whole_tree(name, CELL, root, mark, key))
+    tree = whole_tree(name, CELL, root, mark, key)
+    _read_cell_limits(tree)
+    return _read_cell(tree)
 
 
 def _read_cell(tree: Table) -> CellParameters:
@@ -88,8 +90,23 @@ def _read_cell(tree: Table) -> CellParameters:
     return cell
 
 
-def _profile(form: Any, cell: CellParameters | None, path: Path, tree: Table) -> Profile:
+CellLimits: Any = create_model("CellLimits", __base__=Form, limits=(LIMITS, ()))
+
+
+def _read_cell_limits(tree: Table) -> tuple[Limit, ...]:
+    """Take ``limits`` out of a cell file: what a cell may be put through, no part of its model."""
+    own = Table(tree.mark)
+    if "limits" in tree:
+        own.put("limits", tree.pop("limits"), tree.keys_at.pop("limits"))
+    found: tuple[Limit, ...] = read(TypeAdapter(CellLimits), own).limits
+    return found
+
+
+def _profile(
+    form: Any, cell: tuple[CellParameters, tuple[Limit, ...]] | None, path: Path, tree: Table
+) -> Profile:
     """Put the pieces together; everything in them has been checked."""
+    parameters, cell_limits = cell or (None, ())
     return Profile(
         name=form.profile,
         about=form.about,
@@ -98,24 +115,27 @@ def _profile(form: Any, cell: CellParameters | None, path: Path, tree: Table) ->
         needs=form.needs,
         controller=form.controller,
         pack=form.pack,
-        cell_parameters=cell,
+        cell_parameters=parameters,
         limits=form.limits,
         steps=numbered(tuple(form.steps)),
         verdict=tuple(form.verdict),
         tick_ns=form.tick,
         parameters=form.parameters,
         requirements=tuple(form.requirements),
+        cell_limits=cell_limits,
         marks=dict(walk(tree)),
     )
 
 
-def _cell(tree: Table, root: Path | None) -> CellParameters | None:
+def _cell(tree: Table, root: Path | None) -> tuple[CellParameters, tuple[Limit, ...]] | None:
     """Load the cell that the profile names; a profile that names none is refused by its form."""
     pack = tree.get("pack")
     name = pack.get("cell") if isinstance(pack, Table) else None
     if not isinstance(name, Text):
         return None
-    return _read_cell(whole_tree(name, CELL, root, name.mark, "pack.cell"))
+    cell = whole_tree(name, CELL, root, name.mark, "pack.cell")
+    limits = _read_cell_limits(cell)
+    return _read_cell(cell), limits
 
 
 def _included(name: Text, root: Path | None) -> Table:

@@ -237,13 +237,24 @@ Step: TypeAlias = (
 """The closed union of what a profile can do."""
 
 
+Severity: TypeAlias = Literal["trip", "warn"]
+"""What crossing a limit does: ends the run in the safe state, or is recorded once."""
+
+
 @dataclass(frozen=True)
 class Limit:
-    """A limit that the bench watches all the time, in the unit of its quantity."""
+    """A limit that the bench watches all the time, in the unit of its quantity.
+
+    ``rate`` bounds the change over ``over_ns``, in either direction, in the quantity's rate unit
+    (``hil.profile.conditions.RATE_UNITS``).
+    """
 
     quantity: str
     minimum: float | None
     maximum: float | None
+    rate: float | None = field(default=None, metadata=UNLESS_DEFAULT)
+    over_ns: Duration | None = field(default=None, metadata=UNLESS_DEFAULT)
+    severity: Severity = field(default="trip", metadata=UNLESS_DEFAULT)
 
 
 @dataclass(frozen=True)
@@ -332,6 +343,7 @@ class Profile:
     """A test, ready to be checked against a bench and run.
 
     ``cell_parameters`` is the ``hil.physics.cell_types.CellParameters`` that ``pack.cell`` names.
+    ``cell_limits`` are what that cell may be put through, by its own file.
     ``parameters`` have been filled in already and are kept for the report. ``marks`` say where each
     dotted key stands (``steps.2.charge.current``), for errors that only a check can find.
     """
@@ -350,6 +362,7 @@ class Profile:
     tick_ns: Duration | None = None
     parameters: Mapping[str, str] = field(default_factory=dict)
     requirements: tuple[str, ...] = ()
+    cell_limits: tuple[Limit, ...] = ()
     marks: Mapping[str, Mark] = field(default_factory=dict, compare=False, repr=False)
 
     def wrong(self, key: str, message: str) -> ConfigError:

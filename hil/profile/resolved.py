@@ -12,9 +12,12 @@ from typing import Any
 
 from hil.core.recorded import UNLESS_DEFAULT
 
-_LEFT_OUT = frozenset({"file", "marks", "lab", "line", "firmware", "times_ns", "values"})
+_LEFT_OUT = frozenset(
+    {"file", "marks", "lab", "line", "firmware", "times_ns", "values", "cell_limits"}
+)
 """Places of the host's files, the lab's door, what a host's compiler makes of firmware (the
-manifest has its SHA-256), and series, which their SHA-256 stands for."""
+manifest has its SHA-256), series, which their SHA-256 stands for, and limits of a cell's data
+sheet: what came of them is in the manifest's table of limits, and a trip names them."""
 
 
 def as_json(value: object) -> str:

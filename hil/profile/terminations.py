@@ -101,9 +101,10 @@ def _own_v(step: Charging) -> float | None:
 
 
 def _interlock_v(profile: Profile, bench: Bench) -> float | None:
-    """Return the highest cell voltage that the limits of profile and bench leave."""
-    limits = (*profile.limits, *bench.limits)
-    found = (one.maximum for one in limits if one.quantity == "cell.voltage")
+    """Return the highest cell voltage that the limits of profile, cells and bench leave."""
+    limits = (*profile.limits, *profile.cell_limits, *bench.limits)
+    voltages = [one for one in limits if one.quantity == "cell.voltage"]
+    found = (one.maximum for one in voltages if one.severity == "trip")
     return min((value for value in found if value is not None), default=None)
 
 

@@ -22,6 +22,7 @@ from hil.core.records import (
     BenchFailed,
     Deviation,
     ExpectationJudged,
+    LimitWarned,
     Overrun,
     Record,
     RecordsLost,
@@ -34,7 +35,16 @@ from hil.results.outlet import Outlet
 from hil.results.redact import redact
 
 FILE = "run.log"
-WARNINGS = (BadMeasurement, BenchFailed, Deviation, Overrun, RecordsLost, StopRequested, Tripped)
+WARNINGS = (
+    BadMeasurement,
+    BenchFailed,
+    Deviation,
+    LimitWarned,
+    Overrun,
+    RecordsLost,
+    StopRequested,
+    Tripped,
+)
 LEFT_OUT = frozenset({"at", "resolved", "signals", "constants"})
 """``at`` is written in seconds; the others are long, and stand in the journal."""
 

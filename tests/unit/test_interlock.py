@@ -4,17 +4,18 @@ import math
 
 import pytest
 
-from hil.bench.interlock import Bound, Interlock, tightest
+from hil.bench.interlock import Interlock
 from hil.bench.quantities import Reader
 from hil.core.errors import InterlockTrip
 from hil.core.instants import SECOND
 from hil.core.signals import tick_layout
+from hil.profile.limits import Bound, tightest
 
 LAYOUT = tick_layout(4, 2)
 
 
 def bound(quantity: str, value: float, origin: str = "bench", *, upper: bool = True) -> Bound:
-    return Bound(quantity, upper, value, "V", origin)
+    return Bound(quantity, "max" if upper else "min", value, "V", origin)
 
 
 def row(**signals: list[float]) -> list[float]:
@@ -33,9 +34,9 @@ def test_the_tightest_bound_of_each_side_wins_and_keeps_its_origin() -> None:
             bound("cell.voltage", 2.5, "profile", upper=False),
         ]
     )
-    assert [(b.value, b.origin, b.upper) for b in bounds] == [
-        (2.5, "profile", False),
-        (3.65, "profile", True),
+    assert [(b.value, b.origin, b.side) for b in bounds] == [
+        (2.5, "profile", "min"),
+        (3.65, "profile", "max"),
     ]
 
 
@@ -94,7 +95,8 @@ def test_a_limit_with_nothing_left_to_watch_trips_after_a_while() -> None:
     interlock.check(4 * SECOND, row(board__pcb_degc=[40.0]))
     for second in range(5, 9):
         interlock.check(second * SECOND, row())
-    with pytest.raises(InterlockTrip, match="time without board"):
+    blind = r"time without a limited quantity <= 3 s \(bench\): board.temperature"
+    with pytest.raises(InterlockTrip, match=blind):
         interlock.check(9 * SECOND, row())
     assert interlock.tripped is not None
     assert not interlock.tripped.blames_board

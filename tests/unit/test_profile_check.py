@@ -109,7 +109,7 @@ CASES = {
         "limits.cell.voltage.max: 6 V is outside the range of the bench, 0 to 5 V"
     ),
     "limits.cell.voltage={min: 1 V, max: 1.5 V}": (
-        "limits.cell.voltage: the limits of profile and bench on cell.voltage leave nothing"
+        "limits.cell.voltage: the limits of bench and profile on cell.voltage leave nothing"
         " between them"
     ),
     "steps.2.charge.until=[any cell.voltage >= 5.1 V]": (

@@ -11,6 +11,7 @@ from hil.core.records import (
     Deviation,
     FirmwareHalted,
     Injected,
+    LimitWarned,
     LinkFaulted,
     Overrun,
     Record,
@@ -121,8 +122,12 @@ def _of_bench(record: Record) -> Told | None:
 
 
 def _of_end(record: Record) -> Told | None:
-    """Tell how the run was brought to its end."""
+    """Tell what the interlock found, and how the run was brought to its end."""
     match record:
+        case LimitWarned():
+            value, bound = plain(record.value, record.unit), plain(record.bound, record.unit)
+            what = f"warning, {record.limit}: {record.subject} {value}, bound {bound}"
+            return "bench", what, "told once; the run goes on"
         case Tripped():
             value, bound = plain(record.value, record.unit), plain(record.bound, record.unit)
             whose = "blames the board" if record.blames_board else "does not blame the board"

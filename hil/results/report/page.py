@@ -68,6 +68,7 @@ def html(account: Account, drawn: Drawn) -> str:
         metrics=list(tables.metrics(account)),
         devices=tables.devices(account),
         standing=list(tables.standing(account)),
+        watched=tables.watched(account),
         facts=list(tables.facts(account)),
         versions=dict(manifest.get("versions", {})),
         files=dict(manifest.get("files", {})),

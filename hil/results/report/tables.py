@@ -9,11 +9,14 @@ from hil.core.instants import Instant, to_seconds
 from hil.core.records import (
     Deviation,
     ExpectationJudged,
+    LimitWarned,
     SafeStateArmed,
     SafeStateReached,
     StepEnded,
     StepStarted,
+    Tripped,
 )
+from hil.profile.limits import Watched
 from hil.results.account import Account, Weighed
 from hil.results.figures import compared, figure, lasting, plain, when
 from hil.results.report.events import FAMILIES, Event
@@ -265,3 +268,27 @@ def _git(state: Mapping[str, Any]) -> str:
     more = f" and {len(changed) - 5} more" if len(changed) > 5 else ""  # noqa: PLR2004 - names shown
     told = f"changed: {', '.join(map(str, changed[:5]))}{more}" if changed else "unchanged"
     return f"{state['commit']}, {told}"
+
+
+def watched(account: Account) -> list[dict[str, Any]]:
+    """Return rows of the table of what the bench watched, as the manifest has it.
+
+    A manifest may be anybody's, or of a program that kept no such table yet.
+    """
+    listed = account.manifest.get("interlock", [])
+    crossed = {one.limit: one for one in [*account.of(LimitWarned), *account.of(Tripped)]}
+    rows = []
+    for one in listed if isinstance(listed, list) else ():
+        row = {name: one.get(name, "") for name in ("rule", "value", "unit", "severity", "origin")}
+        if not isinstance(row["value"], int | float):
+            continue
+        found = crossed.get(Watched(**row).name)
+        rows.append(
+            {
+                **row,
+                "limit": plain(row["value"], str(row["unit"])),
+                "at": when(found.at, account.zero) if found else "",
+                "at_s": to_seconds(found.at - account.zero) if found else None,
+            }
+        )
+    return rows
