@@ -11,6 +11,7 @@ from hil.app.names import installed, keys_of, resolve
 from hil.core.errors import ConfigError, ConfigErrors
 from hil.core.instants import Duration, to_seconds
 from hil.core.spec import BoardSpec, DeviceSpec
+from hil.core.watched import Watched
 from hil.live.target import Target
 from hil.profile import (
     Bench,
@@ -23,7 +24,6 @@ from hil.profile import (
     load_bench,
     load_profile,
 )
-from hil.profile.limits import Watched
 from hil.profile.watch import unguarded, watched
 
 

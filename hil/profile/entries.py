@@ -27,6 +27,7 @@ from pydantic import Field as FormField
 from pydantic_core import PydanticCustomError
 
 from hil.core.instants import HOUR, Duration, clock_text
+from hil.core.watched import Severity
 from hil.profile.conditions import QUANTITIES, Quantity
 from hil.profile.controllers import CONTROLLER
 from hil.profile.forms import DURATION, NAME, PERIOD, Form, filled, quantity
@@ -46,7 +47,6 @@ from hil.profile.model import (
     PackConfig,
     Repeat,
     Rest,
-    Severity,
     Soak,
     Step,
 )

@@ -7,13 +7,14 @@ trip says whose limit it was. Nothing here needs a device: data sheets are ``SPE
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from hil.core.instants import SECOND, Duration, to_seconds
 from hil.core.spec import ChamberSpec, DeviceSpec, EmulatorSpec
+from hil.core.watched import Severity, Watched
 from hil.profile.bench import Bench
 from hil.profile.conditions import QUANTITIES
-from hil.profile.model import Limit, Profile, Severity
+from hil.profile.model import Limit, Profile
 
 Side: TypeAlias = Literal["min", "max", "rate"]
 Key: TypeAlias = tuple[str, int, str, Duration]
@@ -26,26 +27,6 @@ BLIND_AFTER: Duration = 3 * SECOND
 
 SILENT_CYCLES = 3
 """A board is silent after this many of its own cycles without a full set of voltages."""
-
-
-@dataclass(frozen=True, slots=True)
-class Watched:
-    """A row of the table that manifest, report and ``hil check`` show."""
-
-    rule: str
-    value: float
-    unit: str
-    severity: Severity
-    origin: str
-
-    @property
-    def name(self) -> str:
-        """Return the rule as records name it: ``cell.voltage <= 3.65 V (profile)``."""
-        return f"{self.rule} {self.value:g} {self.unit} ({self.origin})"
-
-    def plain(self) -> dict[str, Any]:
-        """Return it as JSON has it."""
-        return {name: getattr(self, name) for name in self.__slots__}
 
 
 BLIND = Watched("time without a limited quantity <=", to_seconds(BLIND_AFTER), "s", "trip", "bench")

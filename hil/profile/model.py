@@ -18,6 +18,7 @@ from annotated_types import Ge, Gt, Interval
 from hil.core.errors import ConfigError
 from hil.core.instants import Duration
 from hil.core.recorded import UNLESS_DEFAULT
+from hil.core.watched import Severity
 from hil.physics.ageing import Life
 from hil.physics.parameters import OLDEST_YEARS, PackSpread
 from hil.profile.conditions import After, Compare, Condition, Criterion
@@ -235,10 +236,6 @@ Step: TypeAlias = (
     | Clear
 )
 """The closed union of what a profile can do."""
-
-
-Severity: TypeAlias = Literal["trip", "warn"]
-"""What crossing a limit does: ends the run in the safe state, or is recorded once."""
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from typing import Literal, TypeAlias
 
 from hil.core.instants import SECOND, Duration, to_seconds
 from hil.core.spec import ChamberSpec, DeviceSpec, EmulatorSpec
+from hil.core.watched import Watched
 from hil.core.wiring import Channel, units_of
-from hil.profile.limits import Watched
 
 Kind: TypeAlias = Literal["sum", "frozen", "age"]
 

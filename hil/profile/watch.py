@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 
 from hil.core.instants import to_seconds
 from hil.core.spec import ChamberSpec, DeviceSpec, EmulatorSpec
+from hil.core.watched import Watched
 from hil.profile.bench import Bench
-from hil.profile.limits import BLIND, Watched, combined
+from hil.profile.limits import BLIND, combined
 from hil.profile.model import Profile
 from hil.profile.plausible import GIVEN_UP_AFTER, rules
 

@@ -16,7 +16,7 @@ from hil.core.records import (
     StepStarted,
     Tripped,
 )
-from hil.profile.limits import Watched
+from hil.core.watched import Watched
 from hil.results.account import Account, Weighed
 from hil.results.figures import compared, figure, lasting, plain, when
 from hil.results.report.events import FAMILIES, Event
