@@ -8,7 +8,7 @@ from hil.bench.driven import ROOM_DEGC
 from hil.bench.expectations import TYPICAL_CELL_V
 from hil.bench.interlock import Interlock
 from hil.bench.observation import Observer
-from hil.bench.plausibility import looks
+from hil.bench.plausibility import Plausibility
 from hil.bench.quantities import Reader
 from hil.bench.rig import Rig
 from hil.bench.stack import Sensors, Stack
@@ -82,7 +82,7 @@ def make_interlock(
     tick_ns = profile.tick_ns or bench.tick_ns
     sane = plausible.rules(specs, bench.wiring.cells, tick_ns)
     bounds = combined(profile, bench, specs)
-    return Interlock(bounds, Reader(layout), looks(sane, layout), warn)
+    return Interlock(bounds, Reader(layout), Plausibility(sane, layout), warn)
 
 
 def make_watch(

@@ -6,16 +6,17 @@ rule, the value, the limit and whose limit it is; what warns is told once, and t
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from hil.bench.plausibility import Ages, Look
+from hil.bench.plausibility import Ages, Found, Plausibility
 from hil.bench.quantities import Reader
 from hil.bench.rates import Rates
 from hil.core.errors import InterlockTrip
 from hil.core.instants import Instant, to_seconds
 from hil.core.records import LimitWarned, Tripped
 from hil.profile.limits import BLIND, BLIND_AFTER, Bound
+from hil.profile.plausible import Rule
 
 NO_AGES: Ages = {}
 
@@ -29,11 +30,12 @@ class Interlock:
         self,
         bounds: Sequence[Bound],
         reader: Reader,
-        looks: Sequence[Look] = (),
+        plausibility: Plausibility | None = None,
         warn: Callable[[LimitWarned], None] = lambda _: None,
     ) -> None:
         """Find each bound's columns once; ``warn`` takes each warning, once."""
-        self.bounds, self._looks, self._warn = list(bounds), list(looks), warn
+        self.bounds, self._warn = list(bounds), warn
+        self._plausibility = plausibility or Plausibility((), reader.layout)
         self._checks = [
             (bound, reader.columns(bound.quantity), bound.side != "min", bound.value)
             for bound in bounds
@@ -54,7 +56,7 @@ class Interlock:
         row: Sequence[float],
         *,
         hears_board: bool = True,
-        ages: Mapping[str, int] = NO_AGES,
+        ages: Ages = NO_AGES,
     ) -> None:
         """Raise InterlockTrip if a value lies outside its bound, or cannot be watched any more.
 
@@ -67,6 +69,7 @@ class Interlock:
         """
         if self.tripped is not None:
             self.trip(self.tripped)
+        self._trip_if(at, self._plausibility.unread(ages))
         for bound, columns, upper, limit in self._checks:
             values = row[columns]
             if bound.quantity == "current":
@@ -86,16 +89,21 @@ class Interlock:
             self._watch_blindness(at, bound, _worst_known(row[columns], upper=True))
             if worst > bound.value:
                 self._cross(at, bound, changes, worst, blames_board=False)
-        self._look(at, row, ages)
+        self._trip_if(at, self._plausibility.unbelievable(at, row))
 
-    def _look(self, at: Instant, row: Sequence[float], ages: Ages) -> None:
-        """Trip on a reading that cannot be."""
-        for look in self._looks:
-            found = look(at, row, ages)
-            if found is not None:
-                rule = look.rule.watched
-                cause = (at, rule.name, found.subject, found.value, rule.value, rule.unit)
-                self.trip(Tripped(*cause, blames_board=False))
+    def has_looked(self, ages: Ages) -> bool:
+        """Say whether the bench has read its instruments as often as it must.
+
+        One that has not (its host stood still) cannot say what anybody did meanwhile.
+        """
+        return self._plausibility.unread(ages) is None
+
+    def _trip_if(self, at: Instant, broken: tuple[Rule, Found] | None) -> None:
+        """Trip on a rule that was broken, if one was."""
+        if broken is not None:
+            rule, found = broken[0].watched, broken[1]
+            cause = (at, rule.name, found.subject, found.value, rule.value, rule.unit)
+            self.trip(Tripped(*cause, blames_board=False))
 
     def _watch_blindness(self, at: Instant, bound: Bound, worst: float) -> None:
         """Trip when a limit has had nothing to watch for too long."""

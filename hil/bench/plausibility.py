@@ -25,7 +25,7 @@ class Look(Protocol):
 
     rule: Rule
 
-    def __call__(self, at: Instant, row: Sequence[float], ages: Ages) -> Found | None:
+    def __call__(self, at: Instant, row: Sequence[float]) -> Found | None:
         """Return what breaks the rule by now, None while nothing does."""
 
 
@@ -60,7 +60,7 @@ class SumLook:
         self._set = picked(layout.index("emulator.set_v"), rule.cells)
         self._lasting = Lasting(rule.for_ns)
 
-    def __call__(self, at: Instant, row: Sequence[float], ages: Ages) -> Found | None:  # noqa: ARG002 - one shape for all
+    def __call__(self, at: Instant, row: Sequence[float]) -> Found | None:
         """Return the difference of the sums once it has been too large for too long."""
         read, told = self._read(row), self._set(row)
         off_v = math.fsum(read) - math.fsum(told)
@@ -91,7 +91,7 @@ class FrozenLook:
         self._since: Instant = 0
         self._count = 0
 
-    def __call__(self, at: Instant, row: Sequence[float], ages: Ages) -> Found | None:  # noqa: ARG002 - one shape for all
+    def __call__(self, at: Instant, row: Sequence[float]) -> Found | None:
         """Return for how long it has stood still, once that is too long."""
         read = [one for one in self._read(row) if one == one]  # noqa: PLR0124 - NaN is not read
         if not read:
@@ -105,29 +105,32 @@ class FrozenLook:
         return None
 
 
-class AgeLook:
-    """Nobody has read an instrument for too long, whatever kept the bench from it."""
-
-    def __init__(self, rule: Rule, layout: Layout) -> None:  # noqa: ARG002 - one shape for all
-        """Keep the rule."""
-        self.rule = rule
-
-    def __call__(self, at: Instant, row: Sequence[float], ages: Ages) -> Found | None:  # noqa: ARG002 - one shape for all
-        """Return the age once it is too large; a device that never answered has none."""
-        age_s = to_seconds(ages.get(self.rule.device, 0))
-        return Found(f"{self.rule.device} reading", age_s) if age_s > self.rule.value else None
+LOOKS: Mapping[str, Callable[[Rule, Layout], Look]] = {"sum": SumLook, "frozen": FrozenLook}
 
 
-LOOKS: Mapping[str, Callable[[Rule, Layout], Look]] = {
-    "sum": SumLook,
-    "frozen": FrozenLook,
-    "age": AgeLook,
-}
+class Plausibility:
+    """All rules of a run, held against its rows and against when they were read."""
 
+    def __init__(self, rules: Sequence[Rule], layout: Layout) -> None:
+        """Find what the rules look at."""
+        self._looks = [LOOKS[rule.kind](rule, layout) for rule in rules if rule.kind in LOOKS]
+        self._ages = [rule for rule in rules if rule.kind == "age"]
 
-def looks(rules: Sequence[Rule], layout: Layout) -> list[Look]:
-    """Return what holds each rule against the rows of a layout."""
-    return [LOOKS[rule.kind](rule, layout) for rule in rules]
+    def unread(self, ages: Ages) -> tuple[Rule, Found] | None:
+        """Return the first instrument that nobody has read for too long, if there is one.
+
+        A device that never answered has no age: it has failed.
+        """
+        for rule in self._ages:
+            age_s = to_seconds(ages.get(rule.device, 0))
+            if age_s > rule.value:
+                return rule, Found(f"{rule.device} reading", age_s)
+        return None
+
+    def unbelievable(self, at: Instant, row: Sequence[float]) -> tuple[Rule, Found] | None:
+        """Return the first rule that a row, after those before it, breaks; each sees every row."""
+        seen = [(look.rule, look(at, row)) for look in self._looks]
+        return next(((rule, found) for rule, found in seen if found is not None), None)
 
 
 def picked(first: int, offsets: Sequence[int]) -> Callable[[Sequence[float]], Sequence[float]]:

@@ -158,19 +158,20 @@ class Ticker:
         """Check the limits, watch the board, let the strategy decide, and record the row.
 
         ``step`` is the path of the one that is on. A link of the bench's own that is lost says
-        nothing of the board: then its silence is not held against it.
+        nothing of the board: then its silence is not held against it. Nor is anything where the
+        bench itself has not looked for too long, which trips.
 
         Raises InterlockTrip, after the row that shows why has been recorded.
         """
-        report = self.report
+        report, ages = self.report, self._ages.worst(self._clock.now())
         if report is not None and self._hears_board:
             self._note_faults(report)
-            for deviation in self._parts.watch.check(now, self.row, report, step):
-                self._emit(deviation)
+            if self._parts.interlock.has_looked(ages):
+                for deviation in self._parts.watch.check(now, self.row, report, step):
+                    self._emit(deviation)
         self._decide(now)
         self.row[self._decides] = self._decided
         self._emit(Tick(now, tuple(self.row), self._parts.wire()))
-        ages = self._ages.worst(self._clock.now())
         self._parts.interlock.check(now, self.row, hears_board=self._hears_board, ages=ages)
 
     # --- set ---------------------------------------------------------------------------------

@@ -11,13 +11,14 @@ from drivers.wire.bloomy_abs import SPEC as ABS
 from drivers.wire.watlow_f4t import SPEC as F4T
 from hil.bench.ages import Ages
 from hil.bench.interlock import Interlock
-from hil.bench.plausibility import AgeLook, FrozenLook, Look, SumLook, looks
+from hil.bench.plausibility import FrozenLook, Look, Plausibility, SumLook
 from hil.bench.quantities import Reader
 from hil.core.errors import InterlockTrip
 from hil.core.instants import MILLISECOND, SECOND
 from hil.core.signals import tick_layout
 from hil.core.spec import DeviceSpec
 from hil.core.wiring import Channel
+from hil.profile.limits import Bound
 from hil.profile.plausible import PERSISTS, Rule, readings_until_frozen, rules
 
 LAYOUT = tick_layout(8, 0, 2)
@@ -38,7 +39,7 @@ def row(
 
 def broken_at(look: Look, rows: Sequence[Sequence[float]], every: int = SECOND) -> int | None:
     """Return the number of the first row at which a look finds something."""
-    return next((k for k, one in enumerate(rows) if look(k * every, one, {})), None)
+    return next((k for k, one in enumerate(rows) if look(k * every, one)), None)
 
 
 def shifted(volts: float) -> list[float]:
@@ -78,7 +79,7 @@ def test_a_unit_at_the_ends_of_its_data_sheet_never_trips(seed: int) -> None:
     """Every cell as far off as it may be, all to one side, with noise; for an hour."""
     draws = random.Random(seed)  # noqa: S311 - no secret
     sane = rules(SPECS, STACK, SECOND)
-    interlock = Interlock([], Reader(LAYOUT), looks(sane, LAYOUT))
+    interlock = Interlock([], Reader(LAYOUT), Plausibility(sane, LAYOUT))
     off_v = ABS.set_accuracy_v.at(3.3) + ABS.read_accuracy_v.at(3.3)
     for second in range(3600):
         read = [round(3.3 + off_v + draws.gauss(0.0, ABS.read_noise_v), 5) for _ in range(8)]
@@ -154,17 +155,31 @@ def test_ages_are_the_worst_since_they_were_last_asked_for() -> None:
 
 
 def test_an_instrument_that_nobody_read_trips_though_it_answers_again() -> None:
+    rules_of_age = [Rule("age", name, 5.0, "s") for name in ("a", "b")]
+    interlock = Interlock([], Reader(LAYOUT), Plausibility(rules_of_age, LAYOUT))
+    for ages in ({}, {"a": 5 * SECOND}, {"c": 99 * SECOND}):
+        assert interlock.has_looked(ages)
+        interlock.check(0, shifted(0.0), ages=ages)
+    late = {"a": 0, "b": 5 * SECOND + 1}
+    assert not interlock.has_looked(late)
+    with pytest.raises(InterlockTrip, match="b time without a reading <= 5 s"):
+        interlock.check(7, shifted(0.0), ages=late)
+
+
+def test_a_bench_that_did_not_look_blames_the_board_for_nothing() -> None:
+    age = Bound("board.age", "max", 0.3, "s", "bench")
     rule = Rule("age", "a", 5.0, "s")
-    look = AgeLook(rule, LAYOUT)
-    assert look(0, [], {"a": 5 * SECOND}) is None
-    found = look(0, [], {"a": 5 * SECOND + 1, "b": 0})
-    assert found is not None
-    assert found.subject == "a reading"
-    assert look(0, [], {"b": 99 * SECOND}) is None
+    interlock = Interlock([age], Reader(LAYOUT), Plausibility([rule], LAYOUT))
+    silent = shifted(0.0)
+    silent[LAYOUT.index("board.age_s")] = 6.0
+    with pytest.raises(InterlockTrip):
+        interlock.check(7, silent, ages={"a": 6 * SECOND})
+    assert interlock.tripped is not None
+    assert not interlock.tripped.blames_board
 
 
 def test_a_trip_says_rule_value_limit_and_origin_and_stays() -> None:
-    interlock = Interlock([], Reader(LAYOUT), looks([UNIT_B], LAYOUT))
+    interlock = Interlock([], Reader(LAYOUT), Plausibility([UNIT_B], LAYOUT))
     for second in range(4):
         interlock.check(second * SECOND, shifted(0.003))
     for _ in range(2):
