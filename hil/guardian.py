@@ -11,7 +11,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
@@ -24,9 +24,19 @@ from hil.app.preparation import prepare_bench
 from hil.app.reading_back import Safe
 from hil.app.rig import build
 from hil.app.summons import Door
+from hil.bench.door import asked
 from hil.bench.guard import LOST_AFTER
 from hil.bench.rig import Rig
-from hil.bench.safe_state import PATIENCE, SafeState, Undo, made_safe, open_known, orders
+from hil.bench.safe_state import (
+    PATIENCE,
+    SafeState,
+    Undo,
+    made_safe,
+    note_of,
+    open_known,
+    orders,
+    rungs,
+)
 from hil.bench.wall_time import run_wall, utc_now_text
 from hil.core.errors import BenchError, DeviceError, EnvironmentProblem
 from hil.core.instants import MILLISECOND, Instant, to_seconds
@@ -149,7 +159,9 @@ async def guard(clock: Clock, rig: Rig, watch: Watch, run: int, tenancy: Tenancy
     told = "every output read back off" if safe else "NOT SAFE: " + _unsafe(reached)
     took_s = to_seconds(clock.now() - lost)
     with suppress(OSError):  # the terminal may have gone with the run: the record has it
-        os.write(2, f"hil: guardian: {cause}; {told} after {took_s:.2f} s\n".encode())
+        os.write(
+            2, f"hil: guardian: {cause}; {told} after {took_s:.2f} s{_notes(reached)}\n".encode()
+        )
     if watch.folder is not None:
         catalogue.write_json(watch.folder, catalogue.GUARDIAN, account)
     if bug is not None:
@@ -178,8 +190,10 @@ async def make_safe(
     for device in rig.devices():
         # All links are opened at once, whatever the order in which they are then used.
         opened = asyncio.ensure_future(_open(device, known))
-        action = partial(_made_safe, device, known, opened)
-        state.arm(Undo(device.name, *places[device.name], action))
+        told = partial(asked, rig) if device is rig.chamber else None
+        action = partial(_made_safe, device, known, opened, told)
+        stronger = rungs(device, partial(made_safe, device, known, told))
+        state.arm(Undo(device.name, *places[device.name], action, stronger=stronger))
     bug: Exception | None = None
     try:
         await state.reach()
@@ -195,11 +209,20 @@ async def _open(device: Device, known: Mapping[str, Identity]) -> None:
 
 
 async def _made_safe(
-    device: Device, known: Mapping[str, Identity], opened: asyncio.Task[None]
+    device: Device,
+    known: Mapping[str, Identity],
+    opened: asyncio.Task[None],
+    told: Callable[[], Awaitable[str]] | None,
 ) -> str:
     """Make a device safe as soon as its link is open. Raises DeviceError."""
     await asyncio.shield(opened)
-    return await made_safe(device, known)
+    return await made_safe(device, known, told)
+
+
+def _notes(reached: list[dict[str, Any]]) -> str:
+    """Return what else there is to know of devices that are safe: a door to be kept shut."""
+    notes = ((one["device"], note_of(one["read_back"])) for one in reached if one["ok"])
+    return "".join(f"; {device}: {note}" for device, note in notes if note)
 
 
 def _unsafe(reached: list[dict[str, Any]]) -> str:
@@ -216,15 +239,15 @@ def main(arguments: Sequence[str]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     hears, says = map(int, arguments)
-    asked = json.loads(_first_line(hears))
-    run = os.pidfd_open(asked["pid"])
-    if os.getppid() != asked["pid"]:
+    wanted = json.loads(_first_line(hears))
+    run = os.pidfd_open(wanted["pid"])
+    if os.getppid() != wanted["pid"]:
         return 0  # it died before it touched anything
-    bench = prepare_bench(asked["bench"], asked["overrides"], engine=asked["engine"])
-    if bench.resolved_text() != asked["resolved"]:
-        raise EnvironmentProblem(f"{asked['bench']} was changed while the run began: start again")
+    bench = prepare_bench(wanted["bench"], wanted["overrides"], engine=wanted["engine"])
+    if bench.resolved_text() != wanted["resolved"]:
+        raise EnvironmentProblem(f"{wanted['bench']} was changed while the run began: start again")
 
-    tenancy = Tenancy(Leases(Path(asked["leases"])), asked["tokens"])
+    tenancy = Tenancy(Leases(Path(wanted["leases"])), wanted["tokens"])
 
     async def watching(clock: Clock) -> int:
         rig = build(bench, 1, clock, WireHash(), fences=tenancy.fence)

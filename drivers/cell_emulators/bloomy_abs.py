@@ -11,6 +11,8 @@ from hil.core.spec import EmulatorSpec
 from hil.ports import ByteLink, CellReadings, Clock, Identity
 
 SPEC = wire.SPEC
+_INTERLOCK = "soft interlock raised (clear it before the next run)"
+_REBOOT = "rebooted"
 _LIMIT_STEP_A = 1e-3  # a limit that reads back further off than this was not taken
 
 
@@ -40,6 +42,7 @@ class BloomyAbs(LineInstrument):
     OPTIONS: ClassVar[type] = AbsSettings
     FAULTS: ClassVar[tuple[str, ...]] = tuple(fault for fault in wire.FAULTS if fault != "none")
     FAULTS_OF_A_CELL: ClassVar[tuple[str, ...]] = FAULTS
+    STRONGER: ClassVar[tuple[str, ...]] = (_INTERLOCK, _REBOOT)
 
     def __init__(
         self, name: str, link: ByteLink, clock: Clock, options: Mapping[str, Any] | None = None
@@ -142,6 +145,19 @@ class BloomyAbs(LineInstrument):
         if max(map(abs, aux_v)) > SPEC.aux_resolution_v:
             raise self._fault(f"auxiliary outputs told to go to 0 V, {aux} read")
         return read
+
+    async def force(self, rung: int) -> str:
+        """Raise the unit's own soft interlock, or reboot it; read the outputs back.
+
+        The interlock stays raised: the next one to arm the unit is refused until somebody has
+        looked and cleared it (``SYST:ALARM:CLEAR``). Raises as ``make_safe``.
+        """
+        if self.STRONGER[rung] == _REBOOT:
+            await self._write("*RST")
+            await self._clock.sleep_until(self._clock.now() + wire.REBOOT)
+        else:
+            await self._write(wire.RAISE_INTERLOCK)
+        return await self.make_safe()
 
     async def outputs_on(self) -> list[bool]:
         """Return which outputs are on, as the unit says. Raises DeviceError."""

@@ -32,6 +32,7 @@ class WatlowF4T(LineInstrument):
 
     SPEC: ClassVar[ChamberSpec] = SPEC
     OPTIONS: ClassVar[type] = F4tSettings
+    STRONGER: ClassVar[tuple[str, ...]] = (f"set-point {wire.ROOM_DEGC:g} degC",)
 
     def __init__(
         self, name: str, link: ByteLink, clock: Clock, options: Mapping[str, Any] | None = None
@@ -119,6 +120,15 @@ class WatlowF4T(LineInstrument):
         if fan:
             read.append(f"output {fan} (fan) {await self._switch(fan, on=True)}")
         return ", ".join(read)
+
+    async def force(self, rung: int) -> str:  # noqa: ARG002 - there is one
+        """Order the room's temperature of a machine that cannot be switched off, and try again.
+
+        What still conditions then neither heats nor cools by much. Raises as ``make_safe``.
+        """
+        for line in (*wire.ramp_lines(None), wire.set_point_line(wire.ROOM_DEGC)):
+            await self._write(line)
+        return await self.make_safe()
 
     async def _look(self) -> ChamberReading:
         """Read air, set-point and loop error, in three lines sent at once."""

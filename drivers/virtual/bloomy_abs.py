@@ -69,6 +69,7 @@ class BloomyAbsTwin(ScpiTwin[AbsOptions]):
         "stuck-output",
         "alarm",
         "refuses-off",
+        "ignores-off",
         *_READING_FAULTS,
         POWER_LOSS,
     )
@@ -82,7 +83,7 @@ class BloomyAbsTwin(ScpiTwin[AbsOptions]):
         self._seed = plan.seed
         self._row = np.zeros(SPEC.channels)
         self._samples = {"volt": 0, "curr": 0}
-        self._answers_late = False
+        self._answers_late = self._ignores_off = False
         self._broken_fans: set[int] = set()
         self._misreads: set[str] = set()
         self._shown: dict[str, list[float]] = {}
@@ -131,8 +132,9 @@ class BloomyAbsTwin(ScpiTwin[AbsOptions]):
 
         ``silent`` answers nothing, ``late`` answers after the time-out, ``stuck-output`` ignores
         set-points, ``alarm`` stops the fan of the channel's pair (latched until a reboot with the
-        fan mended), ``refuses-off`` keeps the output on, ``power-loss`` takes the supply, and taken
-        out lets the unit boot. ``drifted`` shifts all voltages it reads by 1.8 mV, ``wild-current``
+        fan mended), ``refuses-off`` welds the output's relay, ``ignores-off`` takes no order to
+        switch off (alarms and a reboot still do), ``power-loss`` takes the supply, and taken out
+        lets the unit boot. ``drifted`` shifts all voltages it reads by 1.8 mV, ``wild-current``
         all currents by 8 A, ``frozen`` repeats its readings. Raises ValueError for any other.
         """
         if fault == POWER_LOSS:
@@ -149,6 +151,8 @@ class BloomyAbsTwin(ScpiTwin[AbsOptions]):
             self._output(cell).refuses_off = active
         elif fault in _READING_FAULTS:
             (self._misreads.add if active else self._misreads.discard)(fault)
+        elif fault == "ignores-off":
+            self._ignores_off = active
         elif fault == "alarm":
             fan = wire.fan_of(self._outputs.index(self._output(cell)) + 1)
             (self._broken_fans.add if active else self._broken_fans.discard)(fan)
@@ -314,6 +318,8 @@ class BloomyAbsTwin(ScpiTwin[AbsOptions]):
         """Switch outputs; -221 where an alarm holds one off."""
         if on and any(self._held_off(channel) for channel in channels):
             raise ScpiError(-221, "held off by an alarm")
+        if self._ignores_off and not on:
+            return
         for output in self._at(channels):
             output.switch(self._clock.now(), on=on)
 

@@ -132,6 +132,9 @@ READ_OUTPUTS = f":OUTP? {ALL}"
 READ_AUX = f":SOUR:AUX:OUT? {ALL}"
 # One line for the whole unit: switching channels one by one could let a diode of the stack conduct.
 SAFE = f":OUTP 0,{ALL};:SOUR:AUX:OUT 0,{ALL}"
+RAISE_INTERLOCK = ":SYST:ALARM:RAISE"
+"""Raises the soft interlock, which drops all outputs and holds them off until it is cleared."""
+
 READ_LIMITS = f":SOUR:CURR:SRC? {ALL};:SOUR:CURR:SNK? {ALL};:CONF:MEAS:FILT?;:OUTP:FAUL? {ALL}"
 
 

@@ -28,6 +28,9 @@ CONDITIONING_OUTPUT = 1
 
 OUTPUTS = 8
 
+ROOM_DEGC = 23.0
+"""A set-point that does no harm, of a machine that conditions on whatever it is told."""
+
 LOOP = ":SOURCE:CLOOP1"
 READ_AIR = f"{LOOP}:PVALUE?"
 READ_SET = f"{LOOP}:SPOINT?"

@@ -1,12 +1,13 @@
 """Making a rig safe that somebody else may have left on, whoever answers, and reading it back."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
+from hil.bench.door import asked
 from hil.bench.rig import Rig
-from hil.bench.safe_state import SafeState, Undo, orders
+from hil.bench.safe_state import SafeState, Undo, ordered_off, orders, rungs, with_note
 from hil.core.errors import DeviceError
 from hil.core.records import Record, SafeStateReached
 from hil.ports import Clock, Device
@@ -47,8 +48,10 @@ async def read_back_safe(rig: Rig, clock: Clock) -> list[Safe]:
 
     state, places = SafeState(clock, keep), orders(rig)
     for device in rig.devices():
-        action = partial(made_safe, device, strangers)
-        state.arm(Undo(device.name, *places[device.name], action))
+        told = partial(asked, rig) if device is rig.chamber else None
+        action = partial(made_safe, device, strangers, told)
+        stronger = rungs(device, partial(made_safe, device, strangers, told))
+        state.arm(Undo(device.name, *places[device.name], action, stronger=stronger))
     await state.reach()
     return [
         Safe(one.device, one.meaning, one.ok, one.read_back, strangers.get(one.device, ""))
@@ -56,7 +59,12 @@ async def read_back_safe(rig: Rig, clock: Clock) -> list[Safe]:
     ]
 
 
-async def made_safe(device: Device, strangers: dict[str, str]) -> str:
+async def made_safe(
+    device: Device,
+    strangers: dict[str, str],
+    told: Callable[[], Awaitable[str]] | None = None,
+    rung: int | None = None,
+) -> str:
     """Open the link, make the device safe and return its read-back; note one that is another.
 
     The last attempt counts: who is known then is no stranger. Raises DeviceError.
@@ -69,6 +77,7 @@ async def made_safe(device: Device, strangers: dict[str, str]) -> str:
             strangers.pop(device.name, None)
         except DeviceError as error:
             strangers[device.name] = error.message
-        return await device.make_safe()
+        read_back = await ordered_off(device, rung)
+        return with_note(read_back, "" if told is None else await told())
     finally:
         await device.close()

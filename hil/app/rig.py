@@ -71,6 +71,7 @@ def build(
         board_cycle_ns=bench.board.cycle_ns,
         backdoors=backdoors(plan.twins) | lab_doors(bench),
         refuse_faults=refuse_lab_of(bench),
+        room=bench.room,
     )
 
 

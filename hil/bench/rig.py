@@ -7,6 +7,7 @@ from hil.bench.stack import Stack
 from hil.core.instants import Duration
 from hil.core.spec import DeviceSpec
 from hil.ports import Board, CellEmulator, Chamber, Device, Injectable
+from hil.profile.room import Room
 
 
 @dataclass
@@ -15,6 +16,7 @@ class Rig:
 
     ``board_cycle_ns`` is the board's own measurement cycle, from its design file. Where the devices
     are in a lab, ``refuse_faults`` raises DeviceError while somebody's faults are in them.
+    ``room`` is where the bench stands.
     """
 
     emulators: Mapping[str, CellEmulator]
@@ -24,6 +26,7 @@ class Rig:
     board_cycle_ns: Duration
     backdoors: Mapping[str, Injectable] = field(default_factory=dict)
     refuse_faults: Callable[[], Awaitable[None]] | None = None
+    room: Room = field(default_factory=Room)
 
     def specs(self) -> dict[str, DeviceSpec]:
         """Return the instruments' data sheets by their names; the board's is no instrument's."""

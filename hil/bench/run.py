@@ -5,17 +5,18 @@ the devices are let go, and what happened stands in the records. The verdict is 
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
+from hil.bench.door import Door
 from hil.bench.expectations import UncertaintyOf, of_fault, of_row
 from hil.bench.injections import Injections
 from hil.bench.lateness import Durations
 from hil.bench.outdoors import Outdoors
 from hil.bench.quantities import Reader
-from hil.bench.safe_state import PATIENCE, SafeState, Undo, made_safe, orders, to_its_end
+from hil.bench.safe_state import PATIENCE, SafeState, Undo, made_safe, orders, rungs, to_its_end
 from hil.bench.stop import StopLadder
 from hil.bench.tick import Parts, Ticker
 from hil.bench.timeline import Timeline
@@ -40,6 +41,9 @@ COMING_UP = WAY_DOWN = 60 * SECOND
 LONGEST_TICK = 10 * SECOND
 """How long a run may take to get on before its heart stops: every device has its own deadline."""
 
+WILL_NOT_WAIT = frozenset({"SIGTERM", "SIGHUP"})
+"""Who stops a run by these kills it soon after: there is no time to warm a chamber."""
+
 T = TypeVar("T")
 
 Progress = Callable[[Duration, str, Sequence[float]], None]
@@ -60,6 +64,7 @@ class Plan:
     until: Duration | None
     uncertainty_of: UncertaintyOf
     progress: Progress
+    emulated_ntcs: Collection[int] = ()
     has_failed: Callable[[], bool] = lambda: False
 
 
@@ -75,6 +80,7 @@ class Run:
         self._safe = SafeState(parts.clock, recorder.emit, PATIENCE)
         self._ticker = ticker = Ticker(parts)
         self._outdoors = Outdoors(parts.rig.chamber.SPEC.set_degc, plan.chamber)
+        self._door = Door(parts.rig, parts.clock, parts.layout, plan.emulated_ntcs, parts.emit)
         self._injections = Injections(parts.rig, parts.emit, ticker.distrust)
         self._timeline = Timeline(plan.steps, self)
         self._who: dict[str, Identity] = {}
@@ -107,21 +113,21 @@ class Run:
                 self.reason = f"stopped by {self._stop.source} before any device was touched"
                 return
             await self._come_up()
-            await self._timed(self._tick_through())
+            await self._play_steps(task)
         except InterlockTrip as trip:
             self._note_trip(trip)
         except asyncio.CancelledError:
             if not self._stop.level:
                 raise
             task.uncancel()
-            told = "stopped" if self._stop.level == "stop" else "aborted"
-            self.reason = f"{told} by {self._stop.source}"
+            self.reason = f"aborted by {self._stop.source}"
         except (BenchError, BaseExceptionGroup) as error:
             self._note_failure(error)
         finally:
             self._guard.alive(WAY_DOWN)
             try:
                 self.left_safe = await self._safe.reach()
+                self._door.stays(self.reason)
             finally:
                 await to_its_end(asyncio.ensure_future(self._let_go()))
             # not after a bug on the way down: then the guardian is the one to see to it
@@ -139,8 +145,10 @@ class Run:
         async def connect(device: Device) -> None:
             await device.connect()
             # From here on the device can be made safe, and may have been left on by somebody.
-            action = partial(made_safe, device, self._who)
-            self._safe.arm(Undo(device.name, *undos[device.name], action))
+            told = self._door_told if device is self._rig.chamber else None
+            action = partial(made_safe, device, self._who, told)
+            stronger = rungs(device, partial(made_safe, device, self._who, told))
+            self._safe.arm(Undo(device.name, *undos[device.name], action, stronger=stronger))
 
         await _all_or_group("connect", [connect(device) for device in devices])
         identities = await _all_or_group("identify", [device.identify() for device in devices])
@@ -156,6 +164,20 @@ class Run:
         if self._parts.shadow:
             # an earlier run may have taken the bleeds over, and its safe state was all off
             await self._rig.board.balance()
+
+    async def _play_steps(self, task: "asyncio.Task[None]") -> None:
+        """Tick to the end, whatever that is, and let a chamber get warm where there is time."""
+        try:
+            await self._timed(self._tick_through())
+        except asyncio.CancelledError:
+            if self._stop.level != "stop":
+                raise
+            task.uncancel()
+            self.reason = f"stopped by {self._stop.source}"
+        if self._stop.level:
+            await asyncio.sleep(0)  # its request is still to be heard, and is not one not to wait
+        if self._stop.source not in WILL_NOT_WAIT:
+            await self._door.release(self._safe, self._who, self._still_alive)
 
     async def _timed(self, ticks: Coroutine[Any, Any, None]) -> None:
         begun_ns, begun_cpu_s = monotonic_ns(), cpu_seconds()
@@ -194,6 +216,7 @@ class Run:
             self._outdoors.steer(self.now, ticker.chamber)
             await self._injections.carry_out()
             await ticker.drive(woken, timeline.step, demand)
+            self._door.note(ticker.row, ticker.chamber.set_degc)
             ticker.judge_and_decide(woken, timeline.path)
             self._recorder.check()
             self._guard.check()
@@ -242,6 +265,16 @@ class Run:
             self.emit(Overrun(woken, late, missed))
         return missed
 
+    def _still_alive(self) -> None:
+        """Tell the guardian that the run gets on. Raises EnvironmentProblem if it may not."""
+        self._guard.alive(LONGEST_TICK)
+        self._recorder.check()
+        self._guard.check()
+
+    async def _door_told(self) -> str:
+        """Return what the chamber's read-back must say of its door: what was read last counts."""
+        return self._door.told()
+
     async def _let_go(self) -> None:
         """Close all links and leave a lab as it was found; what fails keeps nothing else open."""
         jobs = [device.close() for device in self._rig.devices()]
@@ -255,6 +288,12 @@ class Run:
     # --- how it ends -------------------------------------------------------------------------
 
     def _stopping(self, task: "asyncio.Task[None]", source: str, level: str) -> None:
+        if self._door.warming:
+            # the run is over and judged by what it did: all that is asked for is not to wait
+            self._door.end(source)
+            if level == "panic":
+                self._safe.hurry()
+            return
         self.emit(StopRequested(self._clock.now(), source, level))
         # between two ticks there is none that a stop could wait for
         if level == "abort" or (level == "stop" and self._between_ticks):

@@ -6,15 +6,17 @@ channel of a series stack can make its protection diode conduct), then the chamb
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar
 
 from hil.bench.rig import Rig
-from hil.core.errors import DeviceError, LinkLost, LinkTimeout
+from hil.core.errors import DeviceError, InstrumentFault, LinkLost, LinkTimeout
 from hil.core.instants import SECOND, Duration, to_seconds
 from hil.core.records import BadMeasurement, Record, SafeStateArmed, SafeStateReached
-from hil.ports import Clock, Device, Identity
+from hil.ports import Clock, Device, Forcible, Identity
 
 BOARD, CELLS, CHAMBER = 10, 20, 30
 """Orders: lower goes first."""
@@ -25,6 +27,9 @@ PAUSES = (SECOND // 5, SECOND // 2, SECOND, 2 * SECOND, 4 * SECOND)
 
 Counted from when all had been told: one that hangs takes nobody else's second attempt.
 """
+
+TOLD_FIRST = 2
+"""So often a device that says "on" is only told: a relay may have been slow, an answer early."""
 
 PATIENCE = SECOND // 5
 """A board takes a cycle to read back; the cells' outputs do not stay on for so long."""
@@ -40,18 +45,57 @@ def orders(rig: Rig) -> dict[str, tuple[int, str]]:
 
 
 @dataclass(frozen=True, slots=True)
+class Rung:
+    """A stronger means for a device that says "on" after it was told off; as ``Undo``."""
+
+    meaning: str
+    action: Callable[[], Awaitable[str]]
+    within: Duration = 15 * SECOND
+
+
+@dataclass(frozen=True, slots=True)
 class Undo:
-    """How one device is made safe; ``action`` returns what was read back."""
+    """How one device is made safe; ``action`` returns what was read back.
+
+    ``stronger`` is what is done, each once, to a device that does not obey.
+    """
 
     device: str
     order: int
     meaning: str
     action: Callable[[], Awaitable[str]]
     within: Duration = 10 * SECOND
+    stronger: tuple[Rung, ...] = ()
+
+    def after(self, refusals: int) -> Rung:
+        """Return what is to be done now to a device that has refused so often."""
+        plain = Rung(self.meaning, self.action, self.within)
+        rung = refusals - TOLD_FIRST
+        if not 0 <= rung < len(self.stronger):
+            return plain
+        stronger = self.stronger[rung]
+        return replace(stronger, meaning=f"{self.meaning}: {stronger.meaning}")
 
 
-async def made_safe(device: Device, known: Mapping[str, Identity]) -> str:
+def rungs(device: Device, action: Callable[[int], Awaitable[str]]) -> tuple[Rung, ...]:
+    """Return the stronger means that a device has; ``action`` takes one of them, by its number."""
+    if not isinstance(device, Forcible):
+        return ()
+    return tuple(
+        Rung(meaning, partial(action, number)) for number, meaning in enumerate(device.STRONGER)
+    )
+
+
+async def made_safe(
+    device: Device,
+    known: Mapping[str, Identity],
+    told: Callable[[], Awaitable[str]] | None = None,
+    rung: int | None = None,
+) -> str:
     """Make one device safe and return its read-back; a link that is gone is opened once more.
+
+    ``told`` returns what else there is to say of it, asked while its link is still open; ``rung``
+    takes a stronger means (``rungs``).
 
     Who answers then must be who answered at first, by ``known``: another instrument behind the same
     address says nothing about ours. "Off" is the last word: a command of ours that is late must not
@@ -59,12 +103,30 @@ async def made_safe(device: Device, known: Mapping[str, Identity]) -> str:
     LinkLost if the link is still gone, or leads to a stranger.
     """
     try:
-        read_back = await device.make_safe()
+        read_back = await ordered_off(device, rung)
     except LinkLost:
         await open_known(device, known)
-        read_back = await device.make_safe()
+        read_back = await ordered_off(device, rung)
+    read_back = with_note(read_back, "" if told is None else await told())
     await device.close()
     return read_back
+
+
+def with_note(read_back: str, note: str) -> str:
+    """Return a read-back with what else there is to know of the device."""
+    return f"{read_back}; {note}" if note else read_back
+
+
+def note_of(read_back: str) -> str:
+    """Return what ``with_note`` added; empty for nothing."""
+    return read_back.partition("; ")[2]
+
+
+async def ordered_off(device: Device, rung: int | None) -> str:
+    """Tell a device to go safe, or force it, and return its read-back. Raises DeviceError."""
+    if rung is not None and isinstance(device, Forcible):
+        return await device.force(rung)
+    return await device.make_safe()
 
 
 async def open_known(device: Device, known: Mapping[str, Identity]) -> None:
@@ -121,6 +183,7 @@ class SafeState:
         self._patience_s = None if patience is None else to_seconds(patience)
         self._emit = emit
         self._undos: list[Undo] = []
+        self._refusals: Counter[str] = Counter()
         self._reached: asyncio.Task[bool] | None = None
         self._hurried = False
         self._bugs: list[Exception] = []
@@ -133,6 +196,19 @@ class SafeState:
     def hurry(self) -> None:
         """Panic: tell all devices that are still to come at once, whatever their order."""
         self._hurried = True
+
+    async def reach_before(self, order: int) -> bool:
+        """Make safe what comes before ``order``, once, and say whether every read-back agreed.
+
+        What did is told no more by ``reach``: "off" was the last word. Runs to its end.
+        """
+        return await to_its_end(asyncio.ensure_future(self._before(order)))
+
+    async def _before(self, order: int) -> bool:
+        first = sorted((u for u in self._undos if u.order < order), key=lambda undo: undo.order)
+        left = await self._round(first)
+        self._undos = [undo for undo in self._undos if undo not in first or undo in left]
+        return not left
 
     async def reach(self) -> bool:
         """Make everything safe and say whether every read-back agreed.
@@ -174,11 +250,12 @@ class SafeState:
     async def _one(self, undo: Undo) -> bool:
         """Tell one device and record what was read back, or why not; say whether it is safe."""
         error: Exception | None = None
+        way = undo.after(self._refusals[undo.device])
         try:
-            async with asyncio.timeout(to_seconds(undo.within)):
-                read_back = await undo.action()
+            async with asyncio.timeout(to_seconds(way.within)):
+                read_back = await way.action()
         except TimeoutError:
-            read_back = f"no answer within {to_seconds(undo.within):g} s"
+            read_back = f"no answer within {to_seconds(way.within):g} s"
             error = LinkTimeout(undo.device, read_back)
         except DeviceError as found:
             read_back, error = str(found), found
@@ -189,8 +266,9 @@ class SafeState:
         if isinstance(error, DeviceError):
             # the kind of error tells a device that says "on" from one that says nothing
             kind = type(error).__name__
+            self._refusals[undo.device] += isinstance(error, InstrumentFault)
             self._note(BadMeasurement(now, undo.device, kind, error.message))
-        self._note(SafeStateReached(now, undo.device, undo.meaning, read_back, good))
+        self._note(SafeStateReached(now, undo.device, way.meaning, read_back, good))
         return good
 
     def _note(self, record: Record) -> None:

@@ -23,7 +23,9 @@ from hil.core.instants import MILLISECOND, Duration, Instant, to_seconds
 from hil.core.records import (
     BenchFailed,
     Deviation,
+    DoorKept,
     ExpectationJudged,
+    LimitWarned,
     Record,
     RunEnded,
     StepEnded,
@@ -84,6 +86,8 @@ class Session:
         self._expectations: list[ExpectationJudged] = []
         self._deviations: list[Deviation] = []
         self._steps_ended: list[tuple[str, str]] = []
+        self._warnings: list[str] = []
+        self._door = ""
         self._extrapolated: Extrapolated | None = None
         self.wire = WireHash()
         self.left_safe = True
@@ -137,6 +141,7 @@ class Session:
             until=self._until,
             uncertainty_of=uncertainty_of(uncertainties, rig.stack.cells),
             progress=self._teller(layout),
+            emulated_ntcs=frozenset(wire.ntc for wire in bench.wiring.ntcs),
             has_failed=self._has_failed,
         )
         self.run = Run(plan, parts, self._journal, self._stop, guard or Unguarded())
@@ -167,6 +172,11 @@ class Session:
             self._expectations.append(record)
         elif isinstance(record, Deviation):
             self._deviations.append(record)
+        elif isinstance(record, LimitWarned):
+            found = f"{record.subject} is {record.value:.4g} {record.unit}"
+            self._warnings.append(f"{record.limit}: {found}")
+        elif isinstance(record, DoorKept):
+            self._door = f"{record.phase}, coldest {record.coldest_degc:.1f} degC: {record.reason}"
         elif isinstance(record, StepEnded):
             self._steps_ended.append((record.path, record.reason))
 
@@ -229,6 +239,8 @@ class Session:
             "reasons": list(self.judgement.reasons),
             "termination": told(stated(self._profile, self._bench), self._steps_ended),
             "extrapolated_s": self._extrapolated.seconds() if self._extrapolated else {},
+            "warned": list(self._warnings),
+            "door": self._door,
             "ended": run.reason,
         }
 

@@ -45,9 +45,8 @@ def show(outcome: Outcome, request: Request) -> None:
         console.print(_engine(body["engine"]))
     if body["timing"]:
         console.print(_timing(body["timing"]))
-    if body["link_faults"]:
-        told = ", ".join(f"{count} {kind}" for kind, count in body["link_faults"].items())
-        console.print(f"links   disturbed by the bench's own plan: {told}")
+    for line in _watched(body):
+        console.print(line)
     if "telemetry" in body:
         console.print(_telemetry(body["telemetry"]))
     for line in _left(body):
@@ -65,6 +64,14 @@ def _left(body: Mapping[str, Any]) -> Sequence[str]:
     if dropped := sum(body["log"].values()):
         lines.append(f"log     {dropped} lines were dropped: nobody took them in time")
     return lines
+
+
+def _watched(body: Mapping[str, Any]) -> list[str]:
+    """Say what disturbed the links, what the bench warned of, how the chamber's door was left."""
+    faults = ", ".join(f"{count} {kind}" for kind, count in body["link_faults"].items())
+    lines = [f"links   disturbed by the bench's own plan: {faults}"] if faults else []
+    lines += [f"warned  {line}" for line in body["warned"]]
+    return [*lines, f"door    {body['door']}"] if body["door"] else lines
 
 
 def _reasons(reasons: Sequence[str]) -> Sequence[str]:

@@ -237,6 +237,23 @@ class LimitWarned:
 
 
 @dataclass(frozen=True, slots=True)
+class DoorKept:
+    """The chamber is, or was, too cold to be opened: room air would condense in it.
+
+    ``phase`` is ``warming`` (the bench warms it, outputs off, before it lets go), ``released``, or
+    ``not released``; ``coldest_degc`` is the coldest of what is known in it, ``reason`` says more.
+    """
+
+    kind: ClassVar[str] = "door-kept"
+    at: Instant
+    phase: str
+    coldest_degc: float
+    release_degc: float
+    dew_point_degc: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class BenchFailed:
     """The bench itself could not go on: a device that does not answer, a step it cannot do."""
 
@@ -296,6 +313,7 @@ Record: TypeAlias = (
     | ExpectationJudged
     | Tripped
     | LimitWarned
+    | DoorKept
     | BenchFailed
     | StopRequested
     | SafeStateReached

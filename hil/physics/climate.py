@@ -265,6 +265,12 @@ def vapour_pressure_pa(degc: Floats) -> Floats:
     return np.asarray(611.2 * np.exp(17.62 * degc / (243.12 + degc)))
 
 
+def dew_point_degc(vapour_pa: Floats) -> Floats:
+    """Return where so much vapour begins to condense, the same formula turned round."""
+    log = np.log(np.maximum(vapour_pa, 1.0) / 611.2)
+    return np.asarray(243.12 * log / (17.62 - log))
+
+
 def _humidity(daily_ratio: Floats, mean_degc: Floats, air_degc: Floats) -> Floats:
     """Return relative humidity (8760,): the water in the air stays, its temperature does not."""
     vapour_pa = _hourly(daily_ratio * vapour_pressure_pa(mean_degc))

@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple, TypeAlias, get_args
 
 import numpy as np
 
-from hil.physics.climate import Climate, Hours, sun_of, vapour_pressure_pa, year_of
+from hil.physics.climate import Climate, Hours, dew_point_degc, sun_of, vapour_pressure_pa, year_of
 from hil.physics.sun import HOURS, Floats, Sun
 
 Enclosure: TypeAlias = Literal["shade", "sun", "garage", "basement"]
@@ -119,9 +119,7 @@ def sky_w_per_m2(hours: Hours, sun: Sun) -> Floats:
     Monteith, Quarterly Journal RMS 101 (1975). How much of the sky they cover is taken from the
     day's clearness, 0.75 being none and 0.20 all [assumed]: at night nobody measures it.
     """
-    vapour = hours.humidity_ratio * vapour_pressure_pa(hours.air_degc)
-    log = np.log(np.maximum(vapour, 1.0) / 611.2)
-    dew_degc = 243.12 * log / (17.62 - log)
+    dew_degc = dew_point_degc(hours.humidity_ratio * vapour_pressure_pa(hours.air_degc))
     clear = 0.711 + 0.56 * dew_degc / 100.0 + 0.73 * (dew_degc / 100.0) ** 2
     clear = np.clip(clear, 0.5, 1.0)
     covered = np.clip((0.75 - _daily_clearness(hours, sun)) / 0.55, 0.0, 1.0)

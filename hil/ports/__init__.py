@@ -14,6 +14,7 @@ from hil.ports.devices import (
     ChamberReading,
     Device,
     DriverFactory,
+    Forcible,
     Identity,
 )
 from hil.ports.engines import BoardEngine, Electronics, EngineKind, Firmware, LiveFactory, SpiBus
@@ -67,6 +68,7 @@ __all__ = [
     "EndpointFactory",
     "EngineKind",
     "Firmware",
+    "Forcible",
     "FrameLink",
     "FrameTwin",
     "Guard",

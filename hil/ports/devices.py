@@ -6,7 +6,7 @@ here are in that order from index 0.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 from hil.core.instants import Instant
 from hil.core.spec import BoardSpec, ChamberSpec, DeviceSpec, EmulatorSpec
@@ -48,6 +48,19 @@ class Device(Protocol):
 
     async def close(self) -> None:
         """Let go of the link; harmless when it is closed."""
+
+
+@runtime_checkable
+class Forcible(Protocol):
+    """A device that can be made safe by stronger means than being told; not every one can.
+
+    ``STRONGER`` says in words what each of them does, the gentlest first.
+    """
+
+    STRONGER: ClassVar[tuple[str, ...]]
+
+    async def force(self, rung: int) -> str:
+        """Take ``STRONGER[rung]``, read back, and return what was read. Raises as ``make_safe``."""
 
 
 class CellReadings(NamedTuple):

@@ -51,6 +51,7 @@ from hil.profile.model import Limit, nearest_mark
 from hil.profile.overrides import apply_overrides, for_bench
 from hil.profile.problems import in_order, read
 from hil.profile.resolved import as_json
+from hil.profile.room import Room
 from hil.profile.source import Mark
 from hil.profile.tree import Table, Text, load_table, node_of, walk
 
@@ -114,6 +115,7 @@ class Bench:
     wiring: WiringPlan
     limits: tuple[Limit, ...]
     lab: tuple[str, int] | None = None
+    room: Room = field(default=Room(), metadata=UNLESS_DEFAULT)
     marks: Mapping[str, Mark] = field(default_factory=dict, compare=False, repr=False)
 
     def wrong(self, key: str, message: str) -> ConfigError:
@@ -349,6 +351,7 @@ BenchForm = create_model(
     wiring=(WiringFields, ...),
     limits=(LIMITS, ()),
     lab=(LabFields | None, None),
+    room=(filled(Room), Room()),
 )
 
 # --- loading -----------------------------------------------------------------------------------
@@ -389,6 +392,7 @@ def load_bench(
         wiring=_plan(form),
         limits=form.limits,
         lab=form.lab and form.lab.control,
+        room=form.room,
         marks=marks,
     )
     errors = list(_wiring_errors(bench))

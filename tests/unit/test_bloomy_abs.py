@@ -4,84 +4,17 @@ The wire logs were written from the vendor's published driver and docs, not from
 """
 
 import math
-from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from abs_unit import OFF, Bleed, Lab, in_lab, plan
 
 from drivers.cell_emulators.bloomy_abs import BloomyAbs
-from drivers.links.memory import memory_byte_link
 from drivers.virtual.bloomy_abs import BloomyAbsTwin
 from drivers.wire.bloomy_abs import SPEC
-from hil.bench.clock import run_virtual
 from hil.core.errors import DeviceError, InstrumentFault, LinkTimeout, MalformedReply
 from hil.core.instants import MILLISECOND, SECOND, Instant
-from hil.core.wiring import WiringPlan
-from hil.ports import Clock, LabPlan
-
-OFF = ",".join("0" * 8)
-
-
-def plan(seed: int = 7) -> LabPlan:
-    return LabPlan(seed, WiringPlan((), (), (), None), None, {})
-
-
-class Bleed:
-    """A load of so many ohms for ``duty`` of each 100 ms, from their start."""
-
-    def __init__(self, twin: BloomyAbsTwin, channel: int, ohm: float, duty: float = 1.0) -> None:
-        self._twin, self._channel, self._ohm, self._duty = twin, channel, ohm, duty
-        self._charge_as, self._since = 0.0, 0
-        self.told: list[tuple[Instant, float]] = []
-        twin.connect_load(channel, self)
-
-    def _closed_a(self, now: Instant) -> float:
-        volts = self._twin.cell_v(self._channel, now)
-        return 0.0 if math.isnan(volts) else volts / self._ohm
-
-    def current_a(self, now: Instant) -> float:
-        return self._closed_a(now) if now % (100 * MILLISECOND) < self._duty * 1e8 else 0.0
-
-    def charge_as(self, now: Instant) -> float:
-        self._charge_as += self._closed_a(now) * self._duty * (now - self._since) / SECOND
-        self._since = now
-        return self._charge_as
-
-    def before_change(self, now: Instant) -> None:
-        self.told.append((now, self._twin.cell_v(self._channel, now)))
-        self.charge_as(now)
-
-
-class Lab(SimpleNamespace):
-    """A virtual unit, its driver, and every byte that crossed between them."""
-
-    clock: Any
-    twin: BloomyAbsTwin
-    driver: BloomyAbs
-    log: list[bytes]
-
-    async def armed(self) -> None:
-        await self.driver.connect()
-        await self.driver.identify()
-        await self.driver.arm()
-
-    def sent(self) -> list[bytes]:
-        return [entry[1:] for entry in self.log if entry.startswith(b">")]
-
-
-def in_lab(story: Callable[[Lab], Awaitable[None]], *, seed: int = 7, **options: object) -> None:
-    """Run a story in virtual time."""
-
-    async def main(clock: Clock) -> None:
-        log: list[bytes] = []
-        twin = BloomyAbsTwin("emulator-1", clock, plan(seed), {"serial": "V-17"})
-        link = memory_byte_link("emulator-1", clock, {}, twin=twin, tap=log.append)
-        driver = BloomyAbs("emulator-1", link, clock, options)
-        await story(Lab(clock=clock, twin=twin, driver=driver, log=log, link=link))
-
-    run_virtual(main)
-
 
 # --- the twin alone, byte for byte -----------------------------------------------------------
 
@@ -485,6 +418,32 @@ def test_an_output_that_stays_on_is_reported() -> None:
         assert await lab.driver.outputs_on() == [False, False, True] + [False] * 5
         lab.twin.inject("refuses-off", 3, active=False)
         assert await lab.driver.make_safe() == f"outputs {OFF}"
+
+    in_lab(story)
+
+
+@pytest.mark.parametrize("rung", [0, 1])
+def test_a_unit_that_takes_no_order_to_switch_off_is_forced(rung: int) -> None:
+    async def story(lab: Lab) -> None:
+        await lab.armed()
+        lab.twin.inject("ignores-off", 0, active=True)
+        with pytest.raises(InstrumentFault, match="told to switch off"):
+            await lab.driver.make_safe()
+        assert await lab.driver.force(rung) == f"outputs {OFF}"
+        if BloomyAbs.STRONGER[rung].startswith("soft interlock"):
+            with pytest.raises(InstrumentFault, match="held off by an alarm"):
+                await lab.driver.arm()
+
+    in_lab(story)
+
+
+def test_no_means_opens_a_welded_relay() -> None:
+    async def story(lab: Lab) -> None:
+        await lab.armed()
+        lab.twin.inject("refuses-off", 3, active=True)
+        for rung in range(len(BloomyAbs.STRONGER)):
+            with pytest.raises(InstrumentFault, match="outputs 0,0,1,0,0,0,0,0"):
+                await lab.driver.force(rung)
 
     in_lab(story)
 

@@ -415,6 +415,20 @@ def test_a_contactor_that_stays_closed_is_reported() -> None:
     in_lab(story)
 
 
+def test_a_machine_that_stays_on_is_told_to_do_no_harm() -> None:
+    async def story(lab: Lab) -> None:
+        await lab.armed()
+        await lab.driver.apply(60.0, 2.0)
+        lab.twin.inject("refuses-off", 0, active=True)
+        with pytest.raises(InstrumentFault, match="told to go off, ON read"):
+            await lab.driver.force(0)
+        await lab.clock.sleep_until(lab.clock.now() + 3600 * SECOND)
+        assert lab.twin.truth()["set_degc"] == pytest.approx(23.0)
+        assert lab.twin.air_degc(lab.clock.now()) == pytest.approx(23.0, abs=1.0)
+
+    in_lab(story)
+
+
 def test_the_fan_stays_on_where_it_has_an_output_of_its_own() -> None:
     async def story(lab: Lab) -> None:
         await lab.armed()

@@ -9,6 +9,7 @@ from hil.core.records import (
     BenchFailed,
     BoardFaultChanged,
     Deviation,
+    DoorKept,
     FirmwareHalted,
     Injected,
     LimitWarned,
@@ -134,6 +135,11 @@ def _of_end(record: Record) -> Told | None:
             return "stop", f"{record.limit}: {record.subject} {value}, bound {bound}", whose
         case StopRequested():
             return "stop", f"{record.level} asked for by {record.source}", ""
+        case DoorKept():
+            coldest = f"coldest {record.coldest_degc:.1f} degC"
+            dew = f"dew point {record.dew_point_degc:.1f} degC"
+            what = f"chamber door: {record.phase} ({coldest}, {dew})"
+            return "safe", what, record.reason
         case SafeStateReached():
             what = "safe" if record.ok else "NOT SAFE"
             detail = f"{record.meaning}; read back {record.read_back}"
