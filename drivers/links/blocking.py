@@ -77,7 +77,7 @@ class Holder(Generic[S]):
 
         Raises LinkLost, also when it takes too long; DeviceError if it was never begun.
         """
-        self._mailbox.check()
+        self._mailbox.check_out()
         worker, session = self._worker, self.session
         assert worker is not None  # noqa: S101 - the mailbox is open
         assert session is not None  # noqa: S101 - the same
@@ -85,10 +85,10 @@ class Holder(Generic[S]):
             async with asyncio.timeout(to_seconds(SEND_WITHIN)):
                 await worker.call(lambda: work(session))
         except Dropped as error:
-            self._mailbox.check()
+            self._mailbox.check_out()
             raise DeviceError(self._name, "not sent: a message before it was given up") from error
         except Exception as error:
-            self._mailbox.check()  # closed meanwhile: that is why
+            self._mailbox.check_out()  # closed meanwhile: that is why
             taken = f"it has taken no more data for {to_seconds(SEND_WITHIN):g} s"
             reason = taken if isinstance(error, TimeoutError) else reason_of(error)
             raise self.lost(reason) from error

@@ -173,7 +173,7 @@ class AdapterLink:
         Raises LinkLost, DeviceError if it never began, ValueError for what classical CAN cannot
         carry.
         """
-        self._mailbox.check()
+        self._mailbox.check_out()
         wire_order(frame)
         if self._tap is not None:
             self._tap(tap_bytes(b">", frame))

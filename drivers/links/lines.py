@@ -14,6 +14,7 @@ from hil.core.instants import MILLISECOND, Duration
 from hil.ports import ByteLink, Clock
 
 _MAX_ANSWER = 65_536
+_MAX_SHOWN = 100
 
 
 class LineSession:
@@ -109,7 +110,7 @@ class LineSession:
         self._buffer += self._link.pending()
         if self._buffer:
             raise MalformedReply(
-                self._name, f"{bytes(self._buffer)!r} came before {asked!r} was asked"
+                self._name, f"{_shown(self._buffer)} came before {asked!r} was asked"
             )
         self._owed = count
         await self._link.send(payload)
@@ -122,7 +123,7 @@ class LineSession:
         """Declare the session in step. Raises MalformedReply if more came than was asked for."""
         if self._buffer:
             raise MalformedReply(
-                self._name, f"{bytes(self._buffer)!r} came after the answer to {asked!r}"
+                self._name, f"{_shown(self._buffer)} came after the answer to {asked!r}"
             )
         self._owed = 0
         self._unanswered = None
@@ -186,7 +187,7 @@ class LineSession:
 
     def _timeout(self, asked: str, within: Duration) -> LinkTimeout:
         """Say what was asked, how long the device had, and what came instead."""
-        came = f"only {bytes(self._buffer)!r}" if self._buffer else "nothing"
+        came = f"only {_shown(self._buffer)}" if self._buffer else "nothing"
         waited = f"{within / MILLISECOND:g} ms"
         return LinkTimeout(self._name, f"asked {asked!r} and waited {waited}, {came} came")
 
@@ -212,5 +213,11 @@ class LineSession:
         except UnicodeDecodeError:
             text = "\0"
         if not text.isprintable():
-            raise MalformedReply(self._name, f"{answer!r} is not text")
+            raise MalformedReply(self._name, f"{_shown(answer)} is not text")
         return text
+
+
+def _shown(data: bytes | bytearray) -> str:
+    """Return bytes as a message may have them: a device can send a book."""
+    more = f"... ({len(data)} bytes)" if len(data) > _MAX_SHOWN else ""
+    return f"{bytes(data[:_MAX_SHOWN])!r}{more}"

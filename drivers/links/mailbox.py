@@ -25,12 +25,13 @@ class Mailbox(Generic[T]):
         self._items: list[T] = []
         self._waiter: asyncio.Future[None] | None = None
         self._shut_because: str | None = "the link is not open"
+        self._choked: str | None = None
 
     def open(self) -> None:
         """Begin to take items; what waited before is forgotten."""
         self._items = []
         self._room = self._capacity
-        self._shut_because = None
+        self._shut_because = self._choked = None
 
     def shut(self, because: str) -> None:
         """Refuse every reader from now on, the one that waits included, with LinkLost."""
@@ -41,10 +42,19 @@ class Mailbox(Generic[T]):
     @property
     def is_open(self) -> bool:
         """Say whether items are taken."""
-        return self._shut_because is None
+        return self._shut_because is None and self._choked is None
 
     def check(self) -> None:
-        """Raise LinkLost if the box is shut."""
+        """Raise LinkLost if the box is shut, or had no room for all that came."""
+        self.check_out()
+        if self._choked is not None:
+            raise LinkLost(self._name, self._choked)
+
+    def check_out(self) -> None:
+        """Raise LinkLost if the box is shut: then nothing can be sent either.
+
+        A device that floods its link cannot be read any more. It can be told "off".
+        """
         if self._shut_because is not None:
             raise LinkLost(self._name, self._shut_because)
 
@@ -61,17 +71,18 @@ class Mailbox(Generic[T]):
             self._wake()
 
     def _has_room(self, size: int) -> bool:
-        """Take room for what comes; False when the box is shut, or shuts for want of room."""
-        if self._shut_because is None:
+        """Take room for what comes; False when the box is shut, or chokes for want of room."""
+        if self.is_open:
             self._room -= size
             if self._room < 0:
-                self.shut(f"more than {self._capacity} bytes or frames arrived and were not taken")
-        return self._shut_because is None
+                came = f"more than {self._capacity} bytes or frames arrived and were not taken"
+                self._choked, self._items = came, []
+                self._wake()
+        return self.is_open
 
     def take(self) -> list[T]:
         """Return what waits, possibly nothing. Raises LinkLost."""
-        if self._shut_because is not None:
-            raise LinkLost(self._name, self._shut_because)
+        self.check()
         items = self._items
         if items:
             self._items = []

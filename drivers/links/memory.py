@@ -83,7 +83,7 @@ class MemoryByteLink:
 
     async def send(self, data: bytes) -> None:
         """Put ``data`` on the line. Raises LinkLost."""
-        self._mailbox.check()
+        self._mailbox.check_out()
         if self._tap is not None:
             self._tap(b">" + data)
         arrival = self._to_device.arrival(len(data), self._clock.now())

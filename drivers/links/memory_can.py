@@ -304,7 +304,7 @@ class MemoryFrameLink:
 
     async def send(self, frame: Message) -> None:
         """Queue ``frame``, which belongs to the bus from now on. Raises LinkLost, BusSaturated."""
-        self._mailbox.check()
+        self._mailbox.check_out()
         self._host.send(frame)
         if self._tap is not None:
             self._tap(tap_bytes(b">", frame))

@@ -100,11 +100,19 @@ class Session(asyncio.Protocol):
             self._mailbox.open()
 
     def data_received(self, data: bytes) -> None:
-        """Bytes arrive; a host that takes none for too long loses the link."""
+        """Bytes arrive; a host that takes none for too long can read the link no more."""
         if not self.over:
             self._mailbox.put(data, len(data))
             if not self._mailbox.is_open:
-                self.drop()
+                self._hear_no_more()
+
+    def _hear_no_more(self) -> None:
+        """Read nothing more, and stay connected: the other direction is the way to switch off."""
+        reader = None if self.wires is None else self.wires.reader
+        if isinstance(reader, asyncio.ReadTransport):
+            reader.pause_reading()
+        else:
+            self.drop()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """One of the transports is closed: by the peer, unless the session is over already."""
@@ -192,7 +200,7 @@ class StreamLink:
 
     async def send(self, data: bytes) -> None:
         """Return when the kernel has ``data``. Raises LinkLost, also when it does not take them."""
-        self._mailbox.check()
+        self._mailbox.check_out()
         session = self._session
         assert session is not None  # noqa: S101 - the mailbox is open
         assert session.wires is not None  # noqa: S101 - the same
@@ -207,7 +215,7 @@ class StreamLink:
             reason = f"the peer has taken no more data for {within:g} s"
             raise self._lost(session, reason) from error
         if session.over:
-            self._mailbox.check()
+            self._mailbox.check_out()
             raise LinkLost(self._name, f"{self._where}: a new session began before all was sent")
 
     async def receive(self) -> bytes:

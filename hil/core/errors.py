@@ -14,6 +14,10 @@ def printable(text: str) -> str:
     return "".join(shown)
 
 
+MAX_TOLD = 500
+"""Characters of what is told of a device."""
+
+
 class BenchError(Exception):
     """The root: something the bench knows how to say in one line."""
 
@@ -60,7 +64,11 @@ class DeviceError(BenchError):
     """A device or its link did not do what was asked; ``device`` is its name in the bench file."""
 
     def __init__(self, device: str, message: str) -> None:
-        """Name the device and say what was expected of it in bench terms."""
+        """Name the device and say what was expected of it in bench terms.
+
+        What a device has answered may stand in it, and may be long: then the end is left out.
+        """
+        message = message if len(message) <= MAX_TOLD else f"{message[:MAX_TOLD]}..."
         super().__init__(f"{device}: {message}")
         self.device = device
         self.message = message

@@ -11,7 +11,7 @@ from typing import Any
 from hil.core.errors import ConfigError, ConfigErrors
 from hil.profile.conditions import QUANTITIES, nearest
 from hil.profile.source import Mark
-from hil.profile.tree import MAX_DEPTH, Items, Node, Table, Text, parse
+from hil.profile.tree import MAX_DEPTH, MAX_NODES, Items, Node, Table, Text, parse
 
 _PARAMETER = re.compile(r"\$\{([^}]*)\}")
 
@@ -94,9 +94,9 @@ def _segments(tree: Table, key: str) -> list[str]:
 
 def _item(node: Any, name: str) -> Any:
     """Return an item of a list by its number from 1; None when there is none."""
-    if not isinstance(node, Items) or not name.isdecimal() or not 1 <= int(name) <= len(node):
+    if not isinstance(node, Items) or not name.isdecimal() or len(name) > len(str(MAX_NODES)):
         return None
-    return node[int(name) - 1]
+    return node[int(name) - 1] if 1 <= int(name) <= len(node) else None
 
 
 def _set(tree: Table, segments: Sequence[str], value: Node, mark: Mark) -> None:
