@@ -13,7 +13,7 @@ READY := .venv/.ready
 $(READY): pyproject.toml constraints.txt .ci/venv
 	@bash .ci/venv $@
 
-.PHONY: help demo test check bench validate nightly atlas clean
+.PHONY: help demo test check bench validate nightly atlas audit clean
 
 help:    ## this list
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
@@ -48,6 +48,9 @@ nightly: $(READY)  ## the tests that take too long for every commit, and what al
 
 atlas: $(READY)  ## every claim put to the test, a page for each: docs/atlas
 	@$(BIN)/hil atlas
+
+audit: $(READY)  ## known vulnerabilities of what is installed; needs the advisory service
+	@bash .ci/audit
 
 clean:   ## removes everything that make and the tools put here, runs excepted
 	rm -rf .venv .venvs build dist *.egg-info .coverage .coverage.* .import_linter_cache

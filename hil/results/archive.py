@@ -26,7 +26,12 @@ FILE = "ticks.parquet"
 PARTIAL = FILE + ".partial"
 FOOTER = FILE + ".footer"
 ROWS_A_GROUP = 8_192
-_FIXED = 3
+_LEADING = [
+    ("seq", pa.int64()),
+    ("at_ns", pa.int64()),
+    ("wire", pa.binary(segments.WIRE_BYTES)),
+]
+_FIXED = len(_LEADING)
 """Columns before the signals: seq, at_ns, wire."""
 
 FEW = 3
@@ -269,8 +274,12 @@ def count(folder: Path) -> int:
 
 
 def _samples(file: Any, group: int) -> Samples:
+    """Read one row group. Raises ValueError for a table that is none of ticks."""
     table = file.read_row_group(group)
-    columns = [table[name].to_numpy() for name in table.column_names[_FIXED:]]
+    kinds = [(field.name, field.type) for field in table.schema]
+    if kinds[:_FIXED] != _LEADING or any(kind != pa.float64() for _, kind in kinds[_FIXED:]):
+        raise ValueError("its columns are not those of ticks")
+    columns = [column.to_numpy() for column in table.columns[_FIXED:]]
     return (
         table["seq"].to_numpy(),
         table["at_ns"].to_numpy(),

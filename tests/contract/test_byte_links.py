@@ -21,6 +21,13 @@ SHORT = 20 * MILLISECOND
 """A time limit that is meant to pass."""
 
 
+PIECE = 2_048
+"""A pty takes no more at a time."""
+
+FLOOD = 1 << 20
+"""More than any link keeps for a host that takes nothing."""
+
+
 @pytest.fixture(params=RIGS)
 def on_rig(request: pytest.FixtureRequest) -> Runner:
     """Runs a case on each transport."""
@@ -449,5 +456,17 @@ def test_a_peer_that_takes_nothing_is_lost_and_off_goes_through_a_new_session(
         await rig.link.send(b"OFF\n")
         rig.deafen(active=False)
         await off_is_last(rig)
+
+    on_rig(case)
+
+
+def test_a_peer_that_floods_the_link_can_still_be_told_off(on_rig: Runner) -> None:
+    async def case(rig: Rig) -> None:
+        await rig.open()
+        for _ in range(FLOOD // PIECE + 1):
+            rig.say(b"x" * PIECE)
+            await rig.clock.sleep_until(rig.clock.now() + MILLISECOND)
+        await rig.link.send(b"OFF\n")
+        assert (await rig.heard(4)).endswith(b"OFF\n")
 
     on_rig(case)
