@@ -5,8 +5,13 @@ from typing import ClassVar, TypeVar
 
 from drivers.links.lines import LineSession
 from hil.core.errors import InstrumentFault, MalformedReply
-from hil.core.instants import Duration
+from hil.core.instants import MILLISECOND, Duration
 from hil.ports import ByteLink, Clock
+
+CLEARED = "told again after the link was cleared"
+"""The gentlest means against an instrument that does not obey (``LineInstrument._clear``)."""
+
+_SLOW_RELAY = 50 * MILLISECOND  # [A] what a contactor may take to open and to feed that back
 
 T = TypeVar("T")
 _IDENTIFY = "*IDN?"
@@ -80,6 +85,15 @@ class LineInstrument:
             raise MalformedReply(self.name, f"{_IDENTIFY!r} gave {first!r}, then {second!r}")
         self._identity_line = first
         return first
+
+    async def _clear(self) -> None:
+        """Give a relay time to open, and have the next exchange throw old answers away.
+
+        A raw socket knows no device clear: what is owed is drained and the instrument asked who it
+        is, so that what is read next was asked now.
+        """
+        await self._clock.sleep_until(self._clock.now() + _SLOW_RELAY)
+        self._broken_off = True
 
     async def _exchange(self, exchange: Callable[[], Awaitable[T]]) -> T:
         """Run one exchange; whatever ends it early, a cancellation too, leaves a mark."""

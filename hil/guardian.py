@@ -27,16 +27,7 @@ from hil.app.summons import Door
 from hil.bench.door import asked
 from hil.bench.guard import LOST_AFTER
 from hil.bench.rig import Rig
-from hil.bench.safe_state import (
-    PATIENCE,
-    SafeState,
-    Undo,
-    made_safe,
-    note_of,
-    open_known,
-    orders,
-    rungs,
-)
+from hil.bench.safe_state import PATIENCE, SafeState, made_safe, note_of, open_known, undo_of
 from hil.bench.wall_time import run_wall, utc_now_text
 from hil.core.errors import BenchError, DeviceError, EnvironmentProblem
 from hil.core.instants import MILLISECOND, Instant, to_seconds
@@ -186,14 +177,13 @@ async def make_safe(
                 "after_ms": (record.at - begun) / MILLISECOND,
             }
 
-    state, places = SafeState(clock, keep, patience=PATIENCE), orders(rig)
+    state = SafeState(clock, keep, patience=PATIENCE)
     for device in rig.devices():
         # All links are opened at once, whatever the order in which they are then used.
         opened = asyncio.ensure_future(_open(device, known))
         told = partial(asked, rig) if device is rig.chamber else None
-        action = partial(_made_safe, device, known, opened, told)
-        stronger = rungs(device, partial(made_safe, device, known, told))
-        state.arm(Undo(device.name, *places[device.name], action, stronger=stronger))
+        way = partial(_made_safe, device, known, opened, told)
+        state.arm(undo_of(rig, device, way))
     bug: Exception | None = None
     try:
         await state.reach()
@@ -213,10 +203,11 @@ async def _made_safe(
     known: Mapping[str, Identity],
     opened: asyncio.Task[None],
     told: Callable[[], Awaitable[str]] | None,
+    means: int | None,
 ) -> str:
     """Make a device safe as soon as its link is open. Raises DeviceError."""
     await asyncio.shield(opened)
-    return await made_safe(device, known, told)
+    return await made_safe(device, known, told, means)
 
 
 def _notes(reached: list[dict[str, Any]]) -> str:

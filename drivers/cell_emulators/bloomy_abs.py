@@ -4,15 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from drivers.instrument import LineInstrument
+from drivers.instrument import CLEARED, LineInstrument
 from drivers.wire import bloomy_abs as wire
-from drivers.wire.scpi_data import parse_numbers, parse_strings
+from drivers.wire.scpi_data import parse_strings
 from hil.core.spec import EmulatorSpec
 from hil.ports import ByteLink, CellReadings, Clock, Identity
 
 SPEC = wire.SPEC
-_INTERLOCK = "soft interlock raised (clear it before the next run)"
-_REBOOT = "rebooted"
+_INTERLOCK = "its soft interlock was raised, and stays so until somebody clears it"
+_RESET = "it was reset by *RST, and boots"
 _LIMIT_STEP_A = 1e-3  # a limit that reads back further off than this was not taken
 
 
@@ -22,12 +22,14 @@ class AbsSettings:
 
     Limits up to 1 A let the unit use its finer current range. With the filter the averaged
     current covers 1 s, without it 10 ms; the vendor says that it also slows the unit's control to
-    10 Hz, which is to be measured on a real unit before a tick shorter than 1 s is trusted.
+    10 Hz, which is to be measured on a real unit before a tick shorter than 1 s is trusted. An
+    output that says it is off and measures ``off_below_v`` or more is not taken for safe.
     """
 
     source_limit_a: float = 1.0
     sink_limit_a: float = 1.0
     filter: bool = True
+    off_below_v: float = wire.OFF_BELOW_V
 
 
 class BloomyAbs(LineInstrument):
@@ -42,7 +44,7 @@ class BloomyAbs(LineInstrument):
     OPTIONS: ClassVar[type] = AbsSettings
     FAULTS: ClassVar[tuple[str, ...]] = tuple(fault for fault in wire.FAULTS if fault != "none")
     FAULTS_OF_A_CELL: ClassVar[tuple[str, ...]] = FAULTS
-    STRONGER: ClassVar[tuple[str, ...]] = (_INTERLOCK, _REBOOT)
+    STRONGER: ClassVar[tuple[str, ...]] = (CLEARED, _INTERLOCK, _RESET)
 
     def __init__(
         self, name: str, link: ByteLink, clock: Clock, options: Mapping[str, Any] | None = None
@@ -134,29 +136,47 @@ class BloomyAbs(LineInstrument):
     async def make_safe(self) -> str:
         """Switch all outputs off together and the auxiliary outputs to 0 V; read both back.
 
-        Raises InstrumentFault if an output is still on; other DeviceErrors.
+        Raises InstrumentFault if an output is still on, or says that it is off with a voltage
+        behind it; other DeviceErrors.
         """
         await self._write(wire.SAFE)
-        outputs, aux = await self.outputs_on(), await self._ask(wire.READ_AUX)
+        outputs = await self.outputs_on()
+        left = self._parsed(wire.parse_left, await self._ask(wire.READ_LEFT))
         read = "outputs " + ",".join(str(int(on)) for on in outputs)
         if any(outputs):
             raise self._fault(f"told to switch off, {read} read")
-        aux_v = self._parsed(lambda reply: parse_numbers(reply, SPEC.aux_outputs), aux)
-        if max(map(abs, aux_v)) > SPEC.aux_resolution_v:
+        if max(map(abs, left.aux_v)) > SPEC.aux_resolution_v:
+            aux = ",".join(f"{value_v:g}" for value_v in left.aux_v)
             raise self._fault(f"auxiliary outputs told to go to 0 V, {aux} read")
+        if max(map(abs, left.voltage_v)) >= self._settings.off_below_v:
+            await self._refuse_live(read)
         return read
 
-    async def force(self, rung: int) -> str:
-        """Raise the unit's own soft interlock, or reboot it; read the outputs back.
+    async def _refuse_live(self, read: str) -> None:
+        """Look once more, when all has settled. Raises InstrumentFault if there is a voltage."""
+        await self._clock.sleep_until(self._clock.now() + 2 * SPEC.settle)
+        left = self._parsed(wire.parse_left, await self._ask(wire.READ_LEFT))
+        worst_v = max(left.voltage_v, key=abs)
+        if abs(worst_v) >= self._settings.off_below_v:
+            cell = left.voltage_v.index(worst_v) + 1
+            raise self._fault(f"says {read}, but measures {worst_v:.2f} V at output {cell}")
+
+    async def force(self, means: int) -> str:
+        """Take one of ``STRONGER`` and read the outputs back. Raises as ``make_safe``.
 
         The interlock stays raised: the next one to arm the unit is refused until somebody has
-        looked and cleared it (``SYST:ALARM:CLEAR``). Raises as ``make_safe``.
+        looked and cleared it (``SYST:ALARM:CLEAR``, or power off and on). A reset drops the outputs
+        at once; it can be read back only when the unit has booted.
         """
-        if self.STRONGER[rung] == _REBOOT:
-            await self._write("*RST")
-            await self._clock.sleep_until(self._clock.now() + wire.REBOOT)
-        else:
+        how = self.STRONGER[means]
+        if how == _INTERLOCK:
             await self._write(wire.RAISE_INTERLOCK)
+        elif how == _RESET:
+            await self._write(wire.RESET)
+            await self._clock.sleep_until(self._clock.now() + wire.REBOOT)
+            self._broken_off = True  # what it still owed is gone
+        else:
+            await self._clear()
         return await self.make_safe()
 
     async def outputs_on(self) -> list[bool]:

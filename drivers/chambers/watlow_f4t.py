@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from drivers.instrument import LineInstrument
+from drivers.instrument import CLEARED, LineInstrument
 from drivers.wire import watlow_f4t as wire
 from drivers.wire.scpi_data import parse_numbers
 from hil.core.spec import ChamberSpec
@@ -32,7 +32,10 @@ class WatlowF4T(LineInstrument):
 
     SPEC: ClassVar[ChamberSpec] = SPEC
     OPTIONS: ClassVar[type] = F4tSettings
-    STRONGER: ClassVar[tuple[str, ...]] = (f"set-point {wire.ROOM_DEGC:g} degC",)
+    STRONGER: ClassVar[tuple[str, ...]] = (
+        CLEARED,
+        f"its set-point was put to {wire.ROOM_DEGC:g} degC",
+    )
 
     def __init__(
         self, name: str, link: ByteLink, clock: Clock, options: Mapping[str, Any] | None = None
@@ -121,13 +124,19 @@ class WatlowF4T(LineInstrument):
             read.append(f"output {fan} (fan) {await self._switch(fan, on=True)}")
         return ", ".join(read)
 
-    async def force(self, rung: int) -> str:  # noqa: ARG002 - there is one
-        """Order the room's temperature of a machine that cannot be switched off, and try again.
+    async def force(self, means: int) -> str:
+        """Take one of ``STRONGER`` and read the output back. Raises as ``make_safe``.
 
-        What still conditions then neither heats nor cools by much. Raises as ``make_safe``.
+        A machine that cannot be switched off is told to go to the room's temperature: what still
+        conditions then neither heats nor cools by much. The manual has no reset that would be safe.
         """
-        for line in (*wire.ramp_lines(None), wire.set_point_line(wire.ROOM_DEGC)):
-            await self._write(line)
+        if self.STRONGER[means] == CLEARED:
+            await self._clear()
+            return await self.make_safe()
+        await self._write(wire.CELSIUS)
+        if (await self._ask(wire.READ_UNIT)).strip().upper() == "C":  # 23 degF would freeze
+            for line in (*wire.ramp_lines(None), wire.set_point_line(wire.ROOM_DEGC)):
+                await self._write(line)
         return await self.make_safe()
 
     async def _look(self) -> ChamberReading:

@@ -80,7 +80,7 @@ class AbsOutput:
         if self.on:
             steps = round(self.set_v / SPEC.set_resolution_v)
             target = steps * SPEC.set_resolution_v * self._set_scale + self._set_offset_v
-        if target != self._to_v and not self.stuck:
+        if target != self._to_v and not (self.stuck and self.on):
             self.before_change(now)
             self._from_v, self._to_v, self._since = self.stage_v(now), target, now
 

@@ -38,6 +38,7 @@ _WILD_A = 8.0  # more than the unit can carry
 _READING_FAULTS = ("drifted", "frozen", "wild-current")
 _QUIETER = 1.0 / math.sqrt(wire.SAMPLES_AVERAGED)
 _LATE = 2 * wire.REPLY_LIMIT
+_DEFIANCE = ("ignores-off", "ignores-off-once", "lies-off")
 _DROP_ALL = wire.SOFT_INTERLOCK | wire.FAN_4 | wire.HARDWARE_FAULT
 
 
@@ -69,7 +70,7 @@ class BloomyAbsTwin(ScpiTwin[AbsOptions]):
         "stuck-output",
         "alarm",
         "refuses-off",
-        "ignores-off",
+        *_DEFIANCE,
         *_READING_FAULTS,
         POWER_LOSS,
     )
@@ -83,7 +84,7 @@ class BloomyAbsTwin(ScpiTwin[AbsOptions]):
         self._seed = plan.seed
         self._row = np.zeros(SPEC.channels)
         self._samples = {"volt": 0, "curr": 0}
-        self._answers_late = self._ignores_off = False
+        self._answers_late, self._defies = False, ""
         self._broken_fans: set[int] = set()
         self._misreads: set[str] = set()
         self._shown: dict[str, list[float]] = {}
@@ -133,9 +134,11 @@ class BloomyAbsTwin(ScpiTwin[AbsOptions]):
         ``silent`` answers nothing, ``late`` answers after the time-out, ``stuck-output`` ignores
         set-points, ``alarm`` stops the fan of the channel's pair (latched until a reboot with the
         fan mended), ``refuses-off`` welds the output's relay, ``ignores-off`` takes no order to
-        switch off (alarms and a reboot still do), ``power-loss`` takes the supply, and taken out
-        lets the unit boot. ``drifted`` shifts all voltages it reads by 1.8 mV, ``wild-current``
-        all currents by 8 A, ``frozen`` repeats its readings. Raises ValueError for any other.
+        switch off and ``ignores-off-once`` not the first one (alarms and a reset still do);
+        ``lies-off`` ignores it too, and says that all is off. ``power-loss`` takes the supply, and
+        taken out lets the unit boot. ``drifted`` shifts all voltages it reads by 1.8 mV,
+        ``wild-current`` all currents by 8 A, ``frozen`` repeats its readings. Raises ValueError
+        for any other.
         """
         if fault == POWER_LOSS:
             self._supply(on=not active)
@@ -149,10 +152,10 @@ class BloomyAbsTwin(ScpiTwin[AbsOptions]):
             output.drive(self._clock.now())
         elif fault == "refuses-off":
             self._output(cell).refuses_off = active
+        elif fault in _DEFIANCE:
+            self._defies = fault if active else ""
         elif fault in _READING_FAULTS:
             (self._misreads.add if active else self._misreads.discard)(fault)
-        elif fault == "ignores-off":
-            self._ignores_off = active
         elif fault == "alarm":
             fan = wire.fan_of(self._outputs.index(self._output(cell)) + 1)
             (self._broken_fans.add if active else self._broken_fans.discard)(fan)
@@ -202,7 +205,7 @@ class BloomyAbsTwin(ScpiTwin[AbsOptions]):
             output.reset_registers()
             output.switch(now, on=False)
         self._side.reset()
-        self._filter = False
+        self._filter = self._lying = False
         self._address = ("192.168.1.10", "255.255.255.0")
         self._alarm = sum(self._broken_fans)
 
@@ -257,7 +260,7 @@ class BloomyAbsTwin(ScpiTwin[AbsOptions]):
             Command(":SOURce#:VOLTage", self._set_voltage, get("set_v"), volts, n),
             Command(":SOURce#:CURRent:SRC", put("source_a"), get("source_a"), source, n),
             Command(":SOURce#:CURRent:SNK", self._set_sink, get("sink_a"), sink, n),
-            Command(":OUTPut#[:STATe]", self._switch, get("on"), switch, n),
+            Command(":OUTPut#[:STATe]", self._switch, self._states, switch, n),
             Command(":OUTPut#:MODE", None, self._modes, (), n),
             Command(":OUTPut#:FAULt", self._set_fault, get("fault"), faults, n),
             Command(":SENSe#:RANGe", put("range"), get("range"), ranges, n),
@@ -318,10 +321,17 @@ class BloomyAbsTwin(ScpiTwin[AbsOptions]):
         """Switch outputs; -221 where an alarm holds one off."""
         if on and any(self._held_off(channel) for channel in channels):
             raise ScpiError(-221, "held off by an alarm")
-        if self._ignores_off and not on:
+        if self._defies and not on:
+            self._lying = self._defies == "lies-off"
+            self._defies = self._defies.removesuffix("ignores-off-once")
             return
+        self._lying = False
         for output in self._at(channels):
             output.switch(self._clock.now(), on=on)
+
+    def _states(self, channels: Channels) -> str:
+        """Say which outputs are on, and nothing but the truth unless it lies."""
+        return ",".join(str(int(output.on and not self._lying)) for output in self._at(channels))
 
     def _set_fault(self, channels: Channels, fault: str) -> None:
         """Move fault relays, which act at once."""

@@ -67,6 +67,7 @@ class WatlowF4TTwin(ScpiTwin[F4tOptions]):
         "limiter",
         "compressor-trip",
         "refuses-off",
+        "ignores-off-once",
         "frozen",
         "wild",
         POWER_LOSS,
@@ -86,7 +87,8 @@ class WatlowF4TTwin(ScpiTwin[F4tOptions]):
             room_degc=self._options.room_degc, limiter_degc=self._options.limiter_degc
         )
         self._air = ChamberAir(design)
-        self._refuses_off, self._frozen, self._shown_off_k = False, "", 0.0
+        self._refuses_off = self._deaf_to_off = False
+        self._frozen, self._shown_off_k = "", 0.0
         self._reset_registers()
         self._scpi = ScpiDevice(self._commands(), self._identity(), reset=self._reset)
 
@@ -120,10 +122,10 @@ class WatlowF4TTwin(ScpiTwin[F4tOptions]):
         ``sensor-break`` loses the reading and stops conditioning, ``compressor-trip`` stops
         cooling (both show as ERROR), ``sensor-stuck`` lets the reading stand still,
         ``heater-stuck`` heats with full power while conditioning is on, ``refuses-off`` welds its
-        contactor, ``limiter`` trips the independent limiter and, taken out, resets it by hand
-        (nothing reports it), ``frozen`` shows one reading for ever and ``wild`` one of no air (the
-        loop knows better), ``power-loss`` takes the supply of controller and machine. Raises
-        ValueError for any other.
+        contactor, ``ignores-off-once`` takes no notice of the next order to switch off, ``limiter``
+        trips the independent limiter and, taken out, resets it by hand (nothing reports it),
+        ``frozen`` shows one reading for ever and ``wild`` one of no air (the loop knows better),
+        ``power-loss`` takes the supply of controller and machine. Raises ValueError for any other.
         """
         self._air.order(self._clock.now())
         if fault == POWER_LOSS:
@@ -137,6 +139,8 @@ class WatlowF4TTwin(ScpiTwin[F4tOptions]):
         elif fault == "refuses-off":
             self._refuses_off = active
             self._condition()
+        elif fault == "ignores-off-once":
+            self._deaf_to_off = active
         elif fault == "frozen":
             self._frozen = self._process_value(()) if active else ""
         elif fault == "wild":
@@ -301,6 +305,9 @@ class WatlowF4TTwin(ScpiTwin[F4tOptions]):
     def _switch(self, channels: Channels, on: bool) -> None:  # noqa: FBT001 - a parsed parameter
         """Switch event outputs, one of which lets the machine run."""
         self._air.order(self._clock.now())
+        if self._deaf_to_off and not on:
+            self._deaf_to_off = False
+            return
         for channel in channels:
             # A welded contactor feeds back as closed, whatever it is told.
             held = self._refuses_off and channel == wire.CONDITIONING_OUTPUT

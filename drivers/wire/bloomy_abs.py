@@ -118,6 +118,21 @@ def parse_sense(reply: str) -> Sensed:
     )
 
 
+class Left(NamedTuple):
+    """The reply to ``READ_LEFT``."""
+
+    aux_v: list[float]
+    voltage_v: list[float]
+
+
+def parse_left(reply: str) -> Left:
+    """Take the reply to ``READ_LEFT`` apart. Raises ValueError when it is anything else."""
+    parts = reply.split(";")
+    if len(parts) != len(Left._fields):
+        raise ValueError(f"expected {len(Left._fields)} replies in one, found {reply!r}")
+    return Left(parse_numbers(parts[0], SPEC.aux_outputs), parse_numbers(parts[1], SPEC.channels))
+
+
 def parse_flags(reply: str) -> list[bool]:
     """Take the reply to ``OUTP? (@1:8)`` apart. Raises ValueError when it is anything else."""
     fields = [field.strip() for field in reply.split(",")]
@@ -129,7 +144,13 @@ def parse_flags(reply: str) -> list[bool]:
 # --- arming and making safe ------------------------------------------------------------------
 
 READ_OUTPUTS = f":OUTP? {ALL}"
-READ_AUX = f":SOUR:AUX:OUT? {ALL}"
+READ_LEFT = f":SOUR:AUX:OUT? {ALL};:MEAS:VOLT? {ALL}"
+"""What is left when all has been told to go off: the switches' own word is not all there is."""
+
+OFF_BELOW_V = 1.0
+"""[A] An output that is off measures less; to be checked on a real unit with a board behind it."""
+
+RESET = "*RST"
 # One line for the whole unit: switching channels one by one could let a diode of the stack conduct.
 SAFE = f":OUTP 0,{ALL};:SOUR:AUX:OUT 0,{ALL}"
 RAISE_INTERLOCK = ":SYST:ALARM:RAISE"

@@ -7,7 +7,7 @@ from typing import Any
 
 from hil.bench.door import asked
 from hil.bench.rig import Rig
-from hil.bench.safe_state import SafeState, Undo, ordered_off, orders, rungs, with_note
+from hil.bench.safe_state import PATIENCE, SafeState, ordered_off, undo_of, with_note
 from hil.core.errors import DeviceError
 from hil.core.records import Record, SafeStateReached
 from hil.ports import Clock, Device
@@ -46,12 +46,10 @@ async def read_back_safe(rig: Rig, clock: Clock) -> list[Safe]:
         if isinstance(record, SafeStateReached):
             reached[record.device] = record
 
-    state, places = SafeState(clock, keep), orders(rig)
+    state = SafeState(clock, keep, patience=PATIENCE)
     for device in rig.devices():
         told = partial(asked, rig) if device is rig.chamber else None
-        action = partial(made_safe, device, strangers, told)
-        stronger = rungs(device, partial(made_safe, device, strangers, told))
-        state.arm(Undo(device.name, *places[device.name], action, stronger=stronger))
+        state.arm(undo_of(rig, device, partial(made_safe, device, strangers, told)))
     await state.reach()
     return [
         Safe(one.device, one.meaning, one.ok, one.read_back, strangers.get(one.device, ""))
@@ -63,7 +61,7 @@ async def made_safe(
     device: Device,
     strangers: dict[str, str],
     told: Callable[[], Awaitable[str]] | None = None,
-    rung: int | None = None,
+    means: int | None = None,
 ) -> str:
     """Open the link, make the device safe and return its read-back; note one that is another.
 
@@ -77,7 +75,7 @@ async def made_safe(
             strangers.pop(device.name, None)
         except DeviceError as error:
             strangers[device.name] = error.message
-        read_back = await ordered_off(device, rung)
+        read_back = await ordered_off(device, means)
         return with_note(read_back, "" if told is None else await told())
     finally:
         await device.close()

@@ -16,7 +16,7 @@ from hil.bench.injections import Injections
 from hil.bench.lateness import Durations
 from hil.bench.outdoors import Outdoors
 from hil.bench.quantities import Reader
-from hil.bench.safe_state import PATIENCE, SafeState, Undo, made_safe, orders, rungs, to_its_end
+from hil.bench.safe_state import PATIENCE, SafeState, made_safe, to_its_end, undo_of
 from hil.bench.stop import StopLadder
 from hil.bench.tick import Parts, Ticker
 from hil.bench.timeline import Timeline
@@ -137,7 +137,7 @@ class Run:
 
     async def _come_up(self) -> None:
         """Connect and identify all devices in parallel; then arm, each undo registered first."""
-        devices, undos = self._rig.devices(), orders(self._rig)
+        devices = self._rig.devices()
         self._guard.alive(COMING_UP)
         if self._rig.refuse_faults is not None:
             await self._rig.refuse_faults()
@@ -146,9 +146,8 @@ class Run:
             await device.connect()
             # From here on the device can be made safe, and may have been left on by somebody.
             told = self._door_told if device is self._rig.chamber else None
-            action = partial(made_safe, device, self._who, told)
-            stronger = rungs(device, partial(made_safe, device, self._who, told))
-            self._safe.arm(Undo(device.name, *undos[device.name], action, stronger=stronger))
+            way = partial(made_safe, device, self._who, told)
+            self._safe.arm(undo_of(self._rig, device, way))
 
         await _all_or_group("connect", [connect(device) for device in devices])
         identities = await _all_or_group("identify", [device.identify() for device in devices])

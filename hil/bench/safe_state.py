@@ -6,9 +6,8 @@ channel of a series stack can make its protection diode conduct), then the chamb
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
@@ -28,9 +27,6 @@ PAUSES = (SECOND // 5, SECOND // 2, SECOND, 2 * SECOND, 4 * SECOND)
 Counted from when all had been told: one that hangs takes nobody else's second attempt.
 """
 
-TOLD_FIRST = 2
-"""So often a device that says "on" is only told: a relay may have been slow, an answer early."""
-
 PATIENCE = SECOND // 5
 """A board takes a cycle to read back; the cells' outputs do not stay on for so long."""
 
@@ -44,20 +40,29 @@ def orders(rig: Rig) -> dict[str, tuple[int, str]]:
     return found | {rig.chamber.name: (CHAMBER, "heating and cooling off")}
 
 
+BY_HAND = {
+    BOARD: "cut the board's supply: without cells and supply it bleeds nothing",
+    CELLS: "press the emergency stop or pull the unit's mains plug, and touch no lead before",
+    CHAMBER: "switch the chamber off at its main switch",
+}
+"""What is left to a human when a device cannot be shown to be safe, by its order."""
+
+
 @dataclass(frozen=True, slots=True)
-class Rung:
-    """A stronger means for a device that says "on" after it was told off; as ``Undo``."""
+class Means:
+    """One way to make a device safe; ``action`` returns what was read back."""
 
     meaning: str
     action: Callable[[], Awaitable[str]]
-    within: Duration = 15 * SECOND
+    within: Duration = 10 * SECOND
 
 
 @dataclass(frozen=True, slots=True)
 class Undo:
     """How one device is made safe; ``action`` returns what was read back.
 
-    ``stronger`` is what is done, each once, to a device that does not obey.
+    ``stronger`` are the means for one that answers that it is on, the gentlest first; ``by_hand``
+    says what a human must do when none of them helps.
     """
 
     device: str
@@ -65,37 +70,50 @@ class Undo:
     meaning: str
     action: Callable[[], Awaitable[str]]
     within: Duration = 10 * SECOND
-    stronger: tuple[Rung, ...] = ()
-
-    def after(self, refusals: int) -> Rung:
-        """Return what is to be done now to a device that has refused so often."""
-        plain = Rung(self.meaning, self.action, self.within)
-        rung = refusals - TOLD_FIRST
-        if not 0 <= rung < len(self.stronger):
-            return plain
-        stronger = self.stronger[rung]
-        return replace(stronger, meaning=f"{self.meaning}: {stronger.meaning}")
+    stronger: tuple[Means, ...] = ()
+    by_hand: str = ""
 
 
-def rungs(device: Device, action: Callable[[int], Awaitable[str]]) -> tuple[Rung, ...]:
-    """Return the stronger means that a device has; ``action`` takes one of them, by its number."""
-    if not isinstance(device, Forcible):
-        return ()
-    return tuple(
-        Rung(meaning, partial(action, number)) for number, meaning in enumerate(device.STRONGER)
-    )
+TOLD_FIRST = 2
+"""Attempts before a human is told: a relay may be slow, an answer an old one."""
+
+FORCED_WITHIN = 15 * SECOND
+"""A unit that is reset boots for ten seconds before it can be read back; it is off meanwhile."""
+
+
+def undo_of(rig: Rig, device: Device, way: Callable[[int | None], Awaitable[str]]) -> Undo:
+    """Return how a device of a rig is made safe, by its role, with all its stronger means.
+
+    ``way`` is called with None to tell it, and with the number of one of ``Forcible.STRONGER``.
+    """
+    order, meaning = orders(rig)[device.name]
+    stronger: tuple[Means, ...] = ()
+    if isinstance(device, Forcible):
+        stronger = tuple(
+            Means(f"{meaning}: {how}", partial(way, number), FORCED_WITHIN)
+            for number, how in enumerate(device.STRONGER)
+        )
+    plain = partial(way, None)
+    return Undo(device.name, order, meaning, plain, stronger=stronger, by_hand=BY_HAND[order])
+
+
+async def ordered_off(device: Device, means: int | None = None) -> str:
+    """Tell a device to go safe, or force it, and return its read-back. Raises DeviceError."""
+    if means is not None and isinstance(device, Forcible):
+        return await device.force(means)
+    return await device.make_safe()
 
 
 async def made_safe(
     device: Device,
     known: Mapping[str, Identity],
     told: Callable[[], Awaitable[str]] | None = None,
-    rung: int | None = None,
+    means: int | None = None,
 ) -> str:
     """Make one device safe and return its read-back; a link that is gone is opened once more.
 
-    ``told`` returns what else there is to say of it, asked while its link is still open; ``rung``
-    takes a stronger means (``rungs``).
+    ``told`` returns what else there is to say of it, asked while its link is still open; ``means``
+    is the number of a stronger one than telling it (``undo_of``).
 
     Who answers then must be who answered at first, by ``known``: another instrument behind the same
     address says nothing about ours. "Off" is the last word: a command of ours that is late must not
@@ -103,10 +121,10 @@ async def made_safe(
     LinkLost if the link is still gone, or leads to a stranger.
     """
     try:
-        read_back = await ordered_off(device, rung)
+        read_back = await ordered_off(device, means)
     except LinkLost:
         await open_known(device, known)
-        read_back = await ordered_off(device, rung)
+        read_back = await ordered_off(device, means)
     read_back = with_note(read_back, "" if told is None else await told())
     await device.close()
     return read_back
@@ -120,13 +138,6 @@ def with_note(read_back: str, note: str) -> str:
 def note_of(read_back: str) -> str:
     """Return what ``with_note`` added; empty for nothing."""
     return read_back.partition("; ")[2]
-
-
-async def ordered_off(device: Device, rung: int | None) -> str:
-    """Tell a device to go safe, or force it, and return its read-back. Raises DeviceError."""
-    if rung is not None and isinstance(device, Forcible):
-        return await device.force(rung)
-    return await device.make_safe()
 
 
 async def open_known(device: Device, known: Mapping[str, Identity]) -> None:
@@ -183,7 +194,8 @@ class SafeState:
         self._patience_s = None if patience is None else to_seconds(patience)
         self._emit = emit
         self._undos: list[Undo] = []
-        self._refusals: Counter[str] = Counter()
+        self._told: set[str] = set()
+        self._forced: set[str] = set()
         self._reached: asyncio.Task[bool] | None = None
         self._hurried = False
         self._bugs: list[Exception] = []
@@ -248,15 +260,39 @@ class SafeState:
         return [undo for undo, job in told if not await job]
 
     async def _one(self, undo: Undo) -> bool:
-        """Tell one device and record what was read back, or why not; say whether it is safe."""
+        """Make one device safe and say whether it is: told, and forced if it says that it is on.
+
+        Each stronger means is taken at once when the one before has been read back to have failed,
+        and once in a run. Nothing is forced on a device that says nothing: it may be off, and a
+        reset could be what brings it back to life. From the third attempt on the record says what a
+        human must do: a reset may take longer than a hand.
+        """
+        again, self._told = undo.device in self._told, self._told | {undo.device}
+        ways = [Means(undo.meaning, undo.action, undo.within)]
+        if undo.device not in self._forced:
+            ways += undo.stronger
         error: Exception | None = None
-        way = undo.after(self._refusals[undo.device])
+        for number, way in enumerate(ways):
+            if number:
+                self._forced.add(undo.device)
+            told_twice = again or number >= TOLD_FIRST or way is ways[-1]
+            by_hand = undo.by_hand if told_twice else ""
+            error = await self._by(undo.device, way, by_hand, forced=number > 0)
+            if not isinstance(error, InstrumentFault):
+                break
+        return error is None
+
+    async def _by(self, device: str, way: Means, by_hand: str, *, forced: bool) -> Exception | None:
+        """Take one way and record what was read back, or why not; return what went wrong."""
+        error: Exception | None = None
         try:
             async with asyncio.timeout(to_seconds(way.within)):
                 read_back = await way.action()
+                if forced:
+                    read_back = with_note(read_back, f"did not obey: {way.meaning}")
         except TimeoutError:
             read_back = f"no answer within {to_seconds(way.within):g} s"
-            error = LinkTimeout(undo.device, read_back)
+            error = LinkTimeout(device, read_back)
         except DeviceError as found:
             read_back, error = str(found), found
         except Exception as bug:  # noqa: BLE001 - a bug must not leave the others on; raised later
@@ -266,10 +302,11 @@ class SafeState:
         if isinstance(error, DeviceError):
             # the kind of error tells a device that says "on" from one that says nothing
             kind = type(error).__name__
-            self._refusals[undo.device] += isinstance(error, InstrumentFault)
-            self._note(BadMeasurement(now, undo.device, kind, error.message))
-        self._note(SafeStateReached(now, undo.device, way.meaning, read_back, good))
-        return good
+            self._note(BadMeasurement(now, device, kind, error.message))
+        if not good and by_hand:
+            read_back += f"; by hand: {by_hand}"
+        self._note(SafeStateReached(now, device, way.meaning, read_back, good))
+        return error
 
     def _note(self, record: Record) -> None:
         """Record what was read back; a recorder that fails must not stop the way down either."""

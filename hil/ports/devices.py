@@ -59,8 +59,8 @@ class Forcible(Protocol):
 
     STRONGER: ClassVar[tuple[str, ...]]
 
-    async def force(self, rung: int) -> str:
-        """Take ``STRONGER[rung]``, read back, and return what was read. Raises as ``make_safe``."""
+    async def force(self, means: int) -> str:
+        """Take ``STRONGER[means]`` and return what was read back. Raises as ``make_safe``."""
 
 
 class CellReadings(NamedTuple):

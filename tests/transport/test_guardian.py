@@ -82,6 +82,21 @@ def test_a_run_that_hangs_is_killed_and_leaves_nothing_on(begun: UnderWay) -> No
     assert begun.process.wait(60) == -signal.SIGKILL
 
 
+def test_what_does_not_obey_the_guardian_is_forced_in_time(begun: UnderWay) -> None:
+    begun.lab.ask("inject", target="emulator-1", fault="lies-off")
+    begun.lab.ask("inject", target="chamber", fault="ignores-off-once")
+    os.kill(begun.process.pid, signal.SIGKILL)
+    begun.process.communicate(timeout=60)
+    assert_made_safe(begun, "the run died")
+    read = {one["device"]: one["read_back"] for one in begun.account()["devices"]}
+    assert "did not obey: all outputs off: its soft interlock was raised" in read["emulator-1"]
+    assert "did not obey: heating and cooling off: told again" in read["chamber"]
+    begun.lab.ask("clear", target="emulator-1", fault="lies-off")
+    begun.lab.ask("clear", target="chamber", fault="ignores-off-once")
+    for happens in ("kill", "return"):  # the soft interlock stays raised until it has booted
+        begun.lab.ask(happens, device="emulator-1")
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_run_whose_guardian_is_gone_ends_safe(begun: UnderWay, how: signal.Signals) -> None:
     """Dead or frozen: nobody would switch the outputs off if the run died too."""

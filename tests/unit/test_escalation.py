@@ -1,68 +1,98 @@
-"""A device that says "on" after it was told off: told again, then forced, each rung on record."""
+"""A device that says "on" after it was told off: forced, means by means, each on record."""
 
 from collections.abc import Sequence
 from functools import partial
 
 from hil.bench.clock import run_virtual
-from hil.bench.safe_state import CELLS, Rung, SafeState, Undo
-from hil.core.errors import InstrumentFault, LinkTimeout
-from hil.core.records import Record, SafeStateReached
+from hil.bench.safe_state import CELLS, Means, SafeState, Undo
+from hil.core.errors import DeviceError, InstrumentFault, LinkTimeout
+from hil.core.records import BadMeasurement, Record, SafeStateReached
 from hil.ports import Clock
 
 REFUSES, SILENT = InstrumentFault("unit", "says on", 0), LinkTimeout("unit", "says nothing")
+BY_HAND = "; by hand: pull the plug"
 
 
-def words(
-    answers: Sequence[Exception | str], rungs: int = 2
-) -> tuple[bool, list[str], list[tuple[str, bool]]]:
-    """Return whether all was safe, what was ordered, and what was recorded."""
-    ordered: list[str] = []
-    records: list[Record] = []
-    left = list(answers)
+class Way:
+    """A way down of one device that answers each order in turn."""
 
-    async def order(what: str) -> str:
-        ordered.append(what)
-        answer = left.pop(0)
-        if isinstance(answer, Exception):
+    def __init__(self, answers: Sequence[DeviceError | str], means: int = 2) -> None:
+        self.ordered: list[str] = []
+        self.records: list[Record] = []
+        self._left = list(answers)
+        self._means = means
+        self.safe = run_virtual(self._main)
+
+    async def _main(self, clock: Clock) -> bool:
+        state = SafeState(clock, self.records.append)
+        stronger = tuple(
+            Means(f"off: means {k}", partial(self._order, f"means {k}")) for k in range(self._means)
+        )
+        told = partial(self._order, "told")
+        state.arm(Undo("unit", CELLS, "off", told, stronger=stronger, by_hand="pull the plug"))
+        return await state.reach()
+
+    async def _order(self, what: str) -> str:
+        self.ordered.append(what)
+        answer = self._left.pop(0)
+        if isinstance(answer, DeviceError):
             raise answer
         return answer
 
-    async def main(clock: Clock) -> bool:
-        state = SafeState(clock, records.append)
-        stronger = tuple(Rung(f"rung {k}", partial(order, f"rung {k}")) for k in range(rungs))
-        undo = Undo("unit", CELLS, "off", partial(order, "told"), stronger=stronger)
-        state.arm(undo)
-        return await state.reach()
-
-    safe = run_virtual(main)
-    told = [(one.meaning, one.ok) for one in records if isinstance(one, SafeStateReached)]
-    return safe, ordered, told
+    def reached(self) -> list[SafeStateReached]:
+        return [one for one in self.records if isinstance(one, SafeStateReached)]
 
 
 def test_one_that_obeys_is_told_once() -> None:
-    assert words(["off"]) == (True, ["told"], [("off", True)])
+    way = Way(["off"])
+    assert (way.safe, way.ordered) == (True, ["told"])
+    assert [one.read_back for one in way.reached()] == ["off"]
 
 
-def test_one_that_does_not_obey_is_told_twice_and_then_forced_rung_by_rung() -> None:
-    safe, ordered, told = words([REFUSES, REFUSES, REFUSES, "off"])
-    assert safe
-    assert ordered == ["told", "told", "rung 0", "rung 1"]
-    assert told == [
-        ("off", False),
-        ("off", False),
-        ("off: rung 0", False),
-        ("off: rung 1", True),
+def test_one_that_does_not_obey_is_forced_at_once_and_means_by_means() -> None:
+    way = Way([REFUSES, REFUSES, "off"])
+    assert way.safe
+    assert way.ordered == ["told", "means 0", "means 1"]
+    found = [(one.meaning, one.ok, one.read_back) for one in way.reached()]
+    assert found == [
+        ("off", False, "unit: says on"),
+        ("off: means 0", False, "unit: says on"),
+        ("off: means 1", True, "off; did not obey: off: means 1"),
     ]
+    assert {one.at for one in way.reached()} == {0}, "nobody waits between two means"
+    assert [type(one) for one in way.records].count(BadMeasurement) == 2
+
+
+def test_a_gentle_means_that_helps_is_the_last() -> None:
+    way = Way([REFUSES, "off"])
+    assert way.safe
+    assert way.ordered == ["told", "means 0"]
+
+
+def test_what_no_means_switches_off_is_told_to_a_human_at_once() -> None:
+    way = Way([REFUSES] * 8)
+    assert not way.safe
+    assert way.ordered == ["told", "means 0", "means 1", *["told"] * 5]
+    says = [(one.at, one.read_back.endswith(BY_HAND)) for one in way.reached()]
+    assert says[:3] == [(0, False), (0, False), (0, True)]
+    assert all(named for _, named in says[2:])
 
 
 def test_nothing_is_forced_on_one_that_only_says_nothing() -> None:
-    """It may be off: a reboot could be what brings it back to life, on."""
-    safe, ordered, _ = words([SILENT] * 6)
-    assert not safe
-    assert set(ordered) == {"told"}
+    """It may be off: a reset could be what brings it back to life."""
+    way = Way([SILENT] * 6)
+    assert not way.safe
+    assert set(way.ordered) == {"told"}
+    assert [one.read_back.endswith(BY_HAND) for one in way.reached()] == [False, *[True] * 5]
 
 
-def test_each_means_is_used_once_and_then_it_is_told_again() -> None:
-    safe, ordered, _ = words([REFUSES] * 6, rungs=1)
-    assert not safe
-    assert ordered == ["told", "told", "rung 0", "told", "told", "told"]
+def test_one_that_is_heard_late_and_says_on_is_forced_then() -> None:
+    way = Way([SILENT, REFUSES, REFUSES, "off"])
+    assert way.safe
+    assert way.ordered == ["told", "told", "means 0", "means 1"]
+
+
+def test_one_that_falls_silent_under_a_means_is_not_forced_further() -> None:
+    way = Way([REFUSES, SILENT, "off"])
+    assert way.safe
+    assert way.ordered == ["told", "means 0", "told"]

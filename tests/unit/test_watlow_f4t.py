@@ -422,9 +422,34 @@ def test_a_machine_that_stays_on_is_told_to_do_no_harm() -> None:
         lab.twin.inject("refuses-off", 0, active=True)
         with pytest.raises(InstrumentFault, match="told to go off, ON read"):
             await lab.driver.force(0)
+        assert lab.twin.truth()["set_degc"] == pytest.approx(60.0)
+        with pytest.raises(InstrumentFault, match="told to go off, ON read"):
+            await lab.driver.force(1)
         await lab.clock.sleep_until(lab.clock.now() + 3600 * SECOND)
         assert lab.twin.truth()["set_degc"] == pytest.approx(23.0)
         assert lab.twin.air_degc(lab.clock.now()) == pytest.approx(23.0, abs=1.0)
+
+    in_lab(story)
+
+
+def test_an_order_that_was_ignored_once_is_given_again() -> None:
+    async def story(lab: Lab) -> None:
+        await lab.armed()
+        lab.twin.inject("ignores-off-once", 0, active=True)
+        with pytest.raises(InstrumentFault, match="told to go off, ON read"):
+            await lab.driver.make_safe()
+        assert await lab.driver.force(0) == "output 1 (heating and cooling) OFF"
+        assert not lab.twin.truth()["conditioning"]
+
+    in_lab(story)
+
+
+def test_a_chamber_that_counts_in_fahrenheit_is_not_sent_to_23_of_them() -> None:
+    async def story(lab: Lab) -> None:
+        await lab.driver.connect()
+        lab.twin.inject("refuses-off", 0, active=True)
+        await lab.driver.force(1)
+        assert lab.twin.truth()["set_degc"] == pytest.approx(23.0)
 
     in_lab(story)
 
