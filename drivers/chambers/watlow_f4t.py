@@ -122,6 +122,8 @@ class WatlowF4T(LineInstrument):
         read = [f"output {off} (heating and cooling) {await self._switch(off, on=False)}"]
         if fan:
             read.append(f"output {fan} (fan) {await self._switch(fan, on=True)}")
+        # A controller that lost its supply counts in degF: the air is read next, for its door.
+        await self._write(wire.CELSIUS)
         return ", ".join(read)
 
     async def force(self, means: int) -> str:

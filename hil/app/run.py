@@ -127,6 +127,7 @@ def _about(request: Request, prepared: Prepared) -> dict[str, Any]:
         },
         "termination": stated(profile, bench),
         "interlock": [one.plain() for one in prepared.watched],
+        "unguarded": list(prepared.notes),
         "git": {
             "bench": _git_state(Path(__file__).parent),
             "profile": _git_state(profile.file.parent),

@@ -38,10 +38,10 @@ def told(room: Room, air_degc: float) -> str:
     """Return what to know of the door before it is opened; empty where it may be."""
     dew = f"dew point {room.dew_degc:.1f} degC{' [assumed]' if room.assumed else ''}"
     if math.isnan(air_degc):
-        return f"open the door above {room.release_degc:.1f} degC only: air unknown, {dew}"
+        return f"cold? keep the door shut below {room.release_degc:.1f} degC: air unknown, {dew}"
     if air_degc >= room.release_degc:
         return ""
-    return f"keep the door shut: air {air_degc:.1f} degC, {dew}"
+    return f"keep the door shut until {room.release_degc:.1f} degC: air {air_degc:.1f} degC, {dew}"
 
 
 async def asked(rig: Rig) -> str:

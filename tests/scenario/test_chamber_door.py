@@ -61,7 +61,7 @@ def test_a_trip_does_not_wait_and_says_to_keep_the_door_shut(play: Play, profile
     [kept] = run.of("door-kept")
     assert "chamber.temperature >= 0 degC" in kept["reason"]
     assert kept["at"] - tripped["at"] < MINUTE
-    assert "keep the door shut: air -0.0 degC" in chamber_says(run)
+    assert "keep the door shut until 15.0 degC: air -0.0 degC" in chamber_says(run)
     assert "dew point 12.0 degC [assumed]" in chamber_says(run)
 
 

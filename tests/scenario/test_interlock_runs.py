@@ -12,7 +12,7 @@ import pytest
 from scenario import PROFILES, Play, finished, hil, read_back
 
 from hil.results.account import account_of
-from hil.results.report import tables
+from hil.results.report import tables, write
 
 Profile = Callable[..., Path]
 REST = "  - rest: 5 s\n"
@@ -110,7 +110,11 @@ def test_a_warning_is_told_once_and_the_run_goes_on(play: Play, profile: Profile
 def test_the_manifest_keeps_the_combined_table(play: Play, profile: Profile) -> None:
     limits = "{board.temperature: {max: 110 degC}, cell.voltage: {min: 2.2 V, max: 3.6 V}}"
     run = play(profile(REST, limits=limits))
-    table = {one["rule"]: one for one in manifest_of(run.summary["folder"])["interlock"]}
+    manifest = manifest_of(run.summary["folder"])
+    table = {one["rule"]: one for one in manifest["interlock"]}
+    assert [one for one in manifest["unguarded"] if "80 V DC, above 60 V" in one]
+    page = write(Path(run.summary["folder"])).read_text(encoding="utf-8")
+    assert all(f"Not watched: {one}." in page for one in manifest["unguarded"])
     assert table["board.temperature <="]["value"] == 105.0
     assert table["board.temperature <="]["origin"] == "bench"
     assert table["cell.voltage >="]["origin"] == "profile"

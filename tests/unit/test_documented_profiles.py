@@ -27,7 +27,9 @@ verdict: [max_cell_voltage <= 3.60 V]
 @pytest.mark.parametrize(("name", "block"), BLOCKS)
 def test_a_documented_profile_fits_its_bench(name: str, block: str, tmp_path: Path) -> None:
     file = tmp_path / f"{name}.yaml"
-    file.write_text(block if block.startswith("profile:") else HEAD + block, encoding="utf-8")
+    rest = "" if "steps:" in block else "steps: [{rest: 1 s}]\n"
+    whole = block if block.startswith("profile:") else HEAD + block + rest
+    file.write_text(whole, encoding="utf-8")
     assert prepare(Request(profile=str(file))).profile.steps
 
 

@@ -331,6 +331,7 @@ def test_the_driver_says_exactly_this() -> None:
             b":PROGRAM:SELECTED:STATE STOP\n",
             b":OUTPUT1:STATE OFF\n",
             b":OUTPUT1:STATE?\n",
+            b":UNIT:TEMPERATURE C\n",
         ]
 
     in_lab(story)

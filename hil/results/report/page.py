@@ -69,6 +69,7 @@ def html(account: Account, drawn: Drawn) -> str:
         devices=tables.devices(account),
         standing=list(tables.standing(account)),
         watched=tables.watched(account),
+        unguarded=tables.unguarded(account),
         facts=list(tables.facts(account)),
         versions=dict(manifest.get("versions", {})),
         files=dict(manifest.get("files", {})),

@@ -270,6 +270,12 @@ def _git(state: Mapping[str, Any]) -> str:
     return f"{state['commit']}, {told}"
 
 
+def unguarded(account: Account) -> list[str]:
+    """Return the dangers to people that the bench had no input to see, as the manifest has them."""
+    listed = account.manifest.get("unguarded", [])
+    return [str(one) for one in listed] if isinstance(listed, list) else []
+
+
 def watched(account: Account) -> list[dict[str, Any]]:
     """Return rows of the table of what the bench watched, as the manifest has it.
 
