@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 _LEASES = tempfile.TemporaryDirectory(prefix="hil-")
 os.environ["HIL_LEASES"] = _LEASES.name
 
-pytest_plugins = ("scenario", "ground")
+pytest_plugins = ("scenario", "ground", "fault_table")
 
 settings.register_profile(
     "commit",

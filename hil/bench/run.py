@@ -93,7 +93,7 @@ class Run:
         self.wall_ns = 0
         self.cpu_s = 0.0
         self.late, self.took = Durations(), Durations()
-        self.complete = self.left_safe = self._between_ticks = False
+        self.complete = self.left_safe = self._may_break_off = False
         self.reason = ""
 
     async def play(self) -> None:
@@ -112,6 +112,7 @@ class Run:
                 # Asked for while the files were read: nothing is switched on just to go off again.
                 self.reason = f"stopped by {self._stop.source} before any device was touched"
                 return
+            self._may_break_off = True
             await self._come_up()
             await self._play_steps(task)
         except InterlockTrip as trip:
@@ -120,10 +121,12 @@ class Run:
             if not self._stop.level:
                 raise
             task.uncancel()
-            self.reason = f"aborted by {self._stop.source}"
+            told = "stopped" if self._stop.level == "stop" else "aborted"
+            self.reason = f"{told} by {self._stop.source}"
         except (BenchError, BaseExceptionGroup) as error:
             self._note_failure(error)
         finally:
+            self._may_break_off = False
             self._guard.alive(WAY_DOWN)
             try:
                 self.left_safe = await self._safe.reach()
@@ -185,6 +188,7 @@ class Run:
         finally:
             self.wall_ns = monotonic_ns() - begun_ns
             self.cpu_s = cpu_seconds() - begun_cpu_s
+            await to_its_end(asyncio.ensure_future(self._ticker.let_go()))
 
     async def _tick_through(self) -> None:
         """Tick until the steps are over, the time is up, or somebody asks to stop."""
@@ -198,9 +202,9 @@ class Run:
         self.started = clock.now() + 2 * self._rig.board_cycle_ns
         slot = 0
         while True:
-            self._between_ticks = True
+            self._may_break_off = True
             await self._sleep_until(self.started + slot * period)
-            self._between_ticks = False
+            self._may_break_off = False
             woken = clock.now()
             self._guard.alive(period + LONGEST_TICK)
             self.late.add(woken - (self.started + slot * period))
@@ -294,8 +298,8 @@ class Run:
                 self._safe.hurry()
             return
         self.emit(StopRequested(self._clock.now(), source, level))
-        # between two ticks there is none that a stop could wait for
-        if level == "abort" or (level == "stop" and self._between_ticks):
+        # outside of a tick there is none whose end a stop could wait for
+        if level == "abort" or (level == "stop" and self._may_break_off):
             task.cancel()
         elif level == "panic":
             self._safe.hurry()

@@ -128,6 +128,7 @@ class Session:
             interlock=interlock,
             watch=assembly.make_watch(bench, rig, layout, self.tick, strategy if shadow else None),
             clock=clock,
+            period=self.tick,
             emit=self._journal.emit,
             wire=self.wire.so_far,
             ambient_degc=profile.pack.constant_degc,

@@ -18,9 +18,9 @@ from hil.bench.driven import Driven
 from hil.bench.interlock import Interlock
 from hil.bench.observation import Observer
 from hil.bench.rig import Rig
-from hil.bench.together import together
+from hil.bench.together import Job, Together
 from hil.core.errors import DeviceError, InstrumentFault, LinkLost
-from hil.core.instants import MILLISECOND, Instant, to_seconds
+from hil.core.instants import MILLISECOND, Duration, Instant, to_seconds
 from hil.core.records import BadMeasurement, BoardFaultChanged, Record, Tick, Tripped
 from hil.core.signals import Layout
 from hil.physics.plant import Plant
@@ -29,10 +29,11 @@ from hil.profile.plausible import GIVEN_UP_AFTER, LARGEST_CELL_V
 from hil.profile.weather import Weather
 from hil.verdict.deviations import BoardWatch
 
-Job = tuple[str, Coroutine[Any, Any, Any]]
-
 MORE_THAN_IT_CARRIES = 1.1
 """A current of more than this times a unit's own limit is no reading of it."""
+
+SET_WITHIN, READ_WITHIN = 60, 90
+"""Percent of a tick's period by which devices are to have taken and given what it wants."""
 
 UNSETTLED_V = 0.002
 """What an output may still be away from its set-point after its settling time, on a large step."""
@@ -63,6 +64,7 @@ class Parts:
     interlock: Interlock
     watch: BoardWatch
     clock: Clock
+    period: Duration
     emit: Callable[[Record], None]
     wire: Callable[[], str]
     ambient_degc: float | None
@@ -90,7 +92,7 @@ class Ticker:
         self._steps_per_v = np.ones(cells)
         for name, indices in units.items():
             self._steps_per_v[indices] = 1.0 / parts.rig.emulators[name].SPEC.set_resolution_v
-        self._ages = Ages()
+        self._ages, self._jobs = Ages(), Together(parts.clock)
         # in shadow mode the row says NaN for ever of what is commanded
         self._decides = self._at["reference.duty" if parts.shadow else "command.duty"]
         self._decided: list[float] = [0.0] * cells
@@ -147,10 +149,12 @@ class Ticker:
         set_v, cell_v = self._set_points(volts), volts.tolist()
         cell_degc: list[float] = self._plant.cell_degc.tolist()
         self._refuse_out_of_range(cell_v)
-        await self._together(self._settings(set_v, cell_degc))
+        period = self._parts.period
+        await self._together(self._settings(set_v, cell_degc), now + SET_WITHIN * period // 100)
         await self._clock.sleep_until(now + self._settle_ns())
         self._truth(step, cell_v, set_v, cell_degc)
-        await self._together(self._readings())
+        later = max(now + READ_WITHIN * period // 100, self._clock.now() + period // 10)
+        await self._together(self._readings(), later)
         self._fill_board()
         self._forget_recovered()
 
@@ -196,7 +200,7 @@ class Ticker:
         ]
         if not self._parts.shadow:
             jobs.append((rig.board.name, rig.board.apply(self._decided)))
-        if order.changed:
+        if order.changed and not self._jobs.is_busy(rig.chamber.name):
             order.changed = False
             jobs.append((rig.chamber.name, rig.chamber.apply(order.set_degc, order.ramp_k_per_min)))
         return jobs
@@ -227,7 +231,10 @@ class Ticker:
         return jobs
 
     async def _sense_unit(self, name: str) -> None:
+        asked = self._now
         reading: CellReadings = await self._rig.emulators[name].sense()
+        if asked != self._now:
+            return  # in another tick it is no reading of that one
         if not all(map(math.isfinite, (*reading.voltage_v, *reading.current_a))):
             raise InstrumentFault(name, "has read something that is no number", 0)
         largest_a, most_a = max(map(abs, reading.current_a)), self._carries_a[name]
@@ -255,7 +262,10 @@ class Ticker:
                 raise InstrumentFault(name, f"{text}, read back {self.row[read_v + k]:.4f} V", 0)
 
     async def _sense_chamber(self) -> None:
+        asked = self._now
         reading: ChamberReading = await self._rig.chamber.sense()
+        if asked != self._now:
+            return
         self._ages.read(self._rig.chamber.name, self._clock.now())
         self.row[self._at["chamber.air_degc"].start] = reading.air_degc
         self.row[self._at["chamber.set_degc"].start] = reading.set_degc
@@ -290,8 +300,10 @@ class Ticker:
         return self._weather_from
 
     async def _sense_board(self) -> None:
-        self.report, self._hears_board = await self._rig.board.sense(), True
+        self.report = await self._rig.board.sense()
         self.sensed_at = self._clock.now()
+        # an adapter that takes no frame for the bus (bus off) may bring none either
+        self._hears_board = self._lost_at.get(self._rig.board.name) != self._now
 
     def _fill_board(self) -> None:
         """Lay out the newest report; one that did not come leaves the last one, growing older.
@@ -310,17 +322,22 @@ class Ticker:
         taken = self.sensed_at if self.sensed_at >= self._now else self._clock.now()
         row[at["board.age_s"].start] = to_seconds(taken - heard)
 
-    async def _together(self, jobs: list[Job]) -> None:
+    async def let_go(self) -> None:
+        """End what a device that hangs is still asked: "off" is to be the last word."""
+        await self._jobs.let_go()
+
+    async def _together(self, jobs: list[Job], until: Instant) -> None:
         """Run all devices' parts of the tick at once; a device error is a bad measurement.
 
-        Each driver keeps its own deadline, from its device's data. Results are looked at in the
-        order of the jobs, never in the order in which they happened to end.
+        Each driver keeps its own deadline, from its device's data; one that is longer than the tick
+        has time holds nobody up. Results are looked at in the order of the jobs, never in the order
+        in which they happened to end.
         """
-        outcomes = await together(job for _, job in jobs)
+        outcomes = await self._jobs.run(jobs, until)
         for (name, _), outcome in zip(jobs, outcomes, strict=True):
             if isinstance(outcome, DeviceError):
                 self._lost(name, outcome)
-            elif isinstance(outcome, BaseException):
+            elif outcome is not None:
                 raise outcome
 
     def _lost(self, name: str, error: DeviceError) -> None:

@@ -43,7 +43,7 @@ RECOVERS_WITHIN = 6 * SECOND
 GOES_SAFE_WITHIN = 6 * SECOND
 """A device that works again so long before the last attempt to make it safe must have become so."""
 
-BLAMES = ("mute", "silent", "bad-crc", "front-end-silent", "stuck-cell", "stuck-bleed")
+BLAMES = ("mute", "silent", "bad-crc", "frozen", "front-end-silent", "stuck-cell", "stuck-bleed")
 
 
 @dataclass

@@ -28,8 +28,9 @@ class Happening(NamedTuple):
     """Something that befalls a device or its cable at an instant and is over after ``lasts``.
 
     ``what`` is ``cut`` or ``mute`` (the cable), ``swapped`` (cut as well, and another unit of the
-    same kind comes back), ``reset`` (the device loses its supply for a moment) or a fault of the
-    device's twin, on ``cell`` where it has one.
+    same kind comes back), ``reset`` (the device loses its supply for a moment), of a board
+    ``bus-off`` (the host's controller) or ``frozen`` (its own repeats old frames), or a fault of
+    the device's twin, on ``cell`` where it has one.
     """
 
     at: Instant

@@ -7,6 +7,7 @@ itself uses (``app.build``, ``Session``), with the journal in memory.
 import asyncio
 import hashlib
 from collections import Counter
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -14,6 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
+from can import Message
 from invariants import AT_THE_END, EVERYWHERE, Invariant, Sight
 from plan import Happening, Plan
 from witness import Witness
@@ -23,6 +25,7 @@ from hil.bench import session as session_module
 from hil.bench.clock import VirtualClock, run_virtual
 from hil.bench.session import Session
 from hil.bench.stop import StopLadder
+from hil.core.errors import DeviceError
 from hil.core.instants import SECOND, Instant, clock_text
 from hil.core.records import Record
 from hil.ports import Clock
@@ -46,9 +49,9 @@ OUTSIDE = ("drivers.virtual.", "drivers.links.memory")
 
 
 @cache
-def prepared() -> app.Prepared:
+def prepared(profile: Path = PROFILE, *overrides: str, bench: str = "virtual-16s") -> app.Prepared:
     """Return profile and bench, read and checked once."""
-    return app.prepare(app.Request(profile=str(PROFILE), bench="virtual-16s"))
+    return app.prepare(app.Request(profile=str(profile), bench=bench, overrides=overrides))
 
 
 @dataclass(frozen=True)
@@ -113,8 +116,9 @@ class Memory:
 class Watched:
     """One run and those who watch it."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, setting: app.Prepared | None = None) -> None:
         self.plan, self.memory = plan, Memory()
+        self.setting = setting or prepared()
         self.violations: list[Violation] = []
         self.sight: Sight | None = None
         self.session: Session | None = None
@@ -122,7 +126,7 @@ class Watched:
 
     async def main(self, clock: Clock) -> None:
         plan, stop, faults = self.plan, StopLadder(), LinkFaults()
-        profile, bench = prepared().profile, disturbed(prepared().bench, plan)
+        profile, bench = self.setting.profile, disturbed(self.setting.bench, plan)
         until = None if plan.until_s is None else plan.until_s * SECOND
         session = self.session = Session(profile, bench, plan.seed, until, stop, lambda _: None)
         rig = app.build(bench, plan.seed, clock, session.wire, faults)
@@ -188,18 +192,24 @@ def _too_long() -> None:
     raise TooLongError(f"not at its end after {clock_text(LONGEST)}")
 
 
-def simulate(plan: Plan) -> Simulated:
-    """Run a plan to its end and return what was found."""
-    run = Watched(plan)
+def watched(plan: Plan, setting: app.Prepared | None = None) -> Watched:
+    """Run a plan to its end; what was found stands in the run."""
+    run = Watched(plan, setting)
     with patch.object(session_module, "gc", _NO_COLLECTOR):
         try:
             run_virtual(run.main)
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - it is a finding
             run.found("nothing_breaks", None, f"{type(error).__name__}: {error}")
-    sight = run.sight
-    assert sight is not None
     if not run.violations or run.violations[-1].invariant != "nothing_breaks":
         run.check(AT_THE_END, None)
+    return run
+
+
+def simulate(plan: Plan) -> Simulated:
+    """Run a plan to its end and return what was found."""
+    run = watched(plan)
+    sight = run.sight
+    assert sight is not None
     judged = getattr(run.session, "judgement", None)
     return Simulated(
         plan,
@@ -253,6 +263,12 @@ def _put(witness: Witness, one: Happening, *, active: bool) -> None:
         (link.cut if active else link.mend)()
     elif one.what == "mute":
         link.mute(active=active)
+    elif one.what == "bus-off":
+        link.mute(active=active)
+        vars(link)["send"] = _refusing(one.device) if active else type(link).send.__get__(link)
+    elif one.what == "frozen":
+        telemetry = twin._telemetry
+        telemetry._send = _repeating(telemetry._send) if active else telemetry._send.send
     elif one.what == "swapped":
         (link.cut if active else link.mend)()
         twin._scpi._identity = twin._scpi._identity.replace("V-000", "V-999")
@@ -261,6 +277,26 @@ def _put(witness: Witness, one: Happening, *, active: bool) -> None:
             twin._reboot() if hasattr(twin, "_reboot") else _restart(twin)
     else:
         twin.inject(one.what, one.cell, active=active)
+
+
+def _refusing(device: str) -> Any:
+    """Return the sending of an adapter whose controller is off the bus."""
+
+    async def send(_frame: Message) -> None:
+        raise DeviceError(device, "the adapter refused 1 frame(s) (BEL): bus off")
+
+    return send
+
+
+def _repeating(send: Any) -> Any:
+    """Return the sending of a board that hangs: its controller repeats what it sent first."""
+    first: dict[int, Message] = {}
+
+    def again(frame: Message) -> None:
+        send(copy(first.setdefault(frame.arbitration_id, copy(frame))))
+
+    again.send = send  # type: ignore[attr-defined]
+    return again
 
 
 def _restart(chamber: Any) -> None:

@@ -1,6 +1,8 @@
 """A run on a lab in another process, with everything on, for those who would end it."""
 
 import json
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +25,12 @@ EMULATORS = ("emulator-1", "emulator-2")
 class UnderWay:
     """A run on the lab whose outputs are on, and its guardian."""
 
-    def __init__(self, lab: Served, profile: Path) -> None:
+    def __init__(
+        self, lab: Served, profile: Path, start: Callable[..., "subprocess.Popen[str]"] = hil
+    ) -> None:
         words = ("run", str(profile), "--bench", "loopback", "--json", *SLOW_BOARD)
         self.lab, self.profile, self._folder = lab, profile, profile.parent
-        self.process = hil(*words, *lab.overrides(), cwd=profile.parent)
+        self.process = start(*words, *lab.overrides(), cwd=profile.parent)
         patiently(lambda: self.ticks() or self.process.poll() is not None, "it does not come up")
         assert self.hot(), finished(self.process)
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
