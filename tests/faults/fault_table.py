@@ -99,6 +99,11 @@ CRITERIA: Sequence[Criterion] = (
     Criterion(18, "physical runs that began again by themselves", 0, "", W),
     Criterion(19, "second refused", 1_000, "ms", W),
     Criterion(19, "bench free with an output on", 0, "", W),
+    Criterion(20, "memory, slope a simulated day", 1, "MiB", V),
+    Criterion(20, "tasks left", 0, "", V),
+    Criterion(20, "threads more than after the first run", 0, "", V),
+    Criterion(20, "descriptors more than after the first run", 0, "", V),
+    Criterion(20, "devices without a fault of their own not left safe", 0, "", V),
 )
 
 HEAD = ("case", "fault", "figure", "worst", "criterion", "time", "pass")
