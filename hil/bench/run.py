@@ -60,7 +60,6 @@ class Plan:
 
     steps: Sequence[Step]
     chamber: Window
-    period: Duration
     until: Duration | None
     uncertainty_of: UncertaintyOf
     progress: Progress
@@ -193,7 +192,7 @@ class Run:
     async def _tick_through(self) -> None:
         """Tick until the steps are over, the time is up, or somebody asks to stop."""
         period, clock, ticker, timeline = (
-            self._plan.period,
+            self._parts.period,
             self._clock,
             self._ticker,
             self._timeline,
@@ -262,8 +261,8 @@ class Run:
                 raise
 
     def _skip_missed(self, slot: int, woken: Instant) -> int:
-        late = woken - (self.started + slot * self._plan.period)
-        missed = late // self._plan.period
+        late = woken - (self.started + slot * self._parts.period)
+        missed = late // self._parts.period
         if missed:
             self.emit(Overrun(woken, late, missed))
         return missed

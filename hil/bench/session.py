@@ -138,7 +138,6 @@ class Session:
         plan = Plan(
             steps=profile.steps,
             chamber=profile.needs.chamber,
-            period=self.tick,
             until=self._until,
             uncertainty_of=uncertainty_of(uncertainties, rig.stack.cells),
             progress=self._teller(layout),
