@@ -156,7 +156,9 @@ def test_a_frozen_adapter_is_not_held_against_the_board(
     assert not any(one["kind"] == "deviation" for one in records)
     bad = [one for one in records if one["kind"] == "bad-measurement"]
     assert {one["device"] for one in bad} == {"board"}
-    assert "does not acknowledge" in bad[0]["message"]
+    # Which of the two limits ends first is the host's pace: the adapter's, or that of the tick.
+    limits = ("the adapter does not acknowledge", "no answer by the end of the tick's time")
+    assert any(limit in bad[0]["message"] for limit in limits), bad[0]
 
 
 # --- without a run: back doors, hil devices, hil safe --------------------------------------------
