@@ -13,7 +13,7 @@ READY := .venv/.ready
 $(READY): pyproject.toml constraints.txt .ci/venv
 	@bash .ci/venv $@
 
-.PHONY: help demo test check bench validate nightly atlas audit clean
+.PHONY: help demo test check bench validate faults nightly atlas audit clean
 
 help:    ## this list
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
@@ -42,8 +42,12 @@ validate: $(READY)  ## the cell model against its reference curves: the table of
 	@$(BIN)/python tests/validation/write_table.py docs/physics.md
 	@sed -n '/table: make validate/,/end of table/p' docs/physics.md
 
+faults: $(READY)  ## every fault case with five seeds, and the table of its figures
+	@HIL_FAULT_SEEDS=5 $(BIN)/python -m pytest tests/faults tests/scenario/test_study_workers.py \
+		tests/transport/test_telemetry_broker.py -m "not bench and not nightly"
+
 nightly: $(READY)  ## the tests that take too long for every commit, and what all of them reach
-	@HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest -m "nightly or not bench" \
+	@HYPOTHESIS_PROFILE=nightly HIL_FAULT_SEEDS=5 $(BIN)/python -m pytest -m "nightly or not bench" \
 		--cov --cov-report=term:skip-covered
 
 atlas: $(READY)  ## every claim put to the test, a page for each: docs/atlas

@@ -17,6 +17,7 @@ pytest_plugins = ("scenario", "ground", "fault_table")
 
 settings.register_profile(
     "commit",
+    max_examples=40,
     derandomize=True,
     database=None,
     deadline=None,

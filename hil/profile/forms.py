@@ -75,12 +75,15 @@ def key_of(name: str, names: tuple[str, ...]) -> str:
     'ramp'
     """
 
-    def stem(one: str) -> str:
-        suffix = units.suffix_of(one)
-        return one.removesuffix(f"_{suffix}") if suffix else one
+    alike = [one for one in names if _stem(one) == _stem(name)]
+    return _stem(name) if len(alike) == 1 else name
 
-    alike = [one for one in names if stem(one) == stem(name)]
-    return stem(name) if len(alike) == 1 else name
+
+@cache
+def _stem(name: str) -> str:
+    """Return a field's name without its unit."""
+    suffix = units.suffix_of(name)
+    return name.removesuffix(f"_{suffix}") if suffix else name
 
 
 def field_names(cls: type) -> tuple[str, ...]:

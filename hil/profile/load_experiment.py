@@ -24,12 +24,14 @@ that one's parameters. ``--set gradient=0 K`` is short for ``conditions.gradient
 
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from hil.core import units
 from hil.core.errors import ConfigErrors, UnitError
 from hil.physics.board import BoardDesign
+from hil.physics.cell_types import CellParameters
 from hil.profile.bases import on_top
 from hil.profile.check_tables import check_tables
 from hil.profile.columns import check_contest, columns_of
@@ -55,6 +57,7 @@ from hil.profile.forms import adapter_of, field_names, key_of
 from hil.profile.load import load_cell, sources_of
 from hil.profile.overrides import apply_overrides
 from hil.profile.problems import in_order, read
+from hil.profile.source import Mark
 from hil.profile.tree import Items, Table, Text, load_table
 from hil.profile.weather import Sources
 from hil.verdict.registry import METRICS
@@ -83,10 +86,10 @@ def load_experiment(
     texts = check_tables(tree, list(groups["variants"]))
     plane, columns, contest = (tree.get(key) for key in ("plane", "grids", "contest"))
     head: Head = read(adapter_of(Head), tree)
-    sources = sources_of(path, root)
-    arms = tuple(_arms(groups, tree, sources, root))
+    shelf = _Shelf(path, root)
+    arms = tuple(_arms(groups, tree, shelf))
     ranges = _included(groups["assumed"], path)
-    assumed = tuple(_assumed(ranges, groups["conditions"], sources))
+    assumed = tuple(_assumed(ranges, groups["conditions"], shelf.sources))
     if head.plane:
         _check_plane(plane, [one.key for one in assumed])
     names = [arm.name for arm in arms]
@@ -132,9 +135,31 @@ def _take(tree: Table, name: str) -> Table:
 # --- arms ----------------------------------------------------------------------------------------
 
 
-def _arms(
-    groups: dict[str, Table], tree: Table, sources: Sources, root: Path | None
-) -> Iterator[Arm]:
+class _Shelf:
+    """What the arms of one experiment name, each read once: a map has hundreds of arms."""
+
+    def __init__(self, path: Path, root: Path | None) -> None:
+        """Start with nothing read. What is wrong is told at each place that names it."""
+        sources = sources_of(path, root)
+        self.sources = Sources(cache(sources.series), cache(sources.climate))
+        self._root = root
+        self._cells: dict[str, CellParameters] = {}
+        self._boards: dict[str, BoardDesign] = {}
+
+    def cell(self, name: str, mark: Mark) -> CellParameters:
+        """Return a cell type. Raises ConfigErrors."""
+        if name not in self._cells:
+            self._cells[name] = load_cell(name, self._root, mark, "cell")
+        return self._cells[name]
+
+    def board(self, name: str, mark: Mark) -> BoardDesign:
+        """Return a board. Raises ConfigErrors."""
+        if name not in self._boards:
+            self._boards[name] = load_board(name, self._root, mark, "board")
+        return self._boards[name]
+
+
+def _arms(groups: dict[str, Table], tree: Table, shelf: _Shelf) -> Iterator[Arm]:
     """Yield every arm of every variant, the base first. Raises ConfigErrors, all of them."""
     named = groups["arms"]
     _check_always(named, tree)
@@ -145,7 +170,7 @@ def _arms(
         for name in chosen:
             try:
                 base, own = groups["conditions"], named[name]
-                found.append(_arm(name, variant, base, said, own, sources, root))
+                found.append(_arm(name, variant, base, said, own, shelf))
             except ConfigErrors as error:
                 errors += error.errors
     if errors:
@@ -178,15 +203,7 @@ def _chosen(variant: str, changes: Any, named: Table) -> tuple[list[str], Table]
     return [name for name in named if name in wanted or name in ALWAYS], changed
 
 
-def _arm(
-    name: str,
-    variant: str,
-    base: Table,
-    said: Table,
-    own: Any,
-    sources: Sources,
-    root: Path | None,
-) -> Arm:
+def _arm(name: str, variant: str, base: Table, said: Table, own: Any, shelf: _Shelf) -> Arm:
     """Read one arm: its conditions on top of what the variant said, and its strategy."""
     if not isinstance(own, Table):
         raise ConfigErrors([base.mark.error(f"arms.{name}", "expected a mapping")])
@@ -195,15 +212,15 @@ def _arm(
     for key, value in own.items():
         (world if key in keys else strategy).put(key, value, own.keys_at[key])
     whole = on_top(on_top(base, said), world)
-    conditions: Conditions = read(adapter_of(Conditions), whole, sources)
+    conditions: Conditions = read(adapter_of(Conditions), whole, shelf.sources)
     places = {key: whole[key].mark if key in whole else own.mark for key in ("cell", "board")}
-    cell = load_cell(conditions.cell, root, places["cell"], "cell")
-    board = load_board(conditions.board, root, places["board"], "board")
+    cell = shelf.cell(conditions.cell, places["cell"])
+    board = shelf.board(conditions.board, places["board"])
     try:
         design = changed(board, conditions)
     except ValueError as error:
         raise ConfigErrors([places["board"].error(f"arms.{name}.board", str(error))]) from error
-    built = read(STRATEGY, strategy, sources)
+    built = read(STRATEGY, strategy, shelf.sources)
     strategy_ = commissioned(built, strategy, facts_of(design, cell, conditions.lead_ohm))
     known = frozenset({*_keys(said), *_keys(world)})
     return Arm(name, variant, conditions, cell, design, strategy_, known)

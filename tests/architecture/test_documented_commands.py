@@ -10,11 +10,16 @@ import os
 import re
 import shlex
 import subprocess
+from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 import pytest
+from cyclopts import CycloptsError
 from house import BIN, ROOT, relative
 from tools import program
+
+from hil.cli.commands import app
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(console|sh)\n(.*?)^```", flags=re.MULTILINE | re.DOTALL)
@@ -27,6 +32,14 @@ NOT_RUN = {
     "bash": ".ci/run would start the tests within the tests",
 }
 MINUTES = 5
+# Walked at every commit; all others by night, since each command is a program that starts.
+AT_ONCE = ("README.md", "docs/how-to/write-a-profile.md", "docs/how-to/wire-a-real-bench.md")
+
+
+def tier_of(document: Path) -> Any:
+    """Return a document as a parameter, marked by when it is walked."""
+    name = relative(document)
+    return pytest.param(document, id=name, marks=[] if name in AT_ONCE else pytest.mark.nightly)
 
 
 def commands(text: str) -> list[str]:
@@ -65,7 +78,7 @@ def run(command: str, folder: Path) -> None:
     assert result.returncode in good, f"{command}: {result.returncode}\n{result.stderr}"
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=relative)
+@pytest.mark.parametrize("document", [tier_of(one) for one in DOCUMENTS])
 def test_the_commands_of_a_document(document: Path, tmp_path: Path) -> None:
     (tmp_path / "tests").symlink_to(ROOT / "tests")
     for command in commands(document.read_text(encoding="utf-8")):
@@ -78,6 +91,21 @@ def test_the_commands_of_a_document(document: Path, tmp_path: Path) -> None:
             run(command, tmp_path)
         else:
             assert name in NOT_RUN, f"{command}: neither run nor excused"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=relative)
+def test_a_document_shows_commands_that_there_are(document: Path) -> None:
+    """Every commit: names, options and the values that options may have."""
+    shown = commands(document.read_text(encoding="utf-8"))
+    for words in (shlex.split(line) for line in shown if line.startswith("hil ")):
+        plain = list(takewhile(lambda word: not set(word) & set("|<>&;"), words[1:]))
+        if plain not in (["--help"], ["--version"]):
+            app.parse_args(plain, exit_on_error=False, print_error=False)
+
+
+def test_a_wrong_option_is_found() -> None:
+    with pytest.raises(CycloptsError):
+        app.parse_args(["run", "a", "--no-such"], exit_on_error=False, print_error=False)
 
 
 def test_commands_are_found() -> None:

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import pytest
 
-SEEDS = range(int(os.environ.get("HIL_FAULT_SEEDS", "5")))
-"""What every case is tried with; HIL_FAULT_SEEDS asks for more."""
+SEEDS = range(int(os.environ.get("HIL_FAULT_SEEDS", "1")))
+"""What every case is tried with: one seed a commit, five in ``make faults`` and by night."""
 
 FAULTS = {
     1: "SIGINT once, twice, SIGTERM",

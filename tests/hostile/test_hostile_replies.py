@@ -7,6 +7,7 @@ outputs are on. What it hears is not touched: "off" arrives, and the twins tell 
 import json
 import random
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ SOON, LATER = 6, 40
 """Replies that are left alone: of the second number, all that a run needs to begin."""
 
 ENDINGS = (0, 1, 2, 3)
+
+AS_IT_BEGINS = partial(pytest.param, id="as it begins", marks=pytest.mark.nightly)
+IN_THE_MIDDLE = partial(pytest.param, id="in the middle")
 
 Bytes = Callable[[bytes], list[bytes]]
 
@@ -121,7 +125,7 @@ def _named(folder: Path, device: str) -> None:
     assert all(one == "\n" or one.isprintable() for one in page.replace("\t", ""))
 
 
-@pytest.mark.parametrize("after", [SOON, LATER], ids=["as it begins", "in the middle"])
+@pytest.mark.parametrize("after", [AS_IT_BEGINS(SOON), IN_THE_MIDDLE(LATER)])
 @pytest.mark.parametrize("device", ["emulator-2", "chamber"])
 @pytest.mark.parametrize("name", REPLIES)
 def test_hostile_replies(
@@ -130,7 +134,7 @@ def test_hostile_replies(
     _play(device, REPLIES[name], after, ground, capsys)
 
 
-@pytest.mark.parametrize("after", [3, 400], ids=["as it begins", "in the middle"])
+@pytest.mark.parametrize("after", [AS_IT_BEGINS(3), IN_THE_MIDDLE(400)])
 @pytest.mark.parametrize("name", FRAMES)
 def test_hostile_frames(
     name: str, after: int, ground: Ground, capsys: pytest.CaptureFixture[str]

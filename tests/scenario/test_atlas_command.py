@@ -29,6 +29,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.nightly
 def test_every_claim_has_a_page_and_a_line_in_the_index(folder: Path) -> None:
     pages = folder / "docs/atlas"
     pages.mkdir(parents=True)
@@ -63,6 +64,7 @@ def test_one_page_can_be_made_alone(folder: Path) -> None:
     assert {one.name for one in (folder / "out").iterdir()} == {"T01-more.md", "T01-more.svg"}
 
 
+@pytest.mark.nightly
 def test_an_index_without_room_for_the_table_is_told(folder: Path) -> None:
     pages = folder / "docs/atlas"
     pages.mkdir(parents=True)

@@ -49,6 +49,7 @@ def test_a_run_that_ends_warm_says_nothing_of_the_door(play: Play, profile: Prof
     assert run.summary["door"] == ""
 
 
+@pytest.mark.nightly
 def test_in_a_dry_room_the_cold_does_no_harm(play: Play, profile: Profile) -> None:
     run = play(profile(COLD), "bench.room.dew_point=-20 degC")
     assert phases(run) == []
@@ -65,6 +66,7 @@ def test_a_trip_does_not_wait_and_says_to_keep_the_door_shut(play: Play, profile
     assert "dew point 12.0 degC [assumed]" in chamber_says(run)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     ("signal", "expected"), [("SIGINT", ["warming", "released"]), ("SIGTERM", ["not released"])]
 )
@@ -95,6 +97,7 @@ class Pressed(StopLadder):
         return super().level
 
 
+@pytest.mark.nightly
 def test_a_chamber_that_does_not_get_warm_is_given_up(play: Play, profile: Profile) -> None:
     steps = f"{COLD}  - inject: {{target: chamber, fault: limiter}}\n  - rest: 1 s\n"
     run = play(profile(steps))

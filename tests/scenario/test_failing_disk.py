@@ -46,6 +46,7 @@ def stays(folder: Path, emitted: Emitted) -> set[int]:
     return set(kept)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("clock", CLOCKS)
 @pytest.mark.parametrize("times", [1, FOR_EVER], ids=["once", "for ever"])
 @pytest.mark.parametrize("breaks", BREAKS)

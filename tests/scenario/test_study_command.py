@@ -41,6 +41,7 @@ def test_json_says_what_was_claimed_found_and_drawn(by_json: dict[str, Any]) -> 
         assert check["passed"] is True
 
 
+@pytest.mark.nightly
 def test_two_workers_find_what_one_does(by_json: dict[str, Any], tmp_path: Path) -> None:
     done = study(tmp_path, "--json", "--workers", "2", "--seeds", "9001,9002")
     assert findings(done) == {
@@ -68,6 +69,7 @@ def test_an_effect_without_its_cause_is_a_study_not_to_be_believed(tmp_path: Pat
     assert "THIS STUDY CANNOT BE BELIEVED" in done.stdout
 
 
+@pytest.mark.nightly
 def test_a_page_keeps_what_somebody_wrote_about_it(tmp_path: Path) -> None:
     arguments = ("--workers", "1", "--page", str(tmp_path / "atlas"), "--set", "soc=91 %")
     assert study(tmp_path, *arguments).returncode == 0

@@ -48,24 +48,29 @@ def work_of(done: "subprocess.CompletedProcess[str]") -> dict[str, Any]:
     return work
 
 
+@pytest.mark.parametrize("seed", SEEDS)
 def test_a_worker_that_is_killed_costs_nothing(
-    plain: dict[str, Any], tmp_path: Path, hold: Hold
+    seed: int, plain: dict[str, Any], tmp_path: Path, hold: Hold
 ) -> None:
-    """At five instants of one study, as soon as there is something new to lose."""
-    killed = 0
+    """At three instants of one study, as soon as there is something new to lose.
+
+    No more: Dask gives a task up whose worker was killed four times, and these are few.
+    """
+    random, killed = drawn(seed, 18), 0
     with started(command_of(tmp_path, *LONG, "--workers", "2")) as parent:
-        for seed in SEEDS:
-            wait_until(partial(has_kept, tmp_path, seed + 1))
+        for instant in range(3):
+            wait_until(partial(has_kept, tmp_path, instant + 1))
             if workers := workers_of(parent.pid):
-                os.kill(drawn(seed, 18).choice(workers), signal.SIGKILL)
+                os.kill(random.choice(workers), signal.SIGKILL)
                 killed += 1
         out, errors = parent.communicate(timeout=120)
         done = subprocess.CompletedProcess("", parent.returncode, out, errors)
-    assert killed >= 3
+    assert killed
     assert "killed" not in errors
     hold(18, {"simulated runs that came out otherwise": findings(done) != plain})
 
 
+@pytest.mark.nightly
 def test_a_study_that_is_killed_goes_on_where_it_was(plain: dict[str, Any], tmp_path: Path) -> None:
     with started(command_of(tmp_path, *LONG, "--workers", "2")) as parent:
         wait_until(lambda: len(kept(tmp_path)) >= 2)
@@ -97,6 +102,7 @@ def test_ctrl_c_keeps_what_was_done_and_says_so(tmp_path: Path) -> None:
         wait_until(partial(is_gone, worker))
 
 
+@pytest.mark.nightly
 def test_an_arm_that_is_added_is_all_that_is_computed(tmp_path: Path) -> None:
     short = ("--json", "--workers", "1")
     assert work_of(study(tmp_path, *short))["known"] == 0
@@ -143,6 +149,7 @@ def _address(told: Path) -> str:
     return address
 
 
+@pytest.mark.nightly
 def test_workers_started_by_hand_find_the_same(plain: dict[str, Any], tmp_path: Path) -> None:
     with cluster(tmp_path, 2) as address:
         done = study(tmp_path, *LONG, "--cluster", address)
@@ -151,6 +158,7 @@ def test_workers_started_by_hand_find_the_same(plain: dict[str, Any], tmp_path: 
         assert sum(pq.read_metadata(path).num_rows for path in kept(tmp_path)) == 192
 
 
+@pytest.mark.nightly
 def test_workers_with_other_code_are_refused(tmp_path: Path) -> None:
     """Be it one figure of one strategy: its results would be kept under the name of ours."""
     other = tmp_path / "other"
@@ -217,6 +225,7 @@ def test_a_cluster_and_a_number_of_workers_are_one_too_many(tmp_path: Path) -> N
     assert (done.returncode, done.stdout) == (64, "")
 
 
+@pytest.mark.nightly
 def test_a_scheduler_that_goes_away_is_told_and_what_was_done_is_kept(
     plain: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -63,6 +63,7 @@ def test_a_run_that_is_killed_leaves_nothing_on(begun: UnderWay) -> None:
     assert (begun.folder() / "guardian.json").exists()
 
 
+@pytest.mark.nightly
 def test_a_run_whose_loop_is_blocked_is_killed_and_leaves_nothing_on(
     served: Served, profile: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,6 +113,7 @@ def test_a_run_whose_guardian_is_gone_ends_safe(begun: UnderWay, how: signal.Sig
     assert not running(begun.guardian)
 
 
+@pytest.mark.nightly
 def test_a_bug_on_the_way_down_is_told_when_the_guardian_has_seen_to_the_bench(
     served: Served, profile: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -126,6 +128,7 @@ def test_a_bug_on_the_way_down_is_told_when_the_guardian_has_seen_to_the_bench(
     assert_made_safe(begun, "a bug on the run's way down")
 
 
+@pytest.mark.nightly
 def test_a_bug_of_the_guardian_keeps_no_other_device_on_and_stands_in_the_record(
     served: Served, profile: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -146,6 +149,7 @@ def test_a_bug_of_the_guardian_keeps_no_other_device_on_and_stands_in_the_record
     assert all_off(served)
 
 
+@pytest.mark.nightly
 def test_a_stranger_is_not_taken_for_the_device_that_was_there(begun: UnderWay) -> None:
     """All others are made safe; what became of ours, nobody knows, and the record says so."""
     os.kill(begun.process.pid, signal.SIGSTOP)

@@ -126,6 +126,7 @@ def test_a_frozen_holder_is_ended_by_hand_alone(begun: UnderWay) -> None:
     assert all_off(begun.lab)
 
 
+@pytest.mark.nightly
 def test_what_the_dead_left_on_is_off_before_anything_goes_on(begun: UnderWay) -> None:
     """Nobody has made it safe: the next run does, and begins only when all has read back."""
     for pid in (begun.guardian, begun.process.pid):
@@ -148,6 +149,7 @@ def test_what_the_dead_left_on_is_off_before_anything_goes_on(begun: UnderWay) -
     assert not leases().held(shared_places(begun.lab))
 
 
+@pytest.mark.nightly
 def test_a_run_that_wakes_up_behind_the_fence_moves_nothing(begun: UnderWay) -> None:
     """Somebody else holds the bench: neither its set-points nor its "off" get through."""
     for pid in (begun.guardian, begun.process.pid):

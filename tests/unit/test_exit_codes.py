@@ -48,12 +48,12 @@ def shell(command: str, folder: Path) -> "subprocess.CompletedProcess[str]":
     "line",
     [
         "run fails.yaml | head -1",
-        "run fails.yaml | true",
-        "run fails.yaml --json | true",
+        pytest.param("run fails.yaml | true", marks=pytest.mark.nightly),
+        pytest.param("run fails.yaml --json | true", marks=pytest.mark.nightly),
         "run fails.yaml 2>&1 | true",
-        "run fails.yaml 2>&-",
+        pytest.param("run fails.yaml 2>&-", marks=pytest.mark.nightly),
         "run fails.yaml --verbose 2>/dev/full",
-        "run fails.yaml >&-",
+        pytest.param("run fails.yaml >&-", marks=pytest.mark.nightly),
         "run fails.yaml --json >&- 2>&-",
     ],
 )

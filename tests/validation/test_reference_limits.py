@@ -36,6 +36,7 @@ def limit_mv(one: Held) -> float | None:
     return {("top", 5.0): 8.0, ("cycle", 0.0): 20.0}.get((one.kind, one.degc))
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("mesh", CELLS)
 def test_every_promised_limit_has_cases_that_could_break_it(mesh: str) -> None:
     cases = held(mesh, "unseen")
