@@ -2,62 +2,50 @@
 
 An instrument is a table of ``Command``; the engine does the rest: line assembly, short and long
 forms, optional nodes, numeric suffixes, channel lists, compound messages with their path rules,
-the error queue and the status registers. Sources: IEEE 488.2-1992, SCPI-1999 volumes 1 and 2.
+the error queue, the status registers, and waiting for what an instrument has still under way.
+Sources: IEEE 488.2-1992, SCPI-1999 volumes 1 and 2.
 
 Speed is in the header cache: a header's text is resolved once, with its suffix, to one callable.
 """
 
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from functools import cache
-from typing import TypeAlias
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 
-from drivers.wire.scpi_data import (
-    ERROR_TEXT,
-    Integer,
-    Number,
-    Parameter,
-    ScpiError,
-    forms,
-    parse_channels,
-    quoted,
-    split_outside_quotes,
-)
+from drivers.wire.scpi_command import Channels, Command, Run, bound, header_pattern
+from drivers.wire.scpi_data import BLOCK_LETTERS, ScpiError, split_outside_quotes
+from drivers.wire.scpi_input import InputBuffer
+from drivers.wire.scpi_status import OPERATION_COMPLETE, Status, is_command_error
 
-Channels: TypeAlias = tuple[int, ...]
-Run: TypeAlias = Callable[[str], str | None]
-"""What a resolved header does with the text of its parameters; a query returns its reply."""
-
-# Bits of the standard event status register and of the status byte (IEEE 488.2, 11.2 and 11.5).
-OPERATION_COMPLETE, QUERY_ERROR, DEVICE_ERROR, EXECUTION_ERROR = 1, 4, 8, 16
-COMMAND_ERROR, POWER_ON = 32, 128
-ERROR_AVAILABLE, MESSAGE_AVAILABLE, EVENT_SUMMARY, MASTER_SUMMARY = 4, 16, 32, 64
+__all__ = ["Channels", "Command", "ScpiDevice", "header_pattern"]
 
 _LONGEST_MNEMONIC = 12
 _CACHED_HEADERS = 4096
+_BLOCK_BYTES = {BLOCK_LETTERS + one: None for one in range(256)}
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
-    """One header and what it does, as data.
+class _NotYetError(Exception):
+    """The message goes on when what is under way has ended."""
 
-    ``header`` is written as manuals do, with its leading colon: ``:SOURce#:VOLTage[:LEVel]``;
-    ``#`` marks the numeric suffix, which chooses one of ``channels`` and is 1 when left out.
-    ``write(channels, *values)`` takes one value a parameter, ``read(channels)`` returns the reply;
-    a command without channels gets an empty tuple. Where there are channels, a channel list may
-    stand last in place of the suffix.
-    """
 
-    header: str
-    write: Callable[..., None] | None = None
-    read: Callable[[Channels], str] | None = None
-    parameters: tuple[Parameter, ...] = ()
-    channels: int = 0
+@dataclass(slots=True)
+class _Message:
+    """One line under way: the units that are left, the path below them, the replies so far."""
+
+    units: deque[str]
+    path: str = ":"
+    replies: list[str] = field(default_factory=list)
+    is_closed: bool = False  # a reply of unknown length came: no other can follow it
 
 
 class ScpiDevice:
-    """One instrument's message exchange, error queue and status model."""
+    """One instrument's message exchange.
+
+    ``status`` has its error queue and registers. ``pending`` says whether an operation that the
+    instrument began is still under way: then ``*OPC`` waits with its bit, ``*OPC?`` with its
+    answer and ``*WAI`` with the rest, until somebody calls ``settled``.
+    """
 
     def __init__(
         self,
@@ -65,29 +53,47 @@ class ScpiDevice:
         identity: str,
         *,
         reset: Callable[[], None],
+        pending: Callable[[], bool] = lambda: False,
+        strict: bool = False,
         queue_depth: int = 16,
         longest_line: int = 4096,
     ) -> None:
-        """``identity`` answers ``*IDN?``, ``reset`` does what ``*RST`` means to this device."""
+        """``identity`` answers ``*IDN?``, ``reset`` does what ``*RST`` means to this device.
+
+        ``strict`` is an instrument by the letter of SCPI-1999: it has ``:STATus`` and
+        ``:SYSTem:VERSion``, and lets no query follow ``*IDN?`` in a message (-440).
+        """
         self._identity = identity
-        self._reset = reset
-        self._queue_depth = queue_depth
-        self._longest_line = longest_line
-        self._commands = [*commands, *self._common_commands()]
-        self._resolved: dict[str, tuple[Run, str | None]] = {}
+        self._reset, self._pending = reset, pending
+        self._strict = strict
+        self._queue_depth, self._longest_line = queue_depth, longest_line
+        self._own = [*commands, *self._common_commands()]
         self.power_on()
 
     def power_on(self) -> None:
         """Start as after power-up: nothing queued, nothing enabled, the power-on event set."""
-        self._buffer = b""
-        self._skipping = False
-        self._errors: list[tuple[int, str]] = []
-        self._replies: list[str] = []
-        self._event, self._event_enable, self._service_enable = POWER_ON, 0, 0
+        self.status = Status(self._queue_depth)
+        self._commands = [*self._own, *self.status.common_commands()]
+        if self._strict:
+            self._commands += self.status.scpi_commands()
+        self._resolved: dict[str, tuple[Run, str | None]] = {}
+        self._input = InputBuffer(self._longest_line)
+        self._forget()
+
+    def _forget(self) -> None:
+        """Drop every message, and who waits for what is under way."""
+        self._lines: deque[str | None] = deque()
+        self._message: _Message | None = None
+        self._is_held = self._tells_completion = False
 
     def rename(self, identity: str) -> None:
         """Answer ``*IDN?`` with another identity from now on."""
         self._identity = identity
+
+    @property
+    def waits(self) -> bool:
+        """Say whether somebody waits for what is under way: ``settled`` is to be called then."""
+        return self._is_held or self._tells_completion
 
     # --- bytes and lines ---------------------------------------------------------------------
 
@@ -95,31 +101,31 @@ class ScpiDevice:
         """Take bytes as they come and return one reply for each finished line that asks.
 
         Lines end with LF, CR LF as well. Nothing that arrives raises: what is no SCPI goes into
-        the error queue, and a line longer than the input buffer is dropped whole (-363).
+        the error queue, and a line longer than the input buffer is dropped whole (-363); so is
+        what does not fit behind a message that waits.
         """
-        *lines, self._buffer = (self._buffer + data).split(b"\n")
-        answers = []
-        for line in lines:
-            if self._skipping or len(line) > self._longest_line:
-                self._overrun(still_skipping=False)
-                continue
-            answer = self.execute(line.decode("latin-1"))
-            if answer:
-                answers.append(answer)
-        if len(self._buffer) > self._longest_line:
-            self._overrun(still_skipping=True)
-            self._buffer = b""
-        return answers
+        for line in self._input.feed(data):
+            if self._is_held and sum(len(one or "") for one in self._lines) > self._longest_line:
+                self.report(-363)
+            else:
+                self._lines.append(line)
+        return self._worked()
+
+    def settled(self) -> list[str]:
+        """Go on with what waited for the end of an operation; return the replies of that."""
+        if self._pending():
+            return []
+        if self._tells_completion:
+            self._tells_completion = False
+            self.status.event |= OPERATION_COMPLETE
+        self._is_held = False
+        return self._worked()
 
     def hang_up(self) -> None:
-        """Forget the half of a line that a client which has gone left behind."""
-        self._buffer, self._skipping = b"", False
-
-    def _overrun(self, *, still_skipping: bool) -> None:
-        """Report a line that does not fit, once, and skip to its end."""
-        if not self._skipping:
-            self.report(-363)
-        self._skipping = still_skipping
+        """Forget what a client which has gone left behind: half a line, and what it waited for."""
+        self._input.clear()
+        self._lines.clear()
+        self._message, self._is_held = None, False
 
     def execute(self, line: str) -> str:
         """Run one line and return its replies joined by semicolons, empty when nothing is asked.
@@ -127,33 +133,66 @@ class ScpiDevice:
         A command error ends the line there, since what follows cannot be trusted; an execution
         error only spoils its own unit.
         """
+        self._lines.append(line)
+        return "".join(self._worked())
+
+    def _worked(self) -> list[str]:
+        """Run the lines that have arrived, up to one that has to wait."""
+        answers: list[str] = []
+        while not self._is_held and (self._message or self._lines):
+            message = self._message or self._begun(self._lines.popleft())
+            if message is None:
+                continue
+            self._message = message
+            answer = self._run(message)
+            if not self._is_held and self._message is message:
+                self._message = None
+            if answer and not self._is_held:
+                answers.append(answer)
+        return answers
+
+    def _begun(self, line: str | None) -> _Message | None:
+        """Take a line apart; None for one that holds nothing, or nothing that can be read."""
+        if line is None:
+            self.report(-363)
+            return None
         line = line.replace("\t", " ").strip(" \r")
-        if not (line.isascii() and line.isprintable()):
+        plain = line.translate(_BLOCK_BYTES) if "#" in line else line
+        if not (plain.isascii() and plain.isprintable()):
             self.report(-101)
-            return ""
+            return None
         quotes = '"' in line or "'" in line
         units = split_outside_quotes(line, ";") if quotes else line.split(";")
-        replies = self._replies = []
-        path, resolved = ":", self._resolved
-        for unit in units:
-            header, _, data = unit.strip().partition(" ")
+        return _Message(deque(units))
+
+    def _run(self, message: _Message) -> str:
+        """Run what is left of a message. A device that reboots meanwhile loses the rest."""
+        units, resolved = message.units, self._resolved
+        while units:
+            header, _, data = units[0].strip().partition(" ")
             if not header:  # an empty unit; drivers in the field leave a semicolon at the end
+                units.popleft()
                 continue
-            key = header if header[0] in ":*" else path + header
+            key = header if header[0] in ":*" else message.path + header
             try:
                 run, below = resolved.get(key) or self._resolve(key)
-                path = below or path
-                reply = run(data)
+                message.path = below or message.path
+                reply = _after_the_last(data) if message.is_closed and "?" in key else run(data)
+            except _NotYetError:
+                self._is_held = True
+                return ""
             except ScpiError as error:
                 self.report(error.code, str(error))
                 if is_command_error(error.code):
                     break
+                units.popleft()
                 continue
-            if self._replies is not replies:  # the device rebooted: the rest of the line is lost
+            if self._message is not message:
                 return ""
+            units.popleft()
             if reply is not None:
-                replies.append(reply)
-        return ";".join(replies)
+                message.replies.append(reply)
+        return ";".join(message.replies)
 
     # --- headers -----------------------------------------------------------------------------
 
@@ -167,179 +206,89 @@ class ScpiDevice:
         for command in self._commands:
             found = header_pattern(command.header).fullmatch(text.removesuffix("?"))
             if found and (command.read if asks else command.write):
-                run = _bind(command, found.groupdict().get("suffix"), asks=asks)
+                run = bound(command, found.groupdict().get("suffix"), asks=asks)
                 path = None if text[0] == "*" else header[: header.rindex(":") + 1]
                 if len(self._resolved) >= _CACHED_HEADERS:
                     self._resolved.clear()
                 self._resolved[header] = run, path
                 return run, path
-        raise ScpiError(self._why_unknown(text.removesuffix("?")))
+        raise ScpiError(_why_unknown(text.removesuffix("?"), self._commands))
 
-    def _why_unknown(self, text: str) -> int:
-        """Return the error number that says best why no command has this header."""
-        if re.search(r"[^A-Z0-9_:*]", text):
-            return -101
-        if not re.fullmatch(r"\*[A-Z]+|(:[A-Z]\w*)+", text):
-            return -102
-        if any(len(node) > _LONGEST_MNEMONIC for node in text.split(":")):
-            return -112
-        bare = re.sub(r"\d+(?=:|$)", "", text)
-        known = any(header_pattern(c.header).fullmatch(bare) for c in self._commands)
-        return -114 if bare != text and known else -113
-
-    # --- errors and status -------------------------------------------------------------------
+    # --- errors and common commands ----------------------------------------------------------
 
     def report(self, code: int, text: str = "") -> None:
         """Queue an error and set its event bit; a full queue's last entry becomes -350."""
-        if len(self._errors) < self._queue_depth:
-            self._errors.append((code, text or ERROR_TEXT.get(code, "Device-specific error")))
-        else:
-            self._errors[-1] = (-350, ERROR_TEXT[-350])
-        self._event |= _event_bit(code)
+        self.status.report(code, text)
 
     def error_count(self) -> int:
         """Return how many errors wait in the queue."""
-        return len(self._errors)
+        return self.status.error_count()
 
-    def _pop_error(self, _: Channels) -> str:
-        """Return the oldest error and take it off the queue."""
-        code, text = self._errors.pop(0) if self._errors else (0, ERROR_TEXT[0])
-        return f"{code},{quoted(text)}"
-
-    def _clear(self, _: Channels) -> None:
-        """Empty the queue and the event register; the enable masks stay."""
-        self._errors.clear()
-        self._event = 0
-
-    def _read_event(self, _: Channels) -> str:
-        """Return the event register; reading clears it."""
-        value, self._event = self._event, 0
-        return str(value)
+    def _identify(self, _: Channels) -> str:
+        """Tell who it is: text of no known length, which by 488.2 has to be the last reply."""
+        if self._strict and self._message is not None:
+            self._message.is_closed = True
+        return self._identity
 
     def _status_byte(self, _: Channels) -> str:
         """Return the status byte without changing it."""
-        value = ERROR_AVAILABLE if self._errors else 0
-        value |= MESSAGE_AVAILABLE if self._replies else 0
-        value |= EVENT_SUMMARY if self._event & self._event_enable else 0
-        return str(value | MASTER_SUMMARY if value & self._service_enable else value)
+        waits = self._message is not None and bool(self._message.replies)
+        return str(self.status.byte(message_available=waits))
 
-    def _enable_events(self, _: Channels, mask: int) -> None:
-        self._event_enable = mask
+    def _clear(self, _: Channels) -> None:
+        """Clear the status; ``*OPC`` is forgotten, the enable masks stay (488.2, 10.3)."""
+        self._tells_completion = False
+        self.status.clear()
 
-    def _enable_service(self, _: Channels, mask: int) -> None:
-        self._service_enable = mask & ~MASTER_SUMMARY
+    def _restart(self, _: Channels) -> None:
+        """Do what ``*RST`` means here; ``*OPC`` is forgotten (488.2, 10.32)."""
+        self._tells_completion = False
+        self._reset()
 
     def _complete(self, _: Channels) -> None:
-        """Every command here is done when its line is, so completion follows at once."""
-        self._event |= OPERATION_COMPLETE
+        """Set the bit now, or when what is under way has ended."""
+        self._tells_completion = self._pending()
+        if not self._tells_completion:
+            self.status.event |= OPERATION_COMPLETE
+
+    def _completed(self, _: Channels) -> str:
+        """Answer when nothing is under way any more."""
+        self._wait(())
+        return "1"
+
+    def _wait(self, _: Channels) -> None:
+        """Hold the rest of the message, and all behind it, while something is under way."""
+        if self._pending():
+            raise _NotYetError
 
     def _common_commands(self) -> list[Command]:
-        """Return what IEEE 488.2 (10.1) and SCPI (21.8) ask of every instrument."""
-        byte = (Integer(0, 255),)
+        """Return what IEEE 488.2 (10.1) asks of every instrument, beside its status."""
         return [
-            Command("*IDN", read=lambda _: self._identity),
-            Command("*RST", write=lambda _: self._reset()),
+            Command("*IDN", read=self._identify),
+            Command("*RST", write=self._restart),
             Command("*TST", read=lambda _: "0"),
             Command("*CLS", write=self._clear),
-            Command("*ESE", self._enable_events, lambda _: str(self._event_enable), byte),
-            Command("*ESR", read=self._read_event),
-            Command("*SRE", self._enable_service, lambda _: str(self._service_enable), byte),
             Command("*STB", read=self._status_byte),
-            Command("*OPC", self._complete, lambda _: "1"),
-            Command("*WAI", write=lambda _: None),
-            Command(":SYSTem:ERRor[:NEXT]", read=self._pop_error),
-            Command(":SYSTem:ERRor:COUNt", read=lambda _: str(self.error_count())),
+            Command("*OPC", self._complete, self._completed),
+            Command("*WAI", write=self._wait),
         ]
 
 
-def is_command_error(code: int) -> bool:
-    """Say whether the parser raised it (-100 to -199), not the device."""
-    return -200 < code <= -100  # noqa: PLR2004 - the class of the standard
+def _after_the_last(_: str) -> str | None:
+    """Refuse a query behind one whose reply has no known end."""
+    raise ScpiError(-440)
 
 
-def _event_bit(code: int) -> int:
-    """Return the event register's bit of an error's class (SCPI-1999 volume 2, 21.8)."""
-    if code > 0:
-        return DEVICE_ERROR
-    classes = {1: COMMAND_ERROR, 2: EXECUTION_ERROR, 3: DEVICE_ERROR, 4: QUERY_ERROR}
-    return classes.get(-code // 100, 0)
-
-
-@cache
-def header_pattern(header: str) -> re.Pattern[str]:
-    """Return what matches every legal spelling, in capitals and without ``?``, of a header.
-
-    A node without ``#`` takes the suffix 1 as well, which is what it has when none is given.
-    """
-    signs = {"*": r"\*", "[": "(?:", "]": ")?"}
-
-    def spell(found: re.Match[str]) -> str:
-        part = found[0]
-        if part in signs:
-            return signs[part]
-        short, long = forms(part.rstrip("#"))
-        suffix = r"(?P<suffix>\d*)" if part.endswith("#") else "" if header[0] == "*" else "1?"
-        return f"{short}(?:{long.removeprefix(short)})?{suffix}"
-
-    return re.compile(re.sub(r"[A-Za-z]+#?|[*\[\]]", spell, header))
-
-
-def _bind(command: Command, suffix: str | None, *, asks: bool) -> Run:
-    """Return what the command does for this suffix. Raises ScpiError -114."""
-    channels: Channels = ()
-    if command.channels:
-        channels = (int(suffix or 1),)
-        if not 1 <= channels[0] <= command.channels:
-            raise ScpiError(-114)
-    listable = bool(command.channels) and not suffix
-    if asks:
-        return _bind_query(command, channels, listable=listable)
-    return _bind_setting(command, channels, listable=listable)
-
-
-def _bind_query(command: Command, channels: Channels, *, listable: bool) -> Run:
-    """Return a query: no data, a channel list, or MIN, MAX or DEF of its number."""
-    read, count = command.read, command.channels
-    assert read is not None  # noqa: S101 - _resolve has just looked
-
-    def query(data: str) -> str:
-        data = data.strip()
-        if not data:
-            return read(channels)
-        if listable and data[0] == "(":
-            return read(parse_channels(data, count))
-        for parameter in command.parameters[:1]:
-            value = parameter.special(data) if isinstance(parameter, Number) else None
-            if value is not None:
-                return f"{value:g}"
-        raise ScpiError(-108)
-
-    return query
-
-
-def _bind_setting(command: Command, channels: Channels, *, listable: bool) -> Run:
-    """Return a setting: its parameters, then, where it has channels, perhaps a channel list."""
-    write, count = command.write, command.channels
-    parse = [parameter.parse for parameter in command.parameters]
-    assert write is not None  # noqa: S101 - _resolve has just looked
-
-    def set_many(data: str) -> None:
-        parts = split_outside_quotes(data, ",") if data.strip() else []
-        chosen = channels
-        if listable and len(parts) == len(parse) + 1 and parts[-1].lstrip().startswith("("):
-            chosen = parse_channels(parts.pop(), count)
-        if len(parts) != len(parse):
-            raise ScpiError(-109 if len(parts) < len(parse) else -108)
-        write(chosen, *[read(part) for read, part in zip(parse, parts, strict=True)])
-
-    if len(parse) != 1:
-        return set_many
-    only = parse[0]
-
-    def set_one(data: str) -> None:
-        if "," in data:
-            set_many(data)
-        else:
-            write(channels, only(data))
-
-    return set_one
+def _why_unknown(text: str, commands: Sequence[Command]) -> int:
+    """Return the error number that says best why no command has this header."""
+    if re.fullmatch(r"[*:A-Z0-9_]+\??,.*", text):
+        return -103  # a comma where a blank belongs
+    if re.search(r"[^A-Z0-9_:*]", text):
+        return -101
+    if not re.fullmatch(r"\*[A-Z]+|(:[A-Z]\w*)+", text):
+        return -102
+    if any(len(node) > _LONGEST_MNEMONIC for node in text.split(":")):
+        return -112
+    bare = re.sub(r"\d+(?=:|$)", "", text)
+    known = any(header_pattern(one.header).fullmatch(bare) for one in commands)
+    return -114 if bare != text and known else -113

@@ -24,22 +24,33 @@ ERROR_TEXT = {
     -113: "Undefined header",
     -114: "Header suffix out of range",
     -121: "Invalid character in number",
+    -123: "Exponent too large",
+    -124: "Too many digits",
     -131: "Invalid suffix",
     -138: "Suffix not allowed",
     -151: "Invalid string data",
+    -161: "Invalid block data",
     -171: "Invalid expression",
     -200: "Execution error",
     -211: "Trigger ignored",
     -221: "Settings conflict",
     -222: "Data out of range",
+    -223: "Too much data",
     -224: "Illegal parameter value",
     -241: "Hardware missing",
     -300: "Device-specific error",
     -310: "System error",
     -350: "Queue overflow",
     -363: "Input buffer overrun",
+    -410: "Query INTERRUPTED",
+    -420: "Query UNTERMINATED",
+    -430: "Query DEADLOCKED",
+    -440: "Query UNTERMINATED after indefinite response",
 }
 """The standard's own text of each error that the engine or a device can raise."""
+
+BLOCK_LETTERS = 0xE000
+"""A block's byte ``b`` reaches ``Block`` as ``chr(BLOCK_LETTERS + b)``: private letters."""
 
 NOT_A_NUMBER = 9.91e37
 INFINITE = 9.9e37
@@ -63,6 +74,9 @@ class Parameter(Protocol):
         """Return the value of ``text``; raises ScpiError."""
 
 
+_DECIMAL = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:E[+-]?\d+)?")
+_BASES = {"#H": 16, "#Q": 8, "#B": 2}
+_MOST_DIGITS, _LARGEST_EXPONENT = 255, 32_000  # IEEE 488.2-1992, 7.7.2.4.1
 _QUANTITY = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:E[+-]?\d+)?)\s*([A-Z]+)")
 # "M" is milli and "MA" mega in SCPI, so that "MA" alone in amperes reads as milliampere.
 _PREFIX = {"": 1.0, "U": 1e-6, "M": 1e-3, "K": 1e3, "MA": 1e6}
@@ -86,7 +100,7 @@ class Number:
         except ValueError:
             value = self._spelled(text.strip().upper())
         if not self.low <= value <= self.high:
-            raise ScpiError(-222)
+            raise ScpiError(_too_long(text) or -222)
         return value
 
     def _spelled(self, text: str) -> float:
@@ -96,7 +110,7 @@ class Number:
             return special
         found = _QUANTITY.fullmatch(text)
         if found is None:
-            raise ScpiError(-109 if not text else -121 if text[0] in "+-.0123456789" else -104)
+            raise ScpiError(_why_no_number(text))
         if not self.unit:
             raise ScpiError(-138)
         suffix = found[2]
@@ -117,16 +131,44 @@ class Number:
         }.get(text.strip().upper())
 
 
+def _too_long(text: str) -> int:
+    """Return the error number of a number that no parser has room for; 0 for any other."""
+    mantissa, _, exponent = text.upper().partition("E")
+    if exponent and abs(float(exponent)) > _LARGEST_EXPONENT:
+        return -123
+    return -124 if sum(one.isdigit() for one in mantissa.lstrip("+-0.")) > _MOST_DIGITS else 0
+
+
+def _why_no_number(text: str) -> int:
+    """Return the error number that says best why a text is no number."""
+    if not text:
+        return -109
+    if text[0] not in "+-.0123456789":
+        return -104
+    if all(_DECIMAL.fullmatch(part) for part in text.split()):
+        return -103  # a blank where a comma belongs
+    return -121
+
+
 @dataclass(frozen=True, slots=True)
 class Integer:
-    """A whole number in ``[low, high]``; SCPI rounds what is not whole."""
+    """A whole number in ``[low, high]``, also as ``#H``, ``#Q``, ``#B``; SCPI rounds the rest."""
 
     low: int
     high: int
 
     def parse(self, text: str) -> int:
         """Return the number, rounded half up as IEEE 488.2 asks."""
-        return math.floor(Number(self.low, self.high).parse(text) + 0.5)
+        text = text.strip()
+        base = _BASES.get(text[:2].upper())
+        if base is None:
+            return math.floor(Number(self.low, self.high).parse(text) + 0.5)
+        if not text[2:].isalnum():
+            raise ScpiError(-121)
+        try:
+            return math.floor(Number(self.low, self.high).parse(str(int(text[2:], base))))
+        except ValueError as error:
+            raise ScpiError(-121) from error
 
 
 class Boolean:
@@ -158,7 +200,7 @@ class Choice:
         if not word:
             raise ScpiError(-109)
         if word not in self._long:
-            raise ScpiError(-224)
+            raise ScpiError(-224 if word[0].isalpha() else -104)
         return self._long[word]
 
 
@@ -166,14 +208,35 @@ class Text:
     """A quoted string."""
 
     def parse(self, text: str) -> str:
-        """Return what stands between the quotes, doubled quotes made single; else -151."""
+        """Return what stands between the quotes, doubled quotes made single.
+
+        Raises ScpiError: -151 for a string that does not end, -104 for what is none.
+        """
         text = text.strip()
         if not text:
             raise ScpiError(-109)
         mark = text[0]
-        if len(text) < len('""') or mark not in "\"'" or text[-1] != mark:
+        if mark not in "\"'":
+            raise ScpiError(-104)
+        if len(text) < len('""') or text[-1] != mark:
             raise ScpiError(-151)
         return text[1:-1].replace(mark * 2, mark)
+
+
+class Block:
+    """Arbitrary bytes, ``#<digits><length><bytes>`` or ``#0<bytes>`` to the message's end."""
+
+    def parse(self, text: str) -> bytes:
+        """Return the bytes. Raises ScpiError: -161 for a broken block, -104 for what is none."""
+        text = text.strip(" ")
+        if not text:
+            raise ScpiError(-109)
+        if text[0] != "#":
+            raise ScpiError(-104)
+        data = [ord(one) - BLOCK_LETTERS for one in text[1:]]
+        if not all(0 <= one <= 255 for one in data):  # noqa: PLR2004 - a byte
+            raise ScpiError(-161)
+        return bytes(data)
 
 
 def forms(word: str) -> tuple[str, str]:

@@ -33,7 +33,7 @@ NOT_RUN = {
 }
 MINUTES = 5
 # Walked at every commit; all others by night, since each command is a program that starts.
-AT_ONCE = ("README.md", "docs/how-to/write-a-profile.md", "docs/how-to/wire-a-real-bench.md")
+AT_ONCE = ("README.md", "docs/how-to/write-a-profile.md")
 
 
 def tier_of(document: Path) -> Any:

@@ -24,7 +24,7 @@ from drivers.virtual.watlow_f4t import WatlowF4TTwin
 from drivers.wire import bloomy_abs, e2e, scpi_data, slcan, watlow_f4t
 from drivers.wire import reference_board as board
 from drivers.wire.scpi import Command, ScpiDevice
-from drivers.wire.scpi_data import Boolean, Choice, Integer, Number, ScpiError, Text
+from drivers.wire.scpi_data import Block, Boolean, Choice, Integer, Number, ScpiError, Text
 from hil.bench.clock import VirtualClock
 from hil.bench.virtual_time import VirtualLoop
 from hil.core.errors import DeviceError, LinkLost
@@ -59,6 +59,7 @@ ANSWERS = words(
 IN_ANSWERS = words(
     *(",", ";", '"', "\n", "\r", "0", "1", "3.3", "E", "-", "nan", "inf", "1_0", "9" * 40, " "),
     *("ON", "OFF", '""', "NONE", "\0", "\xff", "(", ")", "9.91E37", "x"),
+    *("DATA ", "#", "#15", "#0", "#3100"),
 )
 
 
@@ -70,6 +71,7 @@ def _engine(_stack: ExitStack) -> Feed:
     commands = [
         Command(":SOURce#:VOLTage[:LEVel]", lambda *_: None, lambda _: "0", (volts,), 8),
         Command(":OUTPut#[:STATe]", lambda *_: None, lambda _: "0", (Boolean(),), 8),
+        Command(":DATA", lambda *_: None, None, (Block(),)),
         Command(":NAME", lambda *_: None, None, (Text(), Choice("ONe", "TWO"), Integer(0, 9))),
     ]
     device = ScpiDevice(commands, "a,b,c,d", reset=lambda: device.power_on())  # noqa: PLW0108 - there is none yet
@@ -84,9 +86,9 @@ def _watched(device: ScpiDevice, receive: Callable[[bytes], object]) -> Feed:
         receive(piece)
         after = device.error_count()
         assert after <= device._queue_depth
-        assert len(device._buffer) <= device._longest_line
+        assert len(device._input._rest) <= device._longest_line
         if after == device._queue_depth:
-            device._errors.clear()
+            device.status.clear()
         return after <= before
 
     return feed

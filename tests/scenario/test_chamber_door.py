@@ -106,6 +106,7 @@ def test_a_chamber_that_does_not_get_warm_is_given_up(play: Play, profile: Profi
     assert "keep the door shut" in chamber_says(run)
 
 
+@pytest.mark.nightly
 def test_an_emulator_that_stays_on_is_not_waited_beside(play: Play, profile: Profile) -> None:
     steps = (
         f"{COLD}  - inject: {{target: emulator-1, fault: refuses-off, cell: 3}}\n  - rest: 1 s\n"

@@ -81,6 +81,7 @@ def in_the_frost(run: Played) -> bool | None:
     return judged["passed"]  # type: ignore[no-any-return]
 
 
+@pytest.mark.nightly
 def test_the_climate_brings_a_frost_in_which_the_board_forbids_charging(play: Play) -> None:
     """Nothing injects the cold: it is the garage's, half a day after the coast's."""
     run = play("climate-cold-week", *COARSE, until_s=AFTER_THE_FROST_S)
@@ -89,6 +90,7 @@ def test_the_climate_brings_a_frost_in_which_the_board_forbids_charging(play: Pl
     assert column(run, "pack.ambient_degc")[-1] > 0.0  # the cold end of the gradient, not the air
 
 
+@pytest.mark.nightly
 def test_a_board_that_knows_no_frost_fails_in_it(play: Play) -> None:
     run = play("climate-cold-week", *COARSE, *KNOWS_NO_FROST, until_s=AFTER_THE_FROST_S)
     assert in_the_frost(run) is False

@@ -45,6 +45,7 @@ def ends_safe(run: Played) -> None:
     assert told == {kind: faults.count(kind) for kind in sorted(set(faults))}
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("device", DEVICES)
 def test_a_healthy_board_is_never_blamed_for_a_disturbed_link(

@@ -95,6 +95,7 @@ def _unmarked(folder: Path, emitted: Emitted, kept: set[int]) -> set[int]:
     return {seq for seq, _ in emitted.records} - kept - marked
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("clock", CLOCKS)
 @pytest.mark.parametrize("breaks", ["full", "sync", "commit"])
 def test_what_is_lost_stands_in_the_record_when_the_disk_comes_back(

@@ -35,6 +35,7 @@ def stalled_pipe() -> tuple[int, int]:
     return reader, writer
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("clock", CLOCKS)
 def test_a_stderr_that_nobody_reads_changes_no_verdict(clock: str, tmp_path: Path) -> None:
     code, changes = CLOCKS[clock]

@@ -29,6 +29,7 @@ def played(play: Play, profile: Profile, board: str, leads: str, minutes: int) -
     return play(path, f"bench.board={board}", f"bench.wiring.leads={leads}")
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("board", BOARDS)
 def test_a_board_that_reads_under_bleed_oscillates_and_is_named(
     play: Play, profile: Profile, board: str

@@ -186,6 +186,7 @@ NEAR_THE_TOP = """\
 UNEVEN = "{cell: lfp-100ah, spread: {capacity: 1 %, soc: 0.5 %, resistance: 4 %}, soc: 98.8 %}"
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", ASKED)
 def test_each_strategy_decides_on_the_bench_as_in_a_batch(
     name: str, play: Play, profile: Profile

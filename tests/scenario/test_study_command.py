@@ -49,6 +49,7 @@ def test_two_workers_find_what_one_does(by_json: dict[str, Any], tmp_path: Path)
     }
 
 
+@pytest.mark.nightly
 def test_other_seeds_are_other_packs(by_json: dict[str, Any], tmp_path: Path) -> None:
     done = study(tmp_path, "--json", "--workers", "1", "--seeds", "5")
     assert json.loads(done.stdout)["arms"]["none"] != by_json["arms"]["none"]
@@ -103,6 +104,7 @@ def test_what_cannot_be_studied_is_told_in_one_line(
     assert said in done.stderr.splitlines()[-1]
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_what_one_arm_cannot_do_is_told_with_its_name(tmp_path: Path, workers: str) -> None:
     done = study(tmp_path, "--set", "arms.low.every=7 min", "--workers", workers)

@@ -206,6 +206,7 @@ def test_a_cluster_without_workers_is_told(tmp_path: Path) -> None:
     assert f"it has no workers; start some: dask worker {address}" in done.stderr.splitlines()[-1]
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     ("address", "told"),
     [

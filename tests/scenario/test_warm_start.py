@@ -57,6 +57,7 @@ def play(profile: str, runs: str) -> None:
     sys.stdout.write("\n" + json.dumps([counts[-1], compiled(), outcome.summary["ended"]]))
 
 
+@pytest.mark.nightly
 def test_nothing_is_compiled_once_outputs_are_on(tmp_path: Path) -> None:
     path = tmp_path / "warm.yaml"
     path.write_text(HEAD + STEPS, encoding="utf-8")

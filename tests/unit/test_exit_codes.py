@@ -66,6 +66,7 @@ def test_a_verdict_stands_though_nobody_reads_it(line: str, failing: Path) -> No
     assert json.loads((folder / "summary.json").read_text())["verdict"] == "FAIL"
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("line", ["run fails.yaml --json", "run fails.yaml", "--help", "runs list"])
 def test_output_that_cannot_be_written_is_one_line_and_its_own_code(
     line: str, failing: Path
@@ -163,6 +164,7 @@ def test_signals_that_come_while_the_verdict_is_told_change_nothing(failing: Pat
     assert done.stdout.startswith("FAIL  quick")
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     ("grace_s", "sent"), [(1, [signal.SIGTERM]), (3600, [signal.SIGTERM, signal.SIGINT])]
 )
