@@ -31,9 +31,10 @@ class _NotYetError(Exception):
 
 @dataclass(slots=True)
 class _Message:
-    """One line under way: the units that are left, the path below them, the replies so far."""
+    """One line under way: its units, the next one, the path below it, the replies so far."""
 
-    units: deque[str]
+    units: list[str]
+    at: int = 0
     path: str = ":"
     replies: list[str] = field(default_factory=list)
     is_closed: bool = False  # a reply of unknown length came: no other can follow it
@@ -104,11 +105,16 @@ class ScpiDevice:
         the error queue, and a line longer than the input buffer is dropped whole (-363); so is
         what does not fit behind a message that waits.
         """
-        for line in self._input.feed(data):
-            if self._is_held and sum(len(one or "") for one in self._lines) > self._longest_line:
-                self.report(-363)
-            else:
-                self._lines.append(line)
+        lines = self._input.feed(data)
+        if self._is_held:
+            room = self._longest_line - sum(len(one or "") for one in self._lines)
+            for at, line in enumerate(lines):
+                room -= len(line or "")
+                if room < 0:
+                    self.report(-363)
+                    del lines[at:]
+                    break
+        self._lines += lines
         return self._worked()
 
     def settled(self) -> list[str]:
@@ -145,9 +151,10 @@ class ScpiDevice:
                 continue
             self._message = message
             answer = self._run(message)
-            if not self._is_held and self._message is message:
-                self._message = None
-            if answer and not self._is_held:
+            if self._is_held:
+                break
+            self._message = None
+            if answer:
                 answers.append(answer)
         return answers
 
@@ -157,42 +164,39 @@ class ScpiDevice:
             self.report(-363)
             return None
         line = line.replace("\t", " ").strip(" \r")
-        plain = line.translate(_BLOCK_BYTES) if "#" in line else line
+        plain = line if line.isascii() else line.translate(_BLOCK_BYTES)
         if not (plain.isascii() and plain.isprintable()):
             self.report(-101)
             return None
         quotes = '"' in line or "'" in line
         units = split_outside_quotes(line, ";") if quotes else line.split(";")
-        return _Message(deque(units))
+        return _Message(units)
 
     def _run(self, message: _Message) -> str:
         """Run what is left of a message. A device that reboots meanwhile loses the rest."""
-        units, resolved = message.units, self._resolved
-        while units:
-            header, _, data = units[0].strip().partition(" ")
+        path, replies, resolved = message.path, message.replies, self._resolved
+        for at in range(message.at, len(message.units)):
+            header, _, data = message.units[at].strip().partition(" ")
             if not header:  # an empty unit; drivers in the field leave a semicolon at the end
-                units.popleft()
                 continue
-            key = header if header[0] in ":*" else message.path + header
+            key = header if header[0] in ":*" else path + header
             try:
                 run, below = resolved.get(key) or self._resolve(key)
-                message.path = below or message.path
+                path = below or path
                 reply = _after_the_last(data) if message.is_closed and "?" in key else run(data)
             except _NotYetError:
-                self._is_held = True
+                message.at, message.path, self._is_held = at, path, True
                 return ""
             except ScpiError as error:
                 self.report(error.code, str(error))
                 if is_command_error(error.code):
                     break
-                units.popleft()
                 continue
             if self._message is not message:
                 return ""
-            units.popleft()
             if reply is not None:
-                message.replies.append(reply)
-        return ";".join(message.replies)
+                replies.append(reply)
+        return ";".join(replies)
 
     # --- headers -----------------------------------------------------------------------------
 

@@ -6,7 +6,6 @@ block's bytes travel on as letters of a private range (Unicode's private use are
 or quote of theirs means anything.
 """
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from drivers.wire.scpi_data import BLOCK_LETTERS
@@ -27,28 +26,36 @@ class InputBuffer:
         """Forget the half of a line that is there."""
         self._rest, self._skipping = b"", False
 
-    def feed(self, data: bytes) -> Iterator[str | None]:
-        """Yield each line that ends in ``data``, without its end; None once for one too long."""
-        rest = self._rest + data
-        self._rest = b""
-        while (line := self._first_line(rest)).end >= 0:
-            too_long = line.end > self._longest
-            if not self._skipping:
-                yield None if too_long else _letters(rest[: line.end], line.blocks)
+    def feed(self, data: bytes) -> list[str | None]:
+        """Return each line that ends in ``data``, without its end; None for one too long."""
+        data = self._rest + data
+        if b"#" in data:
+            lines, data = _with_blocks(data, skipping=self._skipping)
+        else:
+            *whole, data = data.split(b"\n")
+            lines = [(len(line), line.decode("latin-1")) for line in whole]
+        found = [text if length <= self._longest else None for length, text in lines]
+        if lines and self._skipping:
+            del found[0]
             self._skipping = False
-            rest = rest[line.end + 1 :]
-        if len(rest) > self._longest:
+        if len(data) > self._longest:
             if not self._skipping:
-                yield None
-            rest, self._skipping = b"", True
-        self._rest = rest
+                found.append(None)
+            data, self._skipping = b"", True
+        self._rest = data
+        return found
 
-    def _first_line(self, data: bytes) -> "_Line":
-        """Return where the first line ends; what is skipped has no blocks, only an end."""
-        end = data.find(b"\n")
-        if self._skipping or b"#" not in data[: end if end >= 0 else len(data)]:
-            return _Line(end, ())
-        return _scanned(data)
+
+def _with_blocks(data: bytes, *, skipping: bool) -> tuple[list[tuple[int, str]], bytes]:
+    """Cut data that may hold blocks into lines, with their lengths, and what is left.
+
+    What is skipped ends at the next LF: whether it would stand in a block is not known any more.
+    """
+    lines = []
+    while (line := _Line(data.find(b"\n"), ()) if skipping else _scanned(data)).end >= 0:
+        lines.append((line.end, _letters(data[: line.end], line.blocks)))
+        data, skipping = data[line.end + 1 :], False
+    return lines, data
 
 
 class _Line(NamedTuple):
