@@ -151,7 +151,7 @@ class ScpiDevice:
                 continue
             self._message = message
             answer = self._run(message)
-            if self._is_held:
+            if answer is None:
                 break
             self._message = None
             if answer:
@@ -172,8 +172,11 @@ class ScpiDevice:
         units = split_outside_quotes(line, ";") if quotes else line.split(";")
         return _Message(units)
 
-    def _run(self, message: _Message) -> str:
-        """Run what is left of a message. A device that reboots meanwhile loses the rest."""
+    def _run(self, message: _Message) -> str | None:
+        """Run what is left of a message; return its reply, None if it has to wait.
+
+        A device that reboots meanwhile loses the rest.
+        """
         path, replies, resolved = message.path, message.replies, self._resolved
         for at in range(message.at, len(message.units)):
             header, _, data = message.units[at].strip().partition(" ")
@@ -186,7 +189,7 @@ class ScpiDevice:
                 reply = _after_the_last(data) if message.is_closed and "?" in key else run(data)
             except _NotYetError:
                 message.at, message.path, self._is_held = at, path, True
-                return ""
+                return None
             except ScpiError as error:
                 self.report(error.code, str(error))
                 if is_command_error(error.code):
