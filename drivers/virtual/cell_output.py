@@ -1,4 +1,4 @@
-"""One output of a virtual Bloomy ABS: power stage, fault relay behind it, terminals and load.
+"""One output of a virtual cell emulator: power stage, fault relay behind it, terminals and load.
 
 Lazy: nothing runs between commands. A change of set-point starts an exponential slew that is
 evaluated when someone looks, and currents and charges are asked of the load.
@@ -8,13 +8,9 @@ import math
 from typing import NamedTuple
 
 from drivers.virtual.terminals import CellLoad
-from drivers.wire import bloomy_abs as wire
-from hil.core.instants import Instant
+from hil.core.instants import Duration, Instant
+from hil.core.spec import EmulatorSpec
 
-SPEC = wire.SPEC
-_TAU_NS = SPEC.settle / math.log(1000.0)
-_AT_REST_NS = 3 * SPEC.settle  # settled means within 0.1 %; three times that is below 10 nV
-_WINDOW_NS = wire.SAMPLES_AVERAGED * wire.FILTERED_SAMPLE_PERIOD
 _THROUGH = {"NONE": 1.0, "POLARITY": -1.0}  # how the load's current passes the fault relay
 
 
@@ -25,11 +21,19 @@ class Trim(NamedTuple):
     scale: float
 
 
-class AbsOutput:
+class CellOutput:
     """One cell output and its registers (``set_v``, limits in A, ``fault``, ``range``, ``on``)."""
 
-    def __init__(self, set_v: Trim, read_v: Trim, read_a: Trim) -> None:
-        """Take the residual errors of setting and of both read-backs."""
+    def __init__(
+        self, spec: EmulatorSpec, window: Duration, set_v: Trim, read_v: Trim, read_a: Trim
+    ) -> None:
+        """Take the residual errors of setting and of both read-backs.
+
+        ``window`` is what a mean of the current covers.
+        """
+        self._spec, self._window = spec, window
+        self._tau_ns = spec.settle / math.log(1000.0)
+        self._at_rest_ns = 3 * spec.settle  # settled: within 0.1 %; thrice that: below 10 nV
         self._set_offset_v, self._set_scale = set_v
         self._read_offset_v, self._read_scale_v = read_v
         self._read_offset_a, self._read_scale_a = read_a
@@ -42,7 +46,7 @@ class AbsOutput:
 
     def reset_registers(self) -> None:
         """Give every register but the output state its power-on value."""
-        self.set_v, self.source_a, self.sink_a = 0.0, SPEC.source_a, SPEC.sink_a
+        self.set_v, self.source_a, self.sink_a = 0.0, self._spec.source_a, self._spec.sink_a
         self.fault, self.range = "NONE", "AUTO"
 
     def wire_to(self, load: CellLoad, now: Instant) -> None:
@@ -78,8 +82,8 @@ class AbsOutput:
         """Let the power stage head for what the registers say."""
         target = 0.0
         if self.on:
-            steps = round(self.set_v / SPEC.set_resolution_v)
-            target = steps * SPEC.set_resolution_v * self._set_scale + self._set_offset_v
+            step_v = self._spec.set_resolution_v
+            target = round(self.set_v / step_v) * step_v * self._set_scale + self._set_offset_v
         if target != self._to_v and not (self.stuck and self.on):
             self.before_change(now)
             self._from_v, self._to_v, self._since = self.stage_v(now), target, now
@@ -94,9 +98,9 @@ class AbsOutput:
     def stage_v(self, now: Instant) -> float:
         """Return the true voltage of the power stage, before the fault relay."""
         elapsed = now - self._since
-        if elapsed > _AT_REST_NS:
+        if elapsed > self._at_rest_ns:
             return self._to_v
-        return self._to_v + (self._from_v - self._to_v) * math.exp(-elapsed / _TAU_NS)
+        return self._to_v + (self._from_v - self._to_v) * math.exp(-elapsed / self._tau_ns)
 
     def terminal_v(self, now: Instant) -> float:
         """Return what the load sees; NaN when the output is off or open."""
@@ -132,7 +136,7 @@ class AbsOutput:
         """
         if self._load is None:
             return self._read_back_a(0.0)
-        known, start = self._charge, now - _WINDOW_NS
+        known, start = self._charge, now - self._window
         known.append((now, self._load.charge_as(now)))
         while known[1][0] <= start:
             del known[0]
