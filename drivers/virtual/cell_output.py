@@ -93,6 +93,11 @@ class CellOutput:
         if self._load is not None:
             self._load.before_change(now)
 
+    @property
+    def arrival(self) -> Instant:
+        """Return when it has reached what it heads for, within 0.1 %."""
+        return self._since + self._spec.settle
+
     # --- voltage -----------------------------------------------------------------------------
 
     def stage_v(self, now: Instant) -> float:

@@ -55,6 +55,7 @@ class EmulatorTwin(ScpiTwin[Options]):
         self._row = np.zeros(self.SPEC.channels)
         self._samples = {"volt": 0, "curr": 0}
         self._answers_late, self._defies, self._lying = False, "", False
+        self._defied_at: Instant = -1
         self._misreads: set[str] = set()
         self._shown: dict[str, list[float]] = {}
         self._deaf_until: Instant = 0
@@ -126,9 +127,11 @@ class EmulatorTwin(ScpiTwin[Options]):
 
     def _takes(self, *, on: bool) -> bool:
         """Say whether an order to switch is taken; one that is not may be lied about."""
-        if self._defies and not on:
-            self._lying = self._defies == "lies-off"
+        now = self._clock.now()
+        if not on and (self._defies or self._defied_at == now):  # what comes at once is one order
+            self._lying = self._lying or self._defies == "lies-off"
             self._defies = self._defies.removesuffix("ignores-off-once")
+            self._defied_at = now
             return False
         self._lying = False
         return True

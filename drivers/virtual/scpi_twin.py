@@ -1,7 +1,7 @@
 """What all twins that speak SCPI have in common: the front of the instrument, up to its parser."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
@@ -53,12 +53,26 @@ class ScpiTwin(ABC, Generic[Options]):
         """Take bytes; answers leave after the reply time. Without a supply it hears nothing."""
         if not self._hears():
             return
-        replies = self._scpi.receive(data)
+        self._answer(self._scpi.receive(data))
+
+    def _answer(self, replies: Sequence[str]) -> None:
+        """Send what there is to answer, and come back when somebody waits for what is under way."""
+        if self._scpi.waits:
+            self._clock.call_at(self._arrival(), self._go_on)
         if self._silent or self._send is None:
             return
         at = self._clock.now() + self._options.reply_ns + self._late()
         for reply in replies:
             self._send(reply.encode("ascii") + b"\n", at)
+
+    def _go_on(self) -> None:
+        """Answer what waited; it has perhaps hung up, or the supply has gone."""
+        if self._hears():
+            self._answer(self._scpi.settled())
+
+    def _arrival(self) -> Instant:
+        """Return when what is under way will have ended; now, where nothing takes time."""
+        return self._clock.now()
 
     def hang_up(self) -> None:
         """The client has gone: half a line of it stays behind no longer."""
