@@ -34,7 +34,7 @@ class NgmOptions(ScpiOptions):
     boot_ns: int = wire.BOOT
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Guards:
     """The protections of one channel, and its own switch."""
 
@@ -124,16 +124,20 @@ class RsNgmTwin(EmulatorTwin[NgmOptions]):
     def _look(self) -> None:
         """Let the protections see what is there: an output that trips takes its links along."""
         now = self._clock.now()
-        for output, guards in zip(self._outputs, self._guards, strict=True):
+        for place, guards in enumerate(self._guards):
+            output = self._outputs[place]
             if output.on and guards.watches_v and output.set_v > guards.limit_v:
                 guards.tripped_v = True
-                self._trip({self._guards.index(guards)})
-            limited = output.on and guards.fused and output.in_limit(now)
-            guards.limited_since = (guards.limited_since or now) if limited else None
+                self._trip({place})
             since = guards.limited_since
+            if not (output.on and guards.fused and output.in_limit(now)):
+                since = None
+            elif since is None:
+                since = now
+            guards.limited_since = since
             if since is not None and now - since >= guards.fuse_delay_ns:
                 guards.blown = True
-                self._trip({self._guards.index(guards), *guards.linked})
+                self._trip({place, *guards.linked})
 
     def _trip(self, places: set[int]) -> None:
         """Take the switches of some channels back."""

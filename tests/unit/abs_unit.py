@@ -8,6 +8,7 @@ from typing import Any
 from drivers.cell_emulators.bloomy_abs import BloomyAbs
 from drivers.links.memory import memory_byte_link
 from drivers.virtual.bloomy_abs import BloomyAbsTwin
+from drivers.virtual.terminals import CellSource
 from hil.bench.clock import run_virtual
 from hil.core.instants import MILLISECOND, SECOND, Instant
 from hil.core.wiring import WiringPlan
@@ -23,7 +24,7 @@ def plan(seed: int = 7) -> LabPlan:
 class Bleed:
     """A load of so many ohms for ``duty`` of each 100 ms, from their start."""
 
-    def __init__(self, twin: BloomyAbsTwin, channel: int, ohm: float, duty: float = 1.0) -> None:
+    def __init__(self, twin: CellSource, channel: int, ohm: float, duty: float = 1.0) -> None:
         self._twin, self._channel, self._ohm, self._duty = twin, channel, ohm, duty
         self._charge_as, self._since = 0.0, 0
         self.told: list[tuple[Instant, float]] = []
