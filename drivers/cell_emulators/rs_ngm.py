@@ -30,7 +30,10 @@ class NgmSettings:
 
 
 class RsNgm(LineInstrument):
-    """One unit (``hil.ports.CellEmulator``). It has no fault relays and no auxiliary outputs."""
+    """One unit (``hil.ports.CellEmulator``). It has no fault relays and no auxiliary outputs.
+
+    Its mean current is restarted with each reading: it covers the whole tick, however long.
+    """
 
     SPEC: ClassVar[EmulatorSpec] = SPEC
     OPTIONS: ClassVar[type] = NgmSettings
@@ -87,6 +90,7 @@ class RsNgm(LineInstrument):
         if not all(await self.outputs_on()):
             await self._check_errors()
             raise self._fault("not all outputs went on")
+        await self._write(wire.RESTART_MEANS)
 
     async def apply(self, voltage_v: Sequence[float], aux_v: Mapping[int, float]) -> None:
         """Set the voltages of cells 1 to ``len(voltage_v)`` in one line.

@@ -131,7 +131,7 @@ class CellOutput:
 
     def read_current_a(self, now: Instant) -> float:
         """Return the read-back of the current at this instant, without noise."""
-        return self._read_back_a(self._wanted_a(now))
+        return self.read_back_a(self._wanted_a(now))
 
     def read_mean_current_a(self, now: Instant) -> float:
         """Return the read-back averaged over the filter's window, without noise.
@@ -140,7 +140,7 @@ class CellOutput:
         is exact, to read less often gives the mean since the last reading.
         """
         if self._load is None:
-            return self._read_back_a(0.0)
+            return self.read_back_a(0.0)
         known, start = self._charge, now - self._window
         known.append((now, self._load.charge_as(now)))
         while known[1][0] <= start:
@@ -152,7 +152,7 @@ class CellOutput:
             charge_as += (charge_after_as - charge_as) * (start - begin) / (after - begin)
             begin = start
         mean_a = (known[-1][1] - charge_as) * 1e9 / (now - begin)
-        return self._read_back_a(self._through() * mean_a)
+        return self.read_back_a(self._through() * mean_a)
 
     def in_limit(self, now: Instant) -> bool:
         """Say whether the load wants more than the source and sink limits let through."""
@@ -164,7 +164,7 @@ class CellOutput:
         through = self._through()
         return through * self._load.current_a(now) if self._load and through else 0.0
 
-    def _read_back_a(self, current_a: float) -> float:
+    def read_back_a(self, current_a: float) -> float:
         """Return what the unit shows for a current, which its limits bound."""
         return self._limited(current_a) * self._read_scale_a + self._read_offset_a
 

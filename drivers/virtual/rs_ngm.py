@@ -5,7 +5,8 @@ to be checked on a real unit: an output is on when its own switch and the master
 1`` sets both; a trip of a protection takes its channel's own switch back; a channel's current limit
 is that of both directions.
 
-Not modelled: battery simulation (``BATT:``), arbitrary sequences and fast logging (-113).
+Not modelled, and answered with -113: battery simulation (``BATT:``), arbitrary sequences, fast
+logging, energy counters, ramps, delays and triggers, least and largest readings.
 """
 
 from collections.abc import Callable, Mapping
@@ -99,6 +100,7 @@ class RsNgmTwin(EmulatorTwin[NgmOptions]):
         """Give every register its value after ``*RST``: all outputs off."""
         now = self._clock.now()
         self._chosen, self._master = 1, False
+        self._means = [(now, output.charge_as(now)) for output in self._outputs]
         self._guards = [_Guards() for _ in wire.CHANNELS]
         for output in self._outputs:
             output.before_change(now)
@@ -183,8 +185,12 @@ class RsNgmTwin(EmulatorTwin[NgmOptions]):
         volts = lambda _: self._reading("volt", CellOutput.read_voltage_v)  # noqa: E731 - short
         return [
             Command(":MEASure[:SCALar]:VOLTage[:DC]", read=volts),
+            Command(":MEASure[:SCALar]:VOLTage[:DC]:AVG", read=volts),
             Command(":MEASure[:SCALar]:CURRent[:DC]", read=self._current),
+            Command(":MEASure[:SCALar]:CURRent[:DC]:AVG", read=self._mean_current),
             Command(":MEASure[:SCALar]:POWer", read=self._power),
+            Command(":MEASure[:SCALar]:STATistic:RESet", write=self._restart_means),
+            Command(":MEASure[:SCALar]:STATistic:COUNt", read=self._samples_taken),
         ]
 
     def _protections(self) -> list[Command]:
@@ -283,6 +289,25 @@ class RsNgmTwin(EmulatorTwin[NgmOptions]):
 
     def _current(self, _: Channels) -> str:
         return self._reading("curr", CellOutput.read_mean_current_a)
+
+    def _mean_current(self, _: Channels) -> str:
+        """Return the mean since it was restarted, which is exact: it samples all the time."""
+        place, now = self._chosen - 1, self._clock.now()
+        began, charge_as = self._means[place]
+        if now == began:
+            return self._current(())
+        mean_a = (self._outputs[place].charge_as(now) - charge_as) * SECOND / (now - began)
+        taken = int(self._samples_taken(()))
+        read = lambda output, _: output.read_back_a(mean_a)  # noqa: E731 - short
+        return f"{self._measure((self._chosen,), 'curr', read, taken)[0]:.5f}"
+
+    def _restart_means(self, _: Channels) -> None:
+        now = self._clock.now()
+        self._means[self._chosen - 1] = (now, self._outputs[self._chosen - 1].charge_as(now))
+
+    def _samples_taken(self, _: Channels) -> str:
+        began, _charge = self._means[self._chosen - 1]
+        return str(1 + (self._clock.now() - began) // wire.READING_WINDOW)
 
     def _power(self, _: Channels) -> str:
         volts = self._measure((self._chosen,), "volt", CellOutput.read_voltage_v)[0]

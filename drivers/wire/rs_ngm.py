@@ -1,6 +1,6 @@
 """What an R&S NGM202 (two channels) is and how its lines look on the wire.
 
-Sources: the maker's public driver (commands, *IDN?, how it polls the status) and data sheet.
+Source of the commands: the maker's public driver RsNgx 3.1.0, which tests also drive the twin with.
 Figures marked [M] are from memory and to be checked against the data sheet, [A] are assumptions.
 """
 
@@ -43,8 +43,13 @@ def _each(words: str) -> str:
     return ";".join(f":INST:NSEL {channel};{words}" for channel in CHANNELS)
 
 
-SENSE = _each(":MEAS:VOLT?;:MEAS:CURR?;:SOUR:VOLT:PROT:TRIP?;:FUSE:TRIP?") + ";*STB?"
-"""All that a tick needs; bit 2 of the status byte shows a set-point that was refused."""
+RESTART_MEANS = _each(":MEAS:STAT:RES")
+_READ = ":MEAS:VOLT?;:MEAS:CURR:AVG?;:MEAS:STAT:RES;:SOUR:VOLT:PROT:TRIP?;:FUSE:TRIP?"
+SENSE = _each(_READ) + ";*STB?"
+"""All that a tick needs: the mean current covers the time since the unit was asked before.
+
+Bit 2 of the status byte shows a set-point that was refused.
+"""
 
 SAFE = ":OUTP:GEN 0;" + _each(":OUTP:SEL 0")
 """The master switch first: it drops all outputs at once."""

@@ -9,7 +9,7 @@ from abs_unit import Bleed, plan
 from drivers.cell_emulators.rs_ngm import RsNgm
 from drivers.links.memory import memory_byte_link
 from drivers.virtual.rs_ngm import RsNgmTwin
-from drivers.wire.rs_ngm import FUSE, OVERVOLTAGE, READING_WINDOW, SPEC
+from drivers.wire.rs_ngm import FUSE, OVERVOLTAGE, SPEC
 from hil.bench.clock import run_virtual
 from hil.core.errors import InstrumentFault, LinkTimeout
 from hil.core.instants import MILLISECOND, SECOND
@@ -245,16 +245,24 @@ def test_opc_answers_when_the_output_has_arrived() -> None:
     in_lab(story)
 
 
-def test_a_mean_covers_the_units_own_window() -> None:
-    """A bleed of 10 % duty is seen as pulses no longer, once the window holds whole ones."""
+@pytest.mark.parametrize("tick_ms", [100, 1_000, 1_008, 10_000])
+@pytest.mark.parametrize("duty", [0.1, 0.5, 0.86])
+def test_the_charge_of_a_bleed_is_whole_at_any_tick(tick_ms: int, duty: float) -> None:
+    """A mean covers all of the time since the reading before: nothing is aliased."""
 
     async def story(lab: Lab) -> None:
         await lab.armed(3.3, 3.3)
-        Bleed(lab.twin, 1, 33.0, duty=0.1)
+        Bleed(lab.twin, 1, 33.0, duty=duty)
         await lab.driver.sense()
-        for _ in range(5):
-            await lab.pause(READING_WINDOW)
+        charge_as, began = 0.0, lab.clock.now()
+        true_as = lab.twin.truth()["charge_as"][0]
+        for _ in range(20):
+            before = lab.clock.now()
+            await lab.pause(tick_ms * MILLISECOND)
             read = await lab.driver.sense()
-            assert abs(read.current_a[0] - 0.01) < 1e-3
+            charge_as += read.current_a[0] * (lab.clock.now() - before) / SECOND
+        true_as = lab.twin.truth()["charge_as"][0] - true_as
+        offset_as = SPEC.read_accuracy_a.offset * (lab.clock.now() - began) / SECOND
+        assert abs(charge_as - true_as) < offset_as + 0.005 * true_as
 
     in_lab(story)
