@@ -208,8 +208,9 @@ class RsNgmTwin(EmulatorTwin[NgmOptions]):
             Command(":FUSE:DELay[:INITial]", self._set_delay, self._read_delay, delay),
             Command(":FUSE:TRIPped", read=get("blown")),
             Command(":FUSE:TRIPped:CLEar", write=lambda _: put("blown")((), False)),  # noqa: FBT003 - the same
-            Command(":FUSE:LINK", self._link, self._links, (_NUMBER,)),
-            Command(":FUSE:UNLink", self._unlink, None, (_NUMBER,)),
+            Command(":FUSE:LINK", self._link, None, (_OTHERS,)),
+            Command(":FUSE:LINK", read=self._links, asks=(_OTHERS,), optional=1),
+            Command(":FUSE:UNLink", self._unlink, None, (_OTHERS,)),
         ]
 
     @property
@@ -321,19 +322,28 @@ class RsNgmTwin(EmulatorTwin[NgmOptions]):
         return f"{self._of_chosen[1].fuse_delay_ns / SECOND:.3f}"
 
     def _link(self, _: Channels, channel: int) -> None:
-        """Let the chosen channel's fuse take another channel along."""
+        """Let the chosen channel's fuse take another channel along, or with 0 all others."""
         guards = self._of_chosen[1]
-        guards.linked |= {channel - 1}
+        guards.linked |= self._others(channel)
 
     def _unlink(self, _: Channels, channel: int) -> None:
         guards = self._of_chosen[1]
-        guards.linked -= {channel - 1}
+        guards.linked -= self._others(channel)
 
-    def _links(self, _: Channels) -> str:
-        return ",".join(str(place + 1) for place in sorted(self._of_chosen[1].linked)) or "0"
+    def _others(self, channel: int) -> frozenset[int]:
+        """Return the places of a channel, of all others for 0; never that of the chosen one."""
+        wanted = wire.CHANNELS if channel == 0 else (channel,)
+        return frozenset(one - 1 for one in wanted if one != self._chosen)
+
+    def _links(self, _: Channels, channel: int | None) -> str:
+        """List the linked channels, or say whether a certain one is; 0 where there is none."""
+        linked = self._of_chosen[1].linked
+        if channel is not None:
+            linked &= self._others(channel)
+        return ",".join(str(place + 1) for place in sorted(linked)) or "0"
 
 
-_NUMBER = Integer(1, SPEC.channels)
+_NUMBER, _OTHERS = Integer(1, SPEC.channels), Integer(0, SPEC.channels)
 _REMOTE = ("LOCal", "REMote", "RWLock", "MIX")
 """Front panel on or off: there is none."""
 

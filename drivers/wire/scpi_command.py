@@ -32,7 +32,7 @@ class Command:
     ``write(channels, *values)`` takes one value a parameter, ``read(channels)`` returns the reply;
     a command without channels gets an empty tuple. Where there are channels, a channel list may
     stand last in place of the suffix. ``asks`` are parameters of the query: ``read`` gets their
-    values too. The last ``optional`` of the parameters may be left out, and are None then.
+    values too. The last ``optional`` of either may be left out, and are None then.
     """
 
     header: str
@@ -87,7 +87,7 @@ def _query(command: Command, channels: Channels, *, listable: bool) -> Run:
             return read(channels)
         if command.asks:
             parts = split_outside_quotes(data, ",") if data else []
-            return read(channels, *_values(command.asks, parts, 0))
+            return read(channels, *_values(command.asks, parts, command.optional))
         if listable and data[0] == "(":
             return read(parse_channels(data, count))
         for parameter in command.parameters[:1]:
