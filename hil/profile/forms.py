@@ -74,7 +74,6 @@ def key_of(name: str, names: tuple[str, ...]) -> str:
     >>> key_of("ramp_k_per_min", ("ramp_k_per_min",))
     'ramp'
     """
-
     alike = [one for one in names if _stem(one) == _stem(name)]
     return _stem(name) if len(alike) == 1 else name
 
