@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import ClassVar, TypeVar
 
 from drivers.links.lines import LineSession
+from drivers.wire.scpi_data import parse_error
 from hil.core.errors import InstrumentFault, MalformedReply
 from hil.core.instants import MILLISECOND, Duration
 from hil.ports import ByteLink, Clock
@@ -14,7 +15,9 @@ CLEARED = "told again after the link was cleared"
 _SLOW_RELAY = 50 * MILLISECOND  # [A] what a contactor may take to open and to feed that back
 
 T = TypeVar("T")
-_IDENTIFY = "*IDN?"
+_IDENTIFY, _NEXT_ERROR = "*IDN?", "SYST:ERR?"
+_COMMAND_ERRORS = range(-199, -99)
+_LONGEST_QUEUE = 64  # what says that it has more than so many errors does not empty its queue
 
 
 class LineInstrument:
@@ -62,7 +65,12 @@ class LineInstrument:
         await self._link.close()
 
     async def _write(self, line: str) -> None:
-        """Send a line that has no answer. Raises LinkLost."""
+        """Send a line that has no answer. Raises LinkLost.
+
+        Where an exchange broke off, the instrument may have half of a line: that one ends first.
+        """
+        if self._broken_off:
+            await self._session.write("")
         await self._session.write(line)
 
     async def _ask(self, line: str) -> str:
@@ -101,10 +109,14 @@ class LineInstrument:
             known = self._identity_line
             is_answer = None if known is None else known.__eq__
             await self._session.resync(_IDENTIFY, self._reply_limit, is_answer)
+            await self._resynced()
         self._broken_off = True
         answer = await exchange()
         self._broken_off = False
         return answer
+
+    async def _resynced(self) -> None:
+        """Look at what a line that broke off has left behind, where an instrument tells."""
 
     def _parsed(self, parse: Callable[[str], T], reply: str) -> T:
         """Return what ``parse`` makes of a reply; its ValueError becomes MalformedReply."""
@@ -116,3 +128,38 @@ class LineInstrument:
     def _fault(self, message: str, code: int = 0) -> InstrumentFault:
         """Return the error that says what the instrument did not do."""
         return InstrumentFault(self.name, message, code)
+
+
+class ScpiInstrument(LineInstrument):
+    """An instrument with an error queue that ``SYST:ERR?`` empties, oldest first."""
+
+    async def _check_errors(self) -> None:
+        """Empty the unit's error queue; raise InstrumentFault with the oldest entry."""
+        self._refuse(await self._emptied(lambda: self._ask(_NEXT_ERROR)))
+
+    async def _resynced(self) -> None:
+        """Take the echo of a line that arrived in part out of the queue.
+
+        It is a command error (-100 to -199), and has been told of as the exchange that broke off:
+        anything else is news. Raises InstrumentFault.
+        """
+        ask = self._session.query
+        errors = await self._emptied(lambda: ask(_NEXT_ERROR, self._reply_limit))
+        self._refuse([one for one in errors if one[0] not in _COMMAND_ERRORS])
+
+    async def _emptied(self, ask: Callable[[], Awaitable[str]]) -> list[tuple[int, str]]:
+        """Return what stands in the error queue, the oldest first."""
+        errors: list[tuple[int, str]] = []
+        while len(errors) < _LONGEST_QUEUE:
+            code, text = self._parsed(parse_error, await ask())
+            if not code:
+                break
+            errors.append((code, text))
+        return errors
+
+    def _refuse(self, errors: Sequence[tuple[int, str]]) -> None:
+        """Raise InstrumentFault with the oldest of the errors, if there is one."""
+        if errors:
+            code, text = errors[0]
+            more = f", and {len(errors) - 1} more" if errors[1:] else ""
+            raise self._fault(f"it reports {code}, {text}{more}", code)

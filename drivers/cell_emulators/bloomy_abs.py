@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from drivers.instrument import CLEARED, LineInstrument
+from drivers.instrument import CLEARED, ScpiInstrument
 from drivers.wire import bloomy_abs as wire
 from drivers.wire.scpi_data import parse_strings
 from hil.core.spec import EmulatorSpec
@@ -32,7 +32,7 @@ class AbsSettings:
     off_below_v: float = wire.OFF_BELOW_V
 
 
-class BloomyAbs(LineInstrument):
+class BloomyAbs(ScpiInstrument):
     """One unit (``hil.ports.CellEmulator``).
 
     The unit averages over its last ten samples (``AVG?``): with the filter on that is 1 s, so
@@ -182,12 +182,6 @@ class BloomyAbs(LineInstrument):
     async def outputs_on(self) -> list[bool]:
         """Return which outputs are on, as the unit says. Raises DeviceError."""
         return self._parsed(wire.parse_flags, await self._ask(wire.READ_OUTPUTS))
-
-    async def _check_errors(self) -> None:
-        """Take the oldest error out of the unit's queue and raise it as InstrumentFault."""
-        code, text = self._parsed(wire.parse_error, await self._ask("SYST:ERR?"))
-        if code:
-            raise self._fault(f"it reports {code}, {text}", code)
 
 
 def _four_strings(reply: str) -> Sequence[str]:

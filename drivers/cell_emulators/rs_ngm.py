@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from drivers.instrument import CLEARED, LineInstrument
+from drivers.instrument import CLEARED, ScpiInstrument
 from drivers.wire import rs_ngm as wire
 from drivers.wire.scpi_data import parse_strings
 from hil.core.spec import EmulatorSpec
@@ -29,7 +29,7 @@ class NgmSettings:
     off_below_v: float = wire.OFF_BELOW_V
 
 
-class RsNgm(LineInstrument):
+class RsNgm(ScpiInstrument):
     """One unit (``hil.ports.CellEmulator``). It has no fault relays and no auxiliary outputs.
 
     Its mean current is restarted with each reading: it covers the whole tick, however long.
@@ -158,9 +158,3 @@ class RsNgm(LineInstrument):
 
     async def _left(self) -> wire.Outputs:
         return self._parsed(wire.parse_outputs, await self._ask(wire.READ_OUTPUTS))
-
-    async def _check_errors(self) -> None:
-        """Take the oldest error out of the unit's queue and raise it as InstrumentFault."""
-        code, text = self._parsed(wire.parse_error, await self._ask("SYST:ERR?"))
-        if code:
-            raise self._fault(f"it reports {code}, {text}", code)

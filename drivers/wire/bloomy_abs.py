@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from drivers.wire.scpi_data import format_channels, parse_numbers, parse_strings
+from drivers.wire.scpi_data import format_channels, parse_numbers
 from hil.core.instants import MILLISECOND, SECOND
 from hil.core.spec import Accuracy, EmulatorSpec, Range
 
@@ -184,9 +184,3 @@ def parse_limits(reply: str) -> Limits:
     source, sink, flag, faults = reply.split(";")
     numbers = parse_numbers(source, SPEC.channels), parse_numbers(sink, SPEC.channels)
     return Limits(*numbers, flag == "1", [word.strip() for word in faults.split(",")])
-
-
-def parse_error(reply: str) -> tuple[int, str]:
-    """Take the reply to ``SYST:ERR?`` apart: code and text. Raises ValueError."""
-    code, text = parse_strings(reply, 2)
-    return int(code), text

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from drivers.wire.scpi_data import parse_numbers, parse_strings
+from drivers.wire.scpi_data import parse_numbers
 from hil.core.instants import MILLISECOND, SECOND
 from hil.core.spec import Accuracy, EmulatorSpec, Range
 
@@ -136,12 +136,6 @@ def parse_limits(reply: str) -> Limits:
         _flag(over) and _flag(fuse) for over, fuse in zip(values[2::4], values[3::4], strict=True)
     ]
     return Limits(_numbers(values[::4]), _numbers(values[1::4]), on)
-
-
-def parse_error(reply: str) -> tuple[int, str]:
-    """Take the reply to ``SYST:ERR?`` apart: code and text. Raises ValueError."""
-    code, text = parse_strings(reply, 2)
-    return int(code), text
 
 
 def _fields(reply: str, count: int) -> list[str]:

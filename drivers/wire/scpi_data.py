@@ -343,6 +343,12 @@ def parse_strings(text: str, count: int) -> Sequence[str]:
     return [f[1:-1].replace('""', '"') if f[:1] == '"' == f[-1:] else f for f in fields]
 
 
+def parse_error(reply: str) -> tuple[int, str]:
+    """Take the reply to ``SYST:ERR?`` apart: code and text. Raises ValueError."""
+    code, text = parse_strings(reply, 2)
+    return int(code), text
+
+
 def check_field(name: str, text: str) -> None:
     """Raise ValueError, with ``name`` first, unless a text can stand in a reply without quotes."""
     if not (text and text.isascii() and text.isprintable()) or set(text) & set("\"',;"):

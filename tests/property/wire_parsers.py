@@ -24,7 +24,16 @@ from drivers.virtual.watlow_f4t import WatlowF4TTwin
 from drivers.wire import bloomy_abs, e2e, scpi_data, slcan, watlow_f4t
 from drivers.wire import reference_board as board
 from drivers.wire.scpi import Command, ScpiDevice
-from drivers.wire.scpi_data import Block, Boolean, Choice, Integer, Number, ScpiError, Text
+from drivers.wire.scpi_data import (
+    Block,
+    Boolean,
+    Choice,
+    Integer,
+    Number,
+    ScpiError,
+    Text,
+    parse_error,
+)
 from hil.bench.clock import VirtualClock
 from hil.bench.virtual_time import VirtualLoop
 from hil.core.errors import DeviceError, LinkLost
@@ -130,7 +139,7 @@ def scpi_parsers() -> Iterable[Parser]:
     yield Parser("SCPI data", one, (ScpiError,), data, [*SCPI, *IN_ANSWERS])
     answers = (
         *(bloomy_abs.parse_sense, bloomy_abs.parse_flags, bloomy_abs.parse_limits),
-        *(bloomy_abs.parse_error, watlow_f4t.parse_output, watlow_f4t.parse_identity),
+        *(parse_error, watlow_f4t.parse_output, watlow_f4t.parse_identity),
         *(partial(scpi_data.parse_numbers, count=1), partial(scpi_data.parse_strings, count=4)),
     )
     each = simple(one_of(*answers))

@@ -513,3 +513,48 @@ def test_set_fault_reads_back_and_refuses_what_it_does_not_know() -> None:
         assert await lab.driver.outputs_on() == [True] * 8
 
     in_lab(story)
+
+
+@pytest.mark.parametrize("cut", ["question", "set-points"])
+def test_a_line_that_arrives_in_part_costs_one_reading(cut: str) -> None:
+    """Its half is ended before the next line: no set-point goes lost in it, no echo is news."""
+
+    async def story(lab: Lab) -> None:
+        await lab.armed()
+        await lab.driver.apply([3.3] * 8, {})
+        engine: Any = lab.twin._scpi
+        take = engine.receive
+
+        def half(data: bytes) -> list[str]:
+            engine.receive = take
+            heard: list[str] = take(data[: len(data) // 2 - 3])
+            return heard
+
+        if cut == "question":
+            await lab.clock.sleep_until(lab.clock.now() + SECOND)
+        engine.receive = half
+        if cut == "set-points":
+            await lab.driver.apply([3.31] * 8, {})
+        with pytest.raises(LinkTimeout):
+            await lab.driver.sense()
+        await lab.driver.apply([3.32] * 8, {})
+        await lab.clock.sleep_until(lab.clock.now() + SECOND)
+        assert (await lab.driver.sense()).voltage_v == pytest.approx([3.32] * 8, abs=2e-3)
+        assert lab.twin.truth()["set_v"] == [3.32] * 8
+
+    in_lab(story)
+
+
+def test_what_was_refused_meanwhile_is_still_told() -> None:
+    async def story(lab: Lab) -> None:
+        await lab.armed()
+        lab.twin.inject("silent", 0, active=True)
+        with pytest.raises(LinkTimeout):
+            await lab.driver.sense()
+        lab.twin.inject("silent", 0, active=False)
+        await lab.driver._write(":SOUR1:VOLT 9;:SOUR2:VOLT 9;:SOUR9:VOLT 1")
+        with pytest.raises(InstrumentFault, match="-222.*, and 1 more"):
+            await lab.driver.sense()
+        await lab.driver.sense()
+
+    in_lab(story)
