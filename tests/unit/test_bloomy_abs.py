@@ -530,8 +530,7 @@ def test_a_line_that_arrives_in_part_costs_one_reading(cut: str) -> None:
             heard: list[str] = take(data[: len(data) // 2 - 3])
             return heard
 
-        if cut == "question":
-            await lab.clock.sleep_until(lab.clock.now() + SECOND)
+        await lab.clock.sleep_until(lab.clock.now() + SECOND)
         engine.receive = half
         if cut == "set-points":
             await lab.driver.apply([3.31] * 8, {})
