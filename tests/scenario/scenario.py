@@ -65,6 +65,7 @@ def play(tmp_path: Path) -> Play:
     def played(
         profile: str | Path,
         *overrides: str,
+        bench: str | None = None,
         seed: int = 1,
         until_s: float | None = None,
         stop: StopLadder | None = None,
@@ -72,6 +73,7 @@ def play(tmp_path: Path) -> Play:
     ) -> Played:
         request = Request(
             profile=str(profile),
+            bench=bench,
             overrides=overrides,
             seed=seed,
             runs=tmp_path / "runs",

@@ -552,7 +552,7 @@ def test_what_was_refused_meanwhile_is_still_told() -> None:
             await lab.driver.sense()
         lab.twin.inject("silent", 0, active=False)
         await lab.driver._write(":SOUR1:VOLT 9;:SOUR2:VOLT 9;:SOUR9:VOLT 1")
-        with pytest.raises(InstrumentFault, match="-222.*, and 1 more"):
+        with pytest.raises(InstrumentFault, match=r"-222.*, and 1 more"):
             await lab.driver.sense()
         await lab.driver.sense()
 
