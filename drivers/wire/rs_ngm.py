@@ -58,7 +58,6 @@ ARM = _each(":OUTP:SEL 1") + ";:OUTP:GEN 1"
 READ_OUTPUTS = ":OUTP:GEN?;" + _each(":OUTP:SEL?;:MEAS:VOLT?")
 READ_LIMITS = _each(":SOUR:CURR?;:SOUR:VOLT:PROT:LEV?;:SOUR:VOLT:PROT:STAT?;:FUSE:STAT?")
 CLEAR_TRIPS = _each(":SOUR:VOLT:PROT:CLE;:FUSE:TRIP:CLE")
-RESET = "*RST"
 
 OVERVOLTAGE, FUSE = 0x01, 0x10
 """Bits of our alarm word, of channel 1; those of channel 2 are twice that."""

@@ -33,6 +33,7 @@ class _NotYetError(Exception):
 class _Message:
     """One line under way: its units, the next one, the path below it, the replies so far."""
 
+    line: str
     units: list[str]
     at: int = 0
     path: str = ":"
@@ -170,7 +171,7 @@ class ScpiDevice:
             return None
         quotes = '"' in line or "'" in line
         units = split_outside_quotes(line, ";") if quotes else line.split(";")
-        return _Message(units)
+        return _Message(line, units)
 
     def _run(self, message: _Message) -> str | None:
         """Run what is left of a message; return its reply, None if it has to wait.

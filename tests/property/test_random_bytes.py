@@ -13,7 +13,7 @@ from garbage import LEAK, Outcome, Parser, fed
 from text_parsers import text_parsers
 from wire_parsers import frame_parsers, scpi_parsers, session_parsers, slcan_parsers
 
-SIZE = 50_000
+SIZE = 70_000
 NIGHTLY_SIZE = 10_000_000
 MOST_IN_USE = 64 * 1024 * 1024
 

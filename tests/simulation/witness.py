@@ -107,12 +107,12 @@ class Witness:
         name, scpi = device.name, self.twins[device.name]._scpi
         replies = self.replies[name] = []
         self.answers[name] = []
-        execute, new_session = scpi.execute, device._new_session
+        run, new_session = scpi._run, device._new_session
 
-        def executed(line: str) -> str:
-            text: str = execute(line)
+        def ran(message: Any) -> str | None:
+            text: str | None = run(message)
             if text:
-                replies.append(Reply(line.rstrip("\r"), text, self._clock.now()))
+                replies.append(Reply(message.line, text, self._clock.now()))
             return text
 
         def watched() -> Any:
@@ -129,7 +129,7 @@ class Witness:
             session._ask = asked
             return session
 
-        scpi.execute = executed
+        scpi._run = ran
         device._new_session = watched
         device._session = watched()
 
