@@ -19,13 +19,13 @@ class N6705Settings:
 
     ``limit_a`` is the current limit of a channel, ``protection_v`` where its over-voltage
     protection trips. A host that says nothing for ``watchdog_s`` has all outputs switched off by
-    the unit itself: longer than any tick. An output that says it is off and measures
+    the unit itself: whole seconds, longer than any tick. An output that says it is off and measures
     ``off_below_v`` or more is not taken for safe.
     """
 
     limit_a: float = 1.0
     protection_v: float = 5.0
-    watchdog_s: int = 30
+    watchdog_s: float = 30.0
     off_below_v: float = wire.OFF_BELOW_V
 
 
@@ -51,7 +51,9 @@ class KeysightN6705(PlainUnit):
         self._settings = wanted = N6705Settings(**(options or {}))
         self._within("A current limit", wanted.limit_a, SPEC.source_a)
         self._within("V protection", wanted.protection_v, SPEC.set_v.high)
-        self._within("s watchdog", wanted.watchdog_s, wire.WATCHDOG_S.high)
+        if wanted.watchdog_s not in wire.WATCHDOG_S or wanted.watchdog_s % 1.0:
+            span = f"whole seconds from {wire.WATCHDOG_S.low:g} to {wire.WATCHDOG_S.high:g} go"
+            raise ValueError(f"{name}: a watchdog of {wanted.watchdog_s} s; {span}")
         self._highest_v, self._off_below_v = wanted.protection_v, wanted.off_below_v
         self._counted: tuple[Instant, Sequence[float]] = (0, [0.0] * SPEC.channels)
 

@@ -117,11 +117,11 @@ class Limits(NamedTuple):
     watchdog_s: float
 
 
-def limits_line(current_a: float, protection_v: float, watchdog_s: int) -> str:
+def limits_line(current_a: float, protection_v: float, watchdog_s: float) -> str:
     """Return one message that prepares all channels, and the watchdog of the whole unit."""
     return (
         f":CURR {current_a:.4f},{ALL};:VOLT:PROT {protection_v:.3f},{ALL};"
-        f":OUTP:PROT:WDOG:DEL {watchdog_s};:OUTP:PROT:WDOG 1"
+        f":OUTP:PROT:WDOG:DEL {watchdog_s:.0f};:OUTP:PROT:WDOG 1"
     )
 
 
