@@ -7,6 +7,7 @@ the bench: the board's codec is compiled from one by hand and held against it by
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from garbage import LEAK, Outcome, Parser, fed
@@ -30,6 +31,15 @@ def parsers(folder: Path) -> Iterable[Parser]:
 NAMES = [parser.name for parser in parsers(Path())]
 
 
+SLOW = ("profile file", "board file", "bench file")
+"""Read at every commit by tests/property/test_profile_fuzz.py too."""
+
+
+def tier_of(name: str) -> Any:
+    """Return a parser's name as a parameter, marked by when it is fed."""
+    return pytest.param(name, marks=pytest.mark.nightly if name in SLOW else [])
+
+
 def named(name: str, folder: Path) -> Parser:
     """Return a parser by its name."""
     return next(parser for parser in parsers(folder) if parser.name == name)
@@ -44,7 +54,7 @@ def check(outcome: Outcome) -> None:
 
 
 @pytest.mark.no_cover  # memory is measured, and a tracer keeps some itself
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [tier_of(name) for name in NAMES])
 def test_random_bytes_are_read_or_refused_and_leave_nothing_behind(
     name: str, tmp_path: Path
 ) -> None:

@@ -267,6 +267,7 @@ def repairs_killed(numbers: range | None, whole: Whole, tmp_path: Path, capsys: 
     return len(numbers)
 
 
+@pytest.mark.nightly
 def test_a_repair_that_is_killed_is_finished_by_the_next(
     whole: Whole, tmp_path: Path, capsys: Capture
 ) -> None:

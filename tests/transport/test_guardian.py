@@ -76,6 +76,7 @@ def test_a_run_whose_loop_is_blocked_is_killed_and_leaves_nothing_on(
     begun.process.communicate()
 
 
+@pytest.mark.nightly
 def test_a_run_that_hangs_is_killed_and_leaves_nothing_on(begun: UnderWay) -> None:
     """It holds its links: the instruments take one client each, until it is dead."""
     os.kill(begun.process.pid, signal.SIGSTOP)
@@ -98,7 +99,9 @@ def test_what_does_not_obey_the_guardian_is_forced_in_time(begun: UnderWay) -> N
         begun.lab.ask(happens, device="emulator-1")
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+@pytest.mark.parametrize(
+    "how", [signal.SIGKILL, pytest.param(signal.SIGSTOP, marks=pytest.mark.nightly)]
+)
 def test_a_run_whose_guardian_is_gone_ends_safe(begun: UnderWay, how: signal.Signals) -> None:
     """Dead or frozen: nobody would switch the outputs off if the run died too."""
     os.kill(begun.guardian, how)

@@ -99,6 +99,7 @@ def test_a_run_that_is_asked_goes_safe_and_ends_as_it_should(begun: UnderWay) ->
     assert not (begun.folder() / "guardian.json").exists()
 
 
+@pytest.mark.nightly
 def test_the_guardian_is_asked_where_the_run_does_not_hear(begun: UnderWay) -> None:
     os.kill(begun.process.pid, signal.SIGSTOP)
     code, out, _ = safe(begun.lab)
@@ -109,6 +110,7 @@ def test_the_guardian_is_asked_where_the_run_does_not_hear(begun: UnderWay) -> N
     assert begun.process.wait(60) == -signal.SIGKILL
 
 
+@pytest.mark.nightly
 def test_a_frozen_holder_is_ended_by_hand_alone(begun: UnderWay) -> None:
     """Its guardian is frozen too: no run may decide to kill it, a person may."""
     for pid in (begun.guardian, begun.process.pid):

@@ -41,6 +41,7 @@ def test_a_run_records_what_its_lab_runs(short: Path) -> None:
     assert engines == dict.fromkeys(("emulator-1", "emulator-2", "chamber")) | {"board": recorded}
 
 
+@pytest.mark.nightly
 def test_a_run_that_wants_another_engine_is_refused(short: Path) -> None:
     """A lab with a twin in it must not give a verdict on firmware."""
     with serving(short.parent) as lab:
