@@ -19,9 +19,11 @@ from drivers.chambers.watlow_f4t import WatlowF4T
 from drivers.links.lines import LineSession
 from drivers.links.memory import MemoryByteLink, memory_byte_link
 from drivers.virtual.bloomy_abs import BloomyAbsTwin
+from drivers.virtual.keysight_n6705 import KeysightN6705Twin
 from drivers.virtual.reference_commands import Commands
+from drivers.virtual.rs_ngm import RsNgmTwin
 from drivers.virtual.watlow_f4t import WatlowF4TTwin
-from drivers.wire import bloomy_abs, e2e, scpi_data, slcan, watlow_f4t
+from drivers.wire import bloomy_abs, e2e, keysight_n6705, rs_ngm, scpi_data, slcan, watlow_f4t
 from drivers.wire import reference_board as board
 from drivers.wire.scpi import Command, ScpiDevice
 from drivers.wire.scpi_data import (
@@ -55,6 +57,17 @@ TO_EMULATOR = [
     *words(f"{bloomy_abs.settings_line([3.3] * 8, {1: 1.0})}\r\n", ":SYST:ALARM:RAIS\r\n"),
     *words(f"{bloomy_abs.limits_line(1, 2, noise_filter=True)}\r\n", ":OUTP3:FAUL SHORT\n"),
 ]
+TO_NGM = words(
+    *(f"{rs_ngm.SENSE}\n", f"{rs_ngm.SAFE}\n", f"{rs_ngm.ARM}\n", f"{rs_ngm.READ_LIMITS}\n"),
+    *(f"{rs_ngm.settings_line([3.3, 3.4])}\n", f"{rs_ngm.limits_line(1.0, 5.0)}\n"),
+)
+TO_N6705 = words(
+    *(f"{keysight_n6705.SENSE}\n", f"{keysight_n6705.SAFE}\n", f"{keysight_n6705.ARM}\n"),
+    *(f"{keysight_n6705.settings_line([3.3])}\n", f"{keysight_n6705.limits_line(1.0, 5.0, 9.0)}\n"),
+)
+OF_STATUS = words(
+    *("*OPC;", "*OPC?", "*WAI;", "*ESE 1;", "STAT:QUES?", "FUSE:DEL 0.1;", "#15", "APPL 1,"),
+)
 TO_CHAMBER = [
     *words(f"{watlow_f4t.READ_AIR}\n", f"{watlow_f4t.CELSIUS}\n", watlow_f4t.set_point_line(40.0)),
     *words(*(f"{line}\n" for line in watlow_f4t.ramp_lines(2.0)), ":OUTPUT1:STATE ON\n"),
@@ -107,7 +120,8 @@ def _twin(make: Callable[..., Any]) -> Callable[[ExitStack], Feed]:
     """Return the maker of a twin whose clock goes on, so that a reboot among it comes to an end."""
 
     def made(_stack: ExitStack) -> Feed:
-        clock: Any = SimpleNamespace(at=0, now=lambda: clock.at)
+        timer = SimpleNamespace(cancel=lambda: None)
+        clock: Any = SimpleNamespace(at=0, now=lambda: clock.at, call_at=lambda *_: timer)
         twin = make("unit", clock, PLAN, {})
         answers: list[bytes] = []
         twin.attach(lambda data, _at: answers.append(data))
@@ -129,6 +143,8 @@ def scpi_parsers() -> Iterable[Parser]:
     """Yield the engine, its data elements, the parsers of answers, and both twins."""
     yield Parser("SCPI engine", _engine, (), TO_EMULATOR, SCPI)
     yield Parser("emulator twin", _twin(BloomyAbsTwin), (), TO_EMULATOR, SCPI)
+    yield Parser("NGM202 twin", _twin(RsNgmTwin), (), TO_NGM, [*SCPI, *OF_STATUS])
+    yield Parser("N6705C twin", _twin(KeysightN6705Twin), (), TO_N6705, [*SCPI, *OF_STATUS])
     yield Parser("chamber twin", _twin(WatlowF4TTwin), (), TO_CHAMBER, SCPI)
     elements = (
         *(Number(0, 5, 0, "V").parse, Integer(0, 255).parse, Boolean().parse, Text().parse),
@@ -139,6 +155,8 @@ def scpi_parsers() -> Iterable[Parser]:
     yield Parser("SCPI data", one, (ScpiError,), data, [*SCPI, *IN_ANSWERS])
     answers = (
         *(bloomy_abs.parse_sense, bloomy_abs.parse_flags, bloomy_abs.parse_limits),
+        *(rs_ngm.parse_sense, rs_ngm.parse_outputs, rs_ngm.parse_limits),
+        *(keysight_n6705.parse_sense, keysight_n6705.parse_outputs, keysight_n6705.parse_limits),
         *(parse_error, watlow_f4t.parse_output, watlow_f4t.parse_identity),
         *(partial(scpi_data.parse_numbers, count=1), partial(scpi_data.parse_strings, count=4)),
     )
