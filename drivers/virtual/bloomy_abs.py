@@ -15,8 +15,7 @@ from typing import Any, ClassVar
 
 from drivers.virtual.abs_side_channels import SideChannels
 from drivers.virtual.cell_output import CellOutput
-from drivers.virtual.emulator_twin import EmulatorTwin
-from drivers.virtual.scpi_twin import ScpiOptions
+from drivers.virtual.emulator_twin import EmulatorOptions, EmulatorTwin
 from drivers.wire import bloomy_abs as wire
 from drivers.wire.scpi import Channels, Command, ScpiDevice
 from drivers.wire.scpi_data import Boolean, Choice, Number, ScpiError, Text, check_field, quoted
@@ -30,7 +29,7 @@ _DROP_ALL = wire.SOFT_INTERLOCK | wire.FAN_4 | wire.HARDWARE_FAULT
 
 
 @dataclass(frozen=True, slots=True)
-class AbsOptions(ScpiOptions):
+class AbsOptions(EmulatorOptions):
     """The keys that a bench file may give a virtual unit.
 
     ``calibrated`` is what ``CAL:DATE?`` answers, an ISO date; ``boot_ns`` how long it hears nothing
@@ -43,7 +42,7 @@ class AbsOptions(ScpiOptions):
 
     def __post_init__(self) -> None:
         """Refuse what the unit could not send."""
-        ScpiOptions.__post_init__(self)  # a dataclass with slots knows no super()
+        EmulatorOptions.__post_init__(self)  # a dataclass with slots knows no super()
         check_field("calibrated", self.calibrated)
 
 
@@ -107,12 +106,6 @@ class BloomyAbsTwin(EmulatorTwin[AbsOptions]):
         self._filter = self._lying = False
         self._address = ("192.168.1.10", "255.255.255.0")
         self._alarm = sum(self._broken_fans)
-
-    def _reboot(self) -> None:
-        """Start anew: outputs off, registers and queue lost, deaf for as long as it boots."""
-        self._deaf_until = self._clock.now() + self._options.boot_ns
-        self._reset_registers()
-        self._scpi.power_on()
 
     def _identity(self) -> str:
         return f"{wire.MAKER},ABS,{self._options.serial},1.2.1"

@@ -4,6 +4,7 @@ import math
 import zlib
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, ClassVar, TypeVar
 
@@ -23,7 +24,18 @@ _WILD_A = 8.0  # more than a unit can carry
 DEFIANCE = ("ignores-off", "ignores-off-once", "lies-off")
 _READING_FAULTS = ("drifted", "frozen", "wild-current")
 
-Options = TypeVar("Options", bound=ScpiOptions)
+
+@dataclass(frozen=True, slots=True)
+class EmulatorOptions(ScpiOptions):
+    """What each of them can be told in a bench file.
+
+    ``boot_ns`` is how long it hears nothing after its supply has come.
+    """
+
+    boot_ns: int = 0
+
+
+Options = TypeVar("Options", bound=EmulatorOptions)
 
 
 class EmulatorTwin(ScpiTwin[Options]):
@@ -139,8 +151,14 @@ class EmulatorTwin(ScpiTwin[Options]):
     # --- supply ------------------------------------------------------------------------------
 
     @abstractmethod
+    def _reset_registers(self) -> None:
+        """Switch all off and give every register the value that it has after a start."""
+
     def _reboot(self) -> None:
-        """Start anew: outputs off, registers and queue lost."""
+        """Start anew: outputs off, registers and queue lost, deaf for as long as it boots."""
+        self._deaf_until = self._clock.now() + self._options.boot_ns
+        self._reset_registers()
+        self._scpi.power_on()
 
     def _supply(self, *, on: bool) -> None:
         """Switch the unit's supply; without it not even a stuck relay has a voltage behind it."""
@@ -157,6 +175,16 @@ class EmulatorTwin(ScpiTwin[Options]):
 
     def _late(self) -> Duration:
         return self.LATE if self._answers_late else 0
+
+    # --- what is under way -------------------------------------------------------------------
+
+    def _arrival(self) -> Instant:
+        """Return when the last output has reached what it was set to."""
+        return max(output.arrival for output in self._outputs)
+
+    def _is_slewing(self) -> bool:
+        """Say whether an output is still on its way: what ``*OPC`` waits for."""
+        return self._arrival() > self._clock.now()
 
     # --- outputs -----------------------------------------------------------------------------
 

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from drivers.virtual.cell_output import CellOutput
-from drivers.virtual.emulator_twin import EmulatorTwin
-from drivers.virtual.scpi_twin import ScpiOptions
+from drivers.virtual.emulator_twin import EmulatorOptions, EmulatorTwin
 from drivers.wire import keysight_n6705 as wire
 from drivers.wire.scpi import Channels, Command, ScpiDevice
 from drivers.wire.scpi_data import Boolean, Integer, Number, ScpiError
@@ -29,7 +28,7 @@ _HOUR_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class N6705Options(ScpiOptions):
+class N6705Options(EmulatorOptions):
     """The keys that a bench file may give a virtual unit."""
 
     serial: str = "MY56000001"
@@ -58,7 +57,7 @@ class KeysightN6705Twin(EmulatorTwin[N6705Options]):
             self._commands(),
             self._identity(),
             reset=self._reset_registers,
-            pending=lambda: self._arrival() > self._clock.now(),
+            pending=self._is_slewing,
             strict=True,
         )
 
@@ -75,10 +74,6 @@ class KeysightN6705Twin(EmulatorTwin[N6705Options]):
     def _identity(self) -> str:
         return f"{wire.MAKER},{wire.MODEL},{self._options.serial},E.02.07.3151"
 
-    def _arrival(self) -> Instant:
-        """Return when the last output has reached what it was set to."""
-        return max(output.arrival for output in self._outputs)
-
     # --- state -------------------------------------------------------------------------------
 
     def _reset_registers(self) -> None:
@@ -94,12 +89,6 @@ class KeysightN6705Twin(EmulatorTwin[N6705Options]):
             output.reset_registers()
             output.source_a = output.sink_a = _LIMIT_A
             output.switch(now, on=False)
-
-    def _reboot(self) -> None:
-        """Start anew, and hear nothing for as long as it boots."""
-        self._deaf_until = self._clock.now() + self._options.boot_ns
-        self._reset_registers()
-        self._scpi.power_on()
 
     def _look(self) -> None:
         """Switch off what is set above its over-voltage protection, and keep it off."""

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from drivers.virtual.cell_output import CellOutput
-from drivers.virtual.emulator_twin import EmulatorTwin
-from drivers.virtual.scpi_twin import ScpiOptions
+from drivers.virtual.emulator_twin import EmulatorOptions, EmulatorTwin
 from drivers.wire import rs_ngm as wire
 from drivers.wire.scpi import Channels, Command, ScpiDevice
 from drivers.wire.scpi_data import Boolean, Choice, Integer, Number
@@ -27,7 +26,7 @@ SPEC = wire.SPEC
 
 
 @dataclass(frozen=True, slots=True)
-class NgmOptions(ScpiOptions):
+class NgmOptions(EmulatorOptions):
     """The keys that a bench file may give a virtual unit."""
 
     serial: str = "3638.4472k03/100001"
@@ -69,7 +68,7 @@ class RsNgmTwin(EmulatorTwin[NgmOptions]):
             self._commands(),
             self._identity(),
             reset=self._reset_registers,
-            pending=lambda: self._arrival() > self._clock.now(),
+            pending=self._is_slewing,
             strict=True,
         )
 
@@ -90,10 +89,6 @@ class RsNgmTwin(EmulatorTwin[NgmOptions]):
     def _identity(self) -> str:
         return f"{wire.MAKER},{wire.MODEL},{self._options.serial},03.068"
 
-    def _arrival(self) -> Instant:
-        """Return when the last output has reached what it was set to."""
-        return max(output.arrival for output in self._outputs)
-
     # --- state -------------------------------------------------------------------------------
 
     def _reset_registers(self) -> None:
@@ -107,12 +102,6 @@ class RsNgmTwin(EmulatorTwin[NgmOptions]):
             output.reset_registers()
             output.source_a = output.sink_a = 0.1
             output.switch(now, on=False)
-
-    def _reboot(self) -> None:
-        """Start anew, and hear nothing for as long as it boots."""
-        self._deaf_until = self._clock.now() + self._options.boot_ns
-        self._reset_registers()
-        self._scpi.power_on()
 
     def _drive(self) -> None:
         """Let every output be what its own switch and the master switch say."""
