@@ -73,12 +73,16 @@ def workers_of(pid: int) -> list[int]:
     """Return the children of a process that have begun to work; not those that track resources."""
     threads = Path(f"/proc/{pid}/task")
     children = [one.read_text(encoding="ascii").split() for one in threads.glob("*/children")]
-    return [
-        int(child)
-        for child in chain.from_iterable(children)
-        if "spawn_main" in Path(f"/proc/{child}/cmdline").read_text(encoding="utf-8")
-        and len(list(Path(f"/proc/{child}/task").iterdir())) > 1
-    ]
+    return [int(child) for child in chain.from_iterable(children) if _works(Path("/proc", child))]
+
+
+def _works(process: Path) -> bool:
+    """Say whether a process is a worker that has begun; one that is gone meanwhile is none."""
+    try:
+        words = (process / "cmdline").read_text(encoding="utf-8")
+        return "spawn_main" in words and len(list((process / "task").iterdir())) > 1
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def is_gone(pid: int) -> bool:
