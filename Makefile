@@ -43,8 +43,13 @@ validate: $(READY)  ## the cell model against its reference curves: the table of
 	@sed -n '/table: make validate/,/end of table/p' docs/physics.md
 
 faults: $(READY)  ## every fault case with five seeds, and the table of its figures
-	@HIL_FAULT_SEEDS=5 $(BIN)/python -m pytest tests/faults tests/scenario/test_study_workers.py \
-		tests/transport/test_telemetry_broker.py -m "not bench and not nightly"
+	@HIL_FAULT_SEEDS=5 $(BIN)/python -m pytest tests/faults -m "not alone and not nightly" -n auto
+	@HIL_FAULT_SEEDS=5 $(BIN)/python -m pytest $(FAULTS) -m "not bench and not nightly"
+
+FAULTS := tests/faults/test_fault_lab.py tests/faults/test_fault_clock.py \
+	tests/scenario/test_study_workers.py::test_a_worker_that_is_killed_costs_nothing \
+	tests/transport/test_telemetry_broker.py::test_killed_and_back \
+	tests/transport/test_telemetry_broker.py::test_frozen_and_thawed
 
 nightly: $(READY)  ## the tests that take too long for every commit, and what all of them reach
 	@HYPOTHESIS_PROFILE=nightly HIL_FAULT_SEEDS=5 $(BIN)/python -m pytest -m "nightly or not bench" \
