@@ -45,6 +45,7 @@ def test_the_digest_of_a_seed_is_the_same_in_every_process_and_beside_a_hog(
     assert len(digests) == 1
 
 
+@pytest.mark.nightly
 def test_another_seed_or_a_thousandth_of_one_cells_capacity_is_another_run(
     play: Play, profile: Profile
 ) -> None:
