@@ -3,7 +3,7 @@
 import pytest
 from plain_lab import Lab, in_lab
 
-from drivers.wire.keysight_n6705 import OVERVOLTAGE, PROTECTED
+from drivers.wire.keysight_n6705 import OVERVOLTAGE, PROTECTED, SPEC
 from hil.core.errors import InstrumentFault
 from hil.core.instants import MILLISECOND, SECOND
 
@@ -111,8 +111,8 @@ def test_a_strict_client_gets_through() -> None:
         await lab.say("*RST;*CLS;*ESE 1;*SRE 0")
         for line in ("VOLT 3.7,(@2)", "CURR 0.5,(@2)", "OUTP ON,(@2)"):
             await lab.say(f"{line};*OPC")
-            while not int(await lab.query("*STB?")) & 32:
-                await lab.pause(MILLISECOND)
+            await lab.pause(SPEC.settle)
+            assert int(await lab.query("*STB?")) & 32
             assert await lab.query("*ESR?") == "1"
         assert float(await lab.query("MEAS:VOLT? (@2)")) == pytest.approx(3.7, abs=0.01)
         assert lab.twin.truth()["on"] == [False, True, False, False]
