@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import ClassVar, TypeVar
 
 from drivers.links.lines import LineSession
+from drivers.links.pace import Pace
 from drivers.wire.scpi_data import parse_error
 from hil.core.errors import InstrumentFault, MalformedReply
 from hil.core.instants import MILLISECOND, Duration
@@ -15,7 +16,7 @@ CLEARED = "told again after the link was cleared"
 _SLOW_RELAY = 50 * MILLISECOND  # [A] what a contactor may take to open and to feed that back
 
 T = TypeVar("T")
-_IDENTIFY, _NEXT_ERROR = "*IDN?", "SYST:ERR?"
+_NEXT_ERROR = "SYST:ERR?"
 _COMMAND_ERRORS = range(-199, -99)
 _LONGEST_QUEUE = 64  # what says that it has more than so many errors does not empty its queue
 
@@ -25,26 +26,49 @@ class LineInstrument:
 
     Nothing is asked twice: the exchange that failed has failed, the resynchronisation belongs to
     the next one, and a write goes out even while the session is out of step ("off" must).
+    ``IDENTIFY`` is the question that nothing else answers alike; ``ACKNOWLEDGES`` is for
+    instruments that answer every line, ``spacing`` for those that need time between lines.
     """
 
     CARRIES: ClassVar[str] = "bytes"
+    IDENTIFY: ClassVar[str] = "*IDN?"
+    ACKNOWLEDGES: ClassVar[bool] = False
 
     def __init__(
-        self, name: str, link: ByteLink, clock: Clock, *, terminator: bytes, reply_limit: Duration
+        self,
+        name: str,
+        link: ByteLink,
+        clock: Clock,
+        *,
+        terminator: bytes,
+        reply_limit: Duration,
+        spacing: Callable[[str], Duration] | None = None,
+        prefix: str = "",
     ) -> None:
-        """``reply_limit`` is how long the instrument may take to answer; does no I/O."""
+        """``reply_limit`` is how long the instrument may take to answer; does no I/O.
+
+        ``spacing`` is how long after a line the next one may begin; ``prefix`` stands before each.
+        """
         self.name = name
         self._link = link
         self._clock = clock
         self._terminator = terminator
         self._reply_limit = reply_limit
+        self._pace = None if spacing is None else Pace(clock, spacing)
+        self._prefix = prefix
         self._session = self._new_session()
         self._broken_off = self._was_open = False
         self._identity_line: str | None = None
 
     def _new_session(self) -> LineSession:
         return LineSession(
-            self._link, self._clock, self.name, terminator=self._terminator, reply_terminator=b"\n"
+            self._link,
+            self._clock,
+            self.name,
+            terminator=self._terminator,
+            reply_terminator=b"\n",
+            pace=self._pace,
+            acknowledged=self.ACKNOWLEDGES,
         )
 
     async def connect(self) -> None:
@@ -71,26 +95,29 @@ class LineInstrument:
         """
         if self._broken_off:
             await self._session.write("")
-        await self._session.write(line)
+        await self._session.write(self._prefix + line)
+        self._broken_off = self._broken_off or self.ACKNOWLEDGES  # its answer has to be drained
 
     async def _ask(self, line: str) -> str:
         """Return the answer to one line. Raises DeviceError."""
+        line = self._prefix + line
         return await self._exchange(lambda: self._session.query(line, self._reply_limit))
 
     async def _ask_all(self, lines: Sequence[str]) -> list[str]:
         """Return the answers to lines that are sent at once. Raises DeviceError."""
+        lines = [self._prefix + line for line in lines]
         return await self._exchange(lambda: self._session.query_all(lines, self._reply_limit))
 
     async def _ask_identity(self) -> str:
-        """Return the answer to ``*IDN?`` and know it again when resynchronising.
+        """Return the answer to ``IDENTIFY`` and know it again when resynchronising.
 
         Asked twice: one garbled letter, taken for the instrument's name, would keep the session
         out of step for good, and its outputs from being read back.
         """
         self._identity_line = None
-        first, second = await self._ask(_IDENTIFY), await self._ask(_IDENTIFY)
+        first, second = await self._ask(self.IDENTIFY), await self._ask(self.IDENTIFY)
         if first != second:
-            raise MalformedReply(self.name, f"{_IDENTIFY!r} gave {first!r}, then {second!r}")
+            raise MalformedReply(self.name, f"{self.IDENTIFY!r} gave {first!r}, then {second!r}")
         self._identity_line = first
         return first
 
@@ -108,7 +135,8 @@ class LineInstrument:
         if self._broken_off:
             known = self._identity_line
             is_answer = None if known is None else known.__eq__
-            await self._session.resync(_IDENTIFY, self._reply_limit, is_answer)
+            probe = self._prefix + self.IDENTIFY
+            await self._session.resync(probe, self._reply_limit, is_answer)
             await self._resynced()
         self._broken_off = True
         answer = await exchange()

@@ -6,7 +6,7 @@ until ``resync`` has shown that the next answer belongs to the next question.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
 from hil.core.errors import DeviceError, LinkTimeout, MalformedReply
@@ -29,10 +29,14 @@ class LineSession:
         terminator: bytes = b"\r\n",
         reply_terminator: bytes = b"\n",
         max_answer: int = _MAX_ANSWER,
+        pace: Callable[[str], Awaitable[None]] | None = None,
+        acknowledged: bool = False,
     ) -> None:
         """``terminator`` ends what is sent, ``reply_terminator`` (CR before LF is dropped) answers.
 
-        ``max_answer`` is the longest answer in bytes that is not taken for garbage.
+        ``max_answer`` is the longest answer in bytes that is not taken for garbage. ``pace`` is
+        awaited before each line, which then goes out alone. ``acknowledged`` is for a device that
+        answers every line, a blank one perhaps too: after ``write`` the session is out of step.
         """
         self._link = link
         self._clock = clock
@@ -40,6 +44,8 @@ class LineSession:
         self._terminator = terminator.decode("ascii")
         self._end = reply_terminator
         self._max_answer = max_answer
+        self._pace = pace
+        self._acknowledged = acknowledged
         self._buffer = bytearray()
         self._unanswered: str | None = None  # the query that put the session out of step
         self._owed = 0  # answers that the device may still send for queries given up
@@ -50,7 +56,10 @@ class LineSession:
 
         Raises LinkLost; ValueError for a line that is not one line of ASCII.
         """
-        await self._link.send(self._encoded(line))
+        await self._send([line], self._encoded_all([line]))
+        if self._acknowledged:
+            self._unanswered = line
+            self._owed += 1
 
     async def query(self, line: str, within: Duration) -> str:
         """Send a line and return its answer without the terminator.
@@ -58,12 +67,11 @@ class LineSession:
         Raises LinkTimeout, LinkLost, MalformedReply (not printable ASCII, too long, or more than
         one answer) and, out of step, DeviceError.
         """
-        return (await self._ask(line, self._encoded(line), 1, within))[0]
+        return (await self._ask(line, [line], within))[0]
 
     async def query_all(self, lines: Sequence[str], within: Duration) -> list[str]:
         """Send several lines at once and return their answers in order; ``within`` is for all."""
-        payload = b"".join(map(self._encoded, lines))
-        return await self._ask("; ".join(lines), payload, len(lines), within)
+        return await self._ask("; ".join(lines), lines, within)
 
     async def resync(
         self, probe: str, within: Duration, is_answer: Callable[[str], bool] | None = None
@@ -83,8 +91,9 @@ class LineSession:
         if self._owed:
             await self._link.open()
         self._unanswered = probe
-        self._owed += 1
-        await self._link.send(self._encoded("") + self._encoded(probe))
+        self._owed += 2 if self._acknowledged else 1
+        lines = ["", probe]
+        await self._send(lines, self._encoded_all(lines))
         answer = self._decoded(await self._read_one(probe, within))
         if is_answer is None:
             answer = await self._last_answer(answer, within)
@@ -98,23 +107,24 @@ class LineSession:
 
     # --- asking ----------------------------------------------------------------------------------
 
-    async def _ask(self, asked: str, payload: bytes, count: int, within: Duration) -> list[str]:
-        """Send ``payload`` and return its ``count`` answers; out of step unless all goes well."""
+    async def _ask(self, asked: str, lines: Sequence[str], within: Duration) -> list[str]:
+        """Send ``lines`` and return an answer for each; out of step unless all goes well."""
         if self._unanswered is not None:
             raise DeviceError(
                 self._name,
                 f"{self._unanswered!r} has no answer of its own yet, so {asked!r} cannot be asked: "
                 "resync first",
             )
+        payloads = self._encoded_all(lines)
         self._unanswered = asked
         self._buffer += self._link.pending()
         if self._buffer:
             raise MalformedReply(
                 self._name, f"{_shown(self._buffer)} came before {asked!r} was asked"
             )
-        self._owed = count
-        await self._link.send(payload)
-        answers = await self._read(asked, count, within)
+        self._owed = len(lines)
+        await self._send(lines, payloads)
+        answers = await self._read(asked, len(lines), within)
         texts = [self._decoded(answer) for answer in answers]
         self._settle(asked)
         return texts
@@ -199,6 +209,18 @@ class LineSession:
         return bytes(answer)
 
     # --- text ------------------------------------------------------------------------------------
+
+    async def _send(self, lines: Sequence[str], payloads: Sequence[bytes]) -> None:
+        """Send lines at once or, where the device has a pace, each in its time."""
+        if self._pace is None:
+            await self._link.send(b"".join(payloads))
+            return
+        for line, payload in zip(lines, payloads, strict=True):
+            await self._pace(line)
+            await self._link.send(payload)
+
+    def _encoded_all(self, lines: Sequence[str]) -> list[bytes]:
+        return [self._encoded(line) for line in lines]
 
     def _encoded(self, line: str) -> bytes:
         """Return the line as it goes over the wire."""

@@ -75,6 +75,10 @@ class ChamberAir:
         self._advance(step + 1)
         return self._sensor_before + (self._sensor - self._sensor_before) * (part / STEP)
 
+    def begin_at(self, working_degc: float) -> None:
+        """Put the working set-point where a program begins; order first."""
+        self._working = working_degc
+
     def reset_limiter(self) -> None:
         """Press the limiter's button: it lets go only of a chamber that is below its set-point."""
         self.limited = self._after >= self.design.limiter_degc

@@ -7,37 +7,21 @@ while no program runs; as delivered the controller speaks degF, which is why a c
 a controller whose supply comes back starts as delivered and at once.
 """
 
-import zlib
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy as np
-
-from drivers.virtual.chamber_air import ChamberAir, ChamberDesign
+from drivers.virtual.chamber_air import ChamberDesign
+from drivers.virtual.chamber_twin import LIMITER_ABOVE_K, ChamberTwin
 from drivers.virtual.scpi_twin import ScpiOptions, ScpiTwin
 from drivers.wire import watlow_f4t as wire
 from drivers.wire.scpi import Channels, Command, ScpiDevice
 from drivers.wire.scpi_data import Boolean, Choice, Integer, Number, ScpiError, quoted
-from hil.core.instants import Instant
-from hil.physics.board import noise_row
-from hil.ports import POWER_LOSS, Clock, LabPlan
+from hil.ports import Clock, LabPlan
 
 SPEC = wire.SPEC
-_NOISE_K = SPEC.read_noise_k
-_WILD_K = 700.0  # a thermocouple input without its thermocouple
-_LIMITER_ABOVE_K = 5.0  # [A] where a maker sets the limiter: above all that the chamber may reach
 _FASTEST_PER_MIN = 100.0  # what the ramp register takes; the machine may be slower
-
-_OF_THE_AIR = {
-    "door-open": "door_open",
-    "sensor-break": "sensor_broken",
-    "sensor-stuck": "sensor_stuck",
-    "heater-stuck": "heater_stuck",
-    "compressor-trip": "compressor_tripped",
-    "limiter": "limited",
-}
-"""Faults of the machine, and what they set in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,102 +35,34 @@ class F4tOptions(ScpiOptions):
     reply_ns: int = SPEC.reply
     room_degc: float = 23.0
     fahrenheit_only: bool = False
-    limiter_degc: float = SPEC.set_degc.high + _LIMITER_ABOVE_K
+    limiter_degc: float = SPEC.set_degc.high + LIMITER_ABOVE_K
 
 
-class WatlowF4TTwin(ScpiTwin[F4tOptions]):
+class WatlowF4TTwin(ChamberTwin, ScpiTwin[F4tOptions]):
     """The controller on its link (``ByteTwin``) and the air in its chamber (``Air``)."""
 
     OPTIONS: ClassVar[type] = F4tOptions
-    FAULTS: ClassVar[tuple[str, ...]] = (
-        "silent",
-        "door-open",
-        "sensor-break",
-        "sensor-stuck",
-        "heater-stuck",
-        "limiter",
-        "compressor-trip",
-        "refuses-off",
-        "ignores-off-once",
-        "frozen",
-        "wild",
-        POWER_LOSS,
-    )
 
     def __init__(
         self, name: str, clock: Clock, plan: LabPlan, options: Mapping[str, Any] | None = None
     ) -> None:
         """``options`` are the fields of ``F4tOptions``; TypeError for any other."""
         super().__init__(name, clock, F4tOptions(**(options or {})))
-        self._seed = plan.seed
-        self._device = zlib.crc32(name.encode()) & 0xFFFF
-        self._row = np.zeros(1)
-        self._samples = 0
-        self._offset_k = max(-1.0, min(1.0, 0.5 * self._normal())) * SPEC.read_accuracy_k.offset
         design = ChamberDesign(
             room_degc=self._options.room_degc, limiter_degc=self._options.limiter_degc
         )
-        self._air = ChamberAir(design)
-        self._refuses_off = self._deaf_to_off = False
-        self._frozen, self._shown_off_k = "", 0.0
+        self._build_machine(plan, SPEC, design)
         self._reset_registers()
         self._scpi = ScpiDevice(self._commands(), self._identity(), reset=self._reset)
 
-    # --- Inhabited ---------------------------------------------------------------------------
-
     def truth(self) -> Mapping[str, Any]:
         """Return the air as it is, and what the controller was told."""
-        now = self._clock.now()
         return {
             "serial": self._options.serial,
-            "powered": self._powered,
-            "air_degc": self._air.air_degc(now),
-            "sensor_degc": self._air.sensed_degc(now),
+            **super().truth(),
             "set_degc": self._set_degc,
-            "conditioning": self._air.conditioning,
-            "door_open": self._air.door_open,
-            "limited": self._air.limited,
             "outputs": list(self._outputs),
         }
-
-    # --- Air and Injectable ------------------------------------------------------------------
-
-    def air_degc(self, now: Instant) -> float:
-        """Return the true air temperature."""
-        return self._air.air_degc(now)
-
-    def inject(self, fault: str, cell: int, *, active: bool) -> None:  # noqa: ARG002 - no cells here
-        """Put a fault in or out; ``cell`` means nothing to a chamber.
-
-        ``silent`` answers nothing, ``door-open`` lets the room in (nothing reports it),
-        ``sensor-break`` loses the reading and stops conditioning, ``compressor-trip`` stops
-        cooling (both show as ERROR), ``sensor-stuck`` lets the reading stand still,
-        ``heater-stuck`` heats with full power while conditioning is on, ``refuses-off`` welds its
-        contactor, ``ignores-off-once`` takes no notice of the next order to switch off, ``limiter``
-        trips the independent limiter and, taken out, resets it by hand (nothing reports it),
-        ``frozen`` shows one reading for ever and ``wild`` one of no air (the loop knows better),
-        ``power-loss`` takes the supply of controller and machine. Raises ValueError for any other.
-        """
-        self._air.order(self._clock.now())
-        if fault == POWER_LOSS:
-            self._supply(on=not active)
-        elif fault == "silent":
-            self._silent = active
-        elif fault == "limiter" and not active:
-            self._air.reset_limiter()
-        elif fault in _OF_THE_AIR:
-            setattr(self._air, _OF_THE_AIR[fault], active)
-        elif fault == "refuses-off":
-            self._refuses_off = active
-            self._condition()
-        elif fault == "ignores-off-once":
-            self._deaf_to_off = active
-        elif fault == "frozen":
-            self._frozen = self._process_value(()) if active else ""
-        elif fault == "wild":
-            self._shown_off_k = _WILD_K if active else 0.0
-        else:
-            raise ValueError(f"{self.name}: no fault {fault!r}; it knows {', '.join(self.FAULTS)}")
 
     # --- state -------------------------------------------------------------------------------
 
@@ -179,19 +95,13 @@ class WatlowF4TTwin(ScpiTwin[F4tOptions]):
 
     def _condition(self) -> None:
         """Hand the registers to the machine; the current second has been settled before."""
-        air, welded = self._air, self._refuses_off and self._air.conditioning
-        ordered = self._outputs[wire.CONDITIONING_OUTPUT - 1] or welded
-        air.conditioning = self._powered and ordered
         per_minute = self._ramp_k / (60.0 if self._ramp_scale == "HOURS" else 1.0)
         ramping = self._ramp_action in ("SETPOINT", "BOTH")
-        air.ramp_k_per_s = per_minute / 60.0 if ramping else None
-        air.set_degc = self._set_degc
-
-    def _normal(self) -> float:
-        """Return the next standard normal of this controller; the first one is its calibration."""
-        noise_row(self._seed, self._device, self._samples, self._row)
-        self._samples += 1
-        return float(self._row[0])
+        self._run(
+            ordered=self._outputs[wire.CONDITIONING_OUTPUT - 1],
+            set_degc=self._set_degc,
+            ramp_k_per_s=per_minute / 60.0 if ramping else None,
+        )
 
     # --- commands ----------------------------------------------------------------------------
 
@@ -250,14 +160,9 @@ class WatlowF4TTwin(ScpiTwin[F4tOptions]):
         return (value - 32.0) / 1.8 if self._fahrenheit else value
 
     def _process_value(self, _: Channels) -> str:
-        """Return the sensor's reading with its calibration error and noise; asking moves no air."""
-        if self._air.sensor_broken:
-            return "9.91E37"
-        if self._frozen:
-            return self._frozen
-        noise_k = _NOISE_K * self._normal()
-        sensed_degc = self._air.sensed_degc(self._clock.now()) + self._offset_k + noise_k
-        return self._shown(sensed_degc + self._shown_off_k)
+        """Return what the sensor shows, SCPI's NaN for a broken one."""
+        reading_degc = self._reading_degc()
+        return "9.91E37" if math.isnan(reading_degc) else self._shown(reading_degc)
 
     def _set_point(self, _: Channels, value: float) -> None:
         """Take a set-point in the controller's unit; the margin absorbs the conversion."""
@@ -273,7 +178,7 @@ class WatlowF4TTwin(ScpiTwin[F4tOptions]):
 
     def _loop_error(self, _: Channels) -> str:
         """Return what the controller calls the state of the loop; an open door is none."""
-        return "ERROR" if self._air.sensor_broken or self._air.compressor_tripped else "NONE"
+        return "ERROR" if self._troubled() else "NONE"
 
     def _set_idle(self, _: Channels, value: float) -> None:
         self._idle_degc = self._meant(value)
@@ -305,8 +210,7 @@ class WatlowF4TTwin(ScpiTwin[F4tOptions]):
     def _switch(self, channels: Channels, on: bool) -> None:  # noqa: FBT001 - a parsed parameter
         """Switch event outputs, one of which lets the machine run."""
         self._air.order(self._clock.now())
-        if self._deaf_to_off and not on:
-            self._deaf_to_off = False
+        if self._ignores(on=on):
             return
         for channel in channels:
             # A welded contactor feeds back as closed, whatever it is told.

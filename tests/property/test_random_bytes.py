@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from garbage import LEAK, Outcome, Parser, fed
+from line_parsers import line_parsers
 from text_parsers import text_parsers
 from wire_parsers import frame_parsers, scpi_parsers, session_parsers, slcan_parsers
 
@@ -24,6 +25,7 @@ def parsers(folder: Path) -> Iterable[Parser]:
     yield from text_parsers(folder)
     yield from scpi_parsers()
     yield from session_parsers()
+    yield from line_parsers()
     yield from frame_parsers()
     yield from slcan_parsers()
 

@@ -234,7 +234,7 @@ def _session(stack: ExitStack) -> Feed:
     return feed
 
 
-def _driver(driver: Callable[..., Any], twin: Callable[..., Any]) -> Callable[[ExitStack], Feed]:
+def driver_of(driver: Callable[..., Any], twin: Callable[..., Any]) -> Callable[[ExitStack], Feed]:
     """Return the maker of a driver whose device answers right, wrong or both."""
 
     def made(stack: ExitStack) -> Feed:
@@ -263,7 +263,7 @@ def session_parsers() -> Iterable[Parser]:
     """Yield the line session and the drivers on top of one."""
     lines = [answer + b"\n" for answer in ANSWERS]
     yield Parser("line session", _session, (DeviceError,), lines, IN_ANSWERS)
-    emulator, chamber = _driver(BloomyAbs, BloomyAbsTwin), _driver(WatlowF4T, WatlowF4TTwin)
+    emulator, chamber = driver_of(BloomyAbs, BloomyAbsTwin), driver_of(WatlowF4T, WatlowF4TTwin)
     yield Parser("emulator driver", emulator, (DeviceError,), lines, IN_ANSWERS)
     yield Parser("chamber driver", chamber, (DeviceError,), lines, IN_ANSWERS)
 

@@ -1,0 +1,77 @@
+"""Where a line begins and ends, on wires where a terminator ends it and on those with frames."""
+
+from typing import Protocol
+
+LONGEST = 256
+"""[A] Bytes that an instrument keeps of a line that does not end."""
+
+
+class Framing(Protocol):
+    """Turns lines into bytes and back; the bytes of one line end with ``end`` and only there."""
+
+    end: bytes
+
+    def wrap(self, line: str) -> bytes:
+        """Return a line as bytes. Raises ValueError for one that cannot be sent."""
+
+    def unwrap(self, data: bytes) -> str:
+        """Return the line in the bytes before ``end``. Raises ValueError where there is none."""
+
+
+class Terminated:
+    """Printable ASCII with a terminator behind it; a CR before LF is dropped."""
+
+    def __init__(self, terminator: bytes, end: bytes | None = None) -> None:
+        """``terminator`` is sent; ``end`` is what ends a line that comes, its last byte if None."""
+        self.terminator = terminator
+        self.end = end or terminator[-1:]
+
+    def wrap(self, line: str) -> bytes:
+        """Return a line as bytes. Raises ValueError for one that is not one line of ASCII."""
+        if not line.isascii() or "\n" in line or "\r" in line:
+            raise ValueError(f"not one line of ASCII: {line!r}")
+        return line.encode("ascii") + self.terminator
+
+    def unwrap(self, data: bytes) -> str:
+        """Return the line. Raises ValueError unless it is printable ASCII."""
+        text = data.removesuffix(b"\r").decode("ascii", errors="replace")
+        if not text.isascii() or not text.isprintable():
+            raise ValueError("is not text")
+        return text
+
+
+class LineInput:
+    """Collects bytes until lines are whole, as an instrument does that nobody may fill up."""
+
+    def __init__(self, framing: Framing, longest: int = LONGEST) -> None:
+        """``longest`` bytes without an end are forgotten, and the rest of that line with them."""
+        self._framing, self._longest = framing, longest
+        self._rest = bytearray()
+        self._skipping = False
+
+    def feed(self, data: bytes) -> list[str | None]:
+        """Return the lines that are whole now; None for one that is no text."""
+        lines: list[str | None] = []
+        *whole, rest = data.split(self._framing.end)
+        for part in whole:
+            skipped = self._skipping or len(self._rest) + len(part) > self._longest
+            lines.append(None if skipped else self._line(bytes(self._rest) + part))
+            self._rest.clear()
+            self._skipping = False
+        if self._skipping or len(self._rest) + len(rest) > self._longest:
+            self._skipping = True
+            self._rest.clear()
+        else:
+            self._rest += rest
+        return lines
+
+    def clear(self) -> None:
+        """Forget the half of a line."""
+        self._rest.clear()
+        self._skipping = False
+
+    def _line(self, data: bytes) -> str | None:
+        try:
+            return self._framing.unwrap(data)
+        except ValueError:
+            return None

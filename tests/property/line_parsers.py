@@ -1,0 +1,83 @@
+"""The parsers of instruments that take a line at a time and speak no SCPI."""
+
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from types import SimpleNamespace
+from typing import Any
+
+from garbage import Feed, Parser
+from text_parsers import one_of, simple, words
+from wire_parsers import IN_ANSWERS, PLAN, driver_of
+
+from drivers.chambers.espec_p300 import EspecP300
+from drivers.virtual.espec_p300 import EspecP300Twin
+from drivers.virtual.espec_program import parse_program
+from drivers.virtual.line_twin import LineTwin
+from drivers.wire import espec_p300
+from hil.core.errors import DeviceError
+from hil.core.instants import SECOND
+
+TO_P300 = words(
+    *("TEMP?\r\n", "MON?\r\n", "TEMP, S45.0\r\n", "MODE, CONSTANT\r\n", "MODE, STANDBY\r\n"),
+    *("RUN PRGM, TEMP23.0 TIME0:11 GOTEMP45.0\r\n", "RUN PRGM?\r\n", "TEMP, S1 H2 L-3\r\n"),
+    *("CONSTANT SET?,TEMP\r\n", "RELAY,ON,1,2\r\n", "ALARM?\r\n", "PRGM,END,HOLD\r\n"),
+)
+IN_P300 = words(
+    *("TEMP", "HUMI", "MODE", "?", ",", " ", "S", "H", "L", "45.0", "-", "\r\n", "\n", "RUN PRGM"),
+    *("TIME", "GOTEMP", ":", "99", "9" * 40, "RELAY", "ON", "OFF", "PRGM", "%", "\0", "\xff", "1,"),
+)
+P300_ANSWERS = words(
+    *("23.0,45.0,150.0,-40.0", "23.1,,CONSTANT,0", "23.1,50,RUN,2", "2,1,7", "T,P300,160.0"),
+    *("STANDBY", "TEMP23.0 GOTEMP45.0 TIME0:11 REF9", "OK:MODE, STANDBY", "NA:CMD ERR"),
+)
+
+
+def line_twin(make: Callable[..., LineTwin]) -> Callable[[ExitStack], Feed]:
+    """Return the maker of a twin whose clock goes on; what it answers ends as it should."""
+
+    def made(_stack: ExitStack) -> Feed:
+        clock: Any = SimpleNamespace(at=0, called=[])
+        clock.now = lambda: clock.at
+        clock.call_at = lambda at, what: clock.called.append((at, what))
+        twin = make("unit", clock, PLAN, {})
+        answers: list[bytes] = []
+        twin.attach(lambda data, _at: answers.append(data))
+
+        def feed(piece: bytes) -> bool:
+            clock.at += SECOND
+            while clock.called and clock.called[0][0] <= clock.at:
+                clock.called.pop(0)[1]()
+            twin.receive(piece)
+            assert len(twin._waiting) <= 8
+            assert len(twin._input._rest) <= twin._input._longest
+            assert len(clock.called) <= 1
+            ends = twin._framing.end
+            assert all(one.endswith(ends) and one.count(ends) == 1 for one in answers)
+            liked = not all(one.startswith(b"NA:") for one in answers)
+            answers.clear()
+            return liked
+
+        return feed
+
+    return made
+
+
+def _program(text: str) -> object:
+    return parse_program(text, 0)
+
+
+def line_parsers() -> Iterable[Parser]:
+    """Yield twins, the parsers of their answers, and the drivers on top of them."""
+    yield Parser("P300 twin", line_twin(EspecP300Twin), (), TO_P300, IN_P300)
+    programs = words("TEMP23.0 TIME0:11 GOTEMP45.0", "TEMP1 TIME1:0 RELAYON,1,2")
+    yield Parser("P300 program", simple(_program), (ValueError,), programs, IN_P300)
+    wire = espec_p300
+    answers = (
+        *(wire.parse_air, wire.parse_monitor, wire.parse_alarms, wire.parse_type),
+        *(wire.parse_ramp, wire.parse_mode),
+    )
+    each = simple(one_of(*answers))
+    yield Parser("P300 answers", each, (ValueError,), P300_ANSWERS, [*IN_ANSWERS, *IN_P300])
+    lines = [answer + b"\r\n" for answer in P300_ANSWERS]
+    driver = driver_of(EspecP300, EspecP300Twin)
+    yield Parser("P300 driver", driver, (DeviceError,), lines, [*IN_ANSWERS, *IN_P300])
