@@ -5,6 +5,7 @@ from typing import ClassVar, TypeVar
 
 from drivers.links.lines import LineSession
 from drivers.links.pace import Pace
+from drivers.wire.framing import Framing
 from drivers.wire.scpi_data import parse_error
 from hil.core.errors import InstrumentFault, MalformedReply
 from hil.core.instants import MILLISECOND, Duration
@@ -44,10 +45,12 @@ class LineInstrument:
         reply_limit: Duration,
         spacing: Callable[[str], Duration] | None = None,
         prefix: str = "",
+        framing: Framing | None = None,
     ) -> None:
         """``reply_limit`` is how long the instrument may take to answer; does no I/O.
 
-        ``spacing`` is how long after a line the next one may begin; ``prefix`` stands before each.
+        ``spacing`` is how long after a line the next one may begin; ``prefix`` stands before each;
+        ``framing`` stands in place of ``terminator`` where there is more around a line.
         """
         self.name = name
         self._link = link
@@ -55,7 +58,7 @@ class LineInstrument:
         self._terminator = terminator
         self._reply_limit = reply_limit
         self._pace = None if spacing is None else Pace(clock, spacing)
-        self._prefix = prefix
+        self._prefix, self._framing = prefix, framing
         self._session = self._new_session()
         self._broken_off = self._was_open = False
         self._identity_line: str | None = None
@@ -67,6 +70,7 @@ class LineInstrument:
             self.name,
             terminator=self._terminator,
             reply_terminator=b"\n",
+            framing=self._framing,
             pace=self._pace,
             acknowledged=self.ACKNOWLEDGES,
         )
@@ -133,15 +137,18 @@ class LineInstrument:
     async def _exchange(self, exchange: Callable[[], Awaitable[T]]) -> T:
         """Run one exchange; whatever ends it early, a cancellation too, leaves a mark."""
         if self._broken_off:
-            known = self._identity_line
-            is_answer = None if known is None else known.__eq__
-            probe = self._prefix + self.IDENTIFY
-            await self._session.resync(probe, self._reply_limit, is_answer)
+            probe, is_answer = self._probe()
+            await self._session.resync(self._prefix + probe, self._reply_limit, is_answer)
             await self._resynced()
         self._broken_off = True
         answer = await exchange()
         self._broken_off = False
         return answer
+
+    def _probe(self) -> tuple[str, Callable[[str], bool] | None]:
+        """Return the question that brings into step, and what tells its answer from all others."""
+        known = self._identity_line
+        return self.IDENTIFY, None if known is None else known.__eq__
 
     async def _resynced(self) -> None:
         """Look at what a line that broke off has left behind, where an instrument tells."""
@@ -164,6 +171,11 @@ class ScpiInstrument(LineInstrument):
     async def _check_errors(self) -> None:
         """Empty the unit's error queue; raise InstrumentFault with the oldest entry."""
         self._refuse(await self._emptied(lambda: self._ask(_NEXT_ERROR)))
+
+    def _probe(self) -> tuple[str, Callable[[str], bool] | None]:
+        """Return the question that brings into step, and what tells its answer from all others."""
+        known = self._identity_line
+        return self.IDENTIFY, None if known is None else known.__eq__
 
     async def _resynced(self) -> None:
         """Take the echo of a line that arrived in part out of the queue.

@@ -167,7 +167,7 @@ class EspecP300(LineInstrument):
             raise self._fault(str(error)) from error
         await self._order(line)
         self._ramp_ends = self._clock.now() + takes
-        self._landing = []
+        self._until_look = 1  # two questions behind two lines would not fit into a tick
 
     async def _land(self) -> None:
         """Bring a ramp that has run its time over to constant mode, an order each time."""

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
+from drivers.wire.framing import Framing, Terminated
 from hil.core.errors import DeviceError, LinkTimeout, MalformedReply
 from hil.core.instants import MILLISECOND, Duration
 from hil.ports import ByteLink, Clock
@@ -29,10 +30,13 @@ class LineSession:
         terminator: bytes = b"\r\n",
         reply_terminator: bytes = b"\n",
         max_answer: int = _MAX_ANSWER,
+        framing: Framing | None = None,
         pace: Callable[[str], Awaitable[None]] | None = None,
         acknowledged: bool = False,
     ) -> None:
         """``terminator`` ends what is sent, ``reply_terminator`` (CR before LF is dropped) answers.
+
+        ``framing`` stands in place of both where there is more around a line.
 
         ``max_answer`` is the longest answer in bytes that is not taken for garbage. ``pace`` is
         awaited before each line, which then goes out alone. ``acknowledged`` is for a device that
@@ -41,8 +45,8 @@ class LineSession:
         self._link = link
         self._clock = clock
         self._name = name
-        self._terminator = terminator.decode("ascii")
-        self._end = reply_terminator
+        self._framing = framing or Terminated(terminator, reply_terminator)
+        self._end = self._framing.end
         self._max_answer = max_answer
         self._pace = pace
         self._acknowledged = acknowledged
@@ -60,6 +64,22 @@ class LineSession:
         if self._acknowledged:
             self._unanswered = line
             self._owed += 1
+
+    async def tell(self, line: str, quiet: Duration) -> None:
+        """Send a line of which nobody knows whether it has an answer; drop what comes.
+
+        Silence of ``quiet`` ends the wait. Raises LinkLost, MalformedReply for more than an answer,
+        and, out of step, DeviceError.
+        """
+        self._refuse_out_of_step(line)
+        payloads = self._encoded_all([line])
+        self._unanswered = line
+        await self._send([line], payloads)
+        with suppress(LinkTimeout):  # silence is what is waited for
+            while len(self._buffer) <= self._max_answer:
+                await self._read_one(line, quiet)
+        self._owed = 0
+        self._settle(line)
 
     async def query(self, line: str, within: Duration) -> str:
         """Send a line and return its answer without the terminator.
@@ -109,12 +129,7 @@ class LineSession:
 
     async def _ask(self, asked: str, lines: Sequence[str], within: Duration) -> list[str]:
         """Send ``lines`` and return an answer for each; out of step unless all goes well."""
-        if self._unanswered is not None:
-            raise DeviceError(
-                self._name,
-                f"{self._unanswered!r} has no answer of its own yet, so {asked!r} cannot be asked: "
-                "resync first",
-            )
+        self._refuse_out_of_step(asked)
         payloads = self._encoded_all(lines)
         self._unanswered = asked
         self._buffer += self._link.pending()
@@ -128,6 +143,14 @@ class LineSession:
         texts = [self._decoded(answer) for answer in answers]
         self._settle(asked)
         return texts
+
+    def _refuse_out_of_step(self, asked: str) -> None:
+        if self._unanswered is not None:
+            raise DeviceError(
+                self._name,
+                f"{self._unanswered!r} has no answer of its own yet, so {asked!r} cannot be asked: "
+                "resync first",
+            )
 
     def _settle(self, asked: str) -> None:
         """Declare the session in step. Raises MalformedReply if more came than was asked for."""
@@ -223,20 +246,18 @@ class LineSession:
         return [self._encoded(line) for line in lines]
 
     def _encoded(self, line: str) -> bytes:
-        """Return the line as it goes over the wire."""
-        if not line.isascii() or "\n" in line or "\r" in line:
-            raise ValueError(f"{self._name}: not one line of ASCII: {line!r}")
-        return (line + self._terminator).encode("ascii")
+        """Return the line as it goes over the wire. Raises ValueError."""
+        try:
+            return self._framing.wrap(line)
+        except ValueError as error:
+            raise ValueError(f"{self._name}: {error}") from None
 
     def _decoded(self, answer: bytes) -> str:
-        """Return an answer as text. Raises MalformedReply unless it is printable ASCII."""
+        """Return an answer as text. Raises MalformedReply where it is none."""
         try:
-            text = answer.removesuffix(b"\r").decode("ascii")
-        except UnicodeDecodeError:
-            text = "\0"
-        if not text.isprintable():
-            raise MalformedReply(self._name, f"{_shown(answer)} is not text")
-        return text
+            return self._framing.unwrap(answer)
+        except ValueError as error:
+            raise MalformedReply(self._name, f"{_shown(answer)} {error}") from None
 
 
 def _shown(data: bytes | bytearray) -> str:

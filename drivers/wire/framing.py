@@ -1,13 +1,20 @@
 """Where a line begins and ends, on wires where a terminator ends it and on those with frames."""
 
+from functools import reduce
+from operator import xor
 from typing import Protocol
+
+from hil.core.described import TERMINATORS, Wire
 
 LONGEST = 256
 """[A] Bytes that an instrument keeps of a line that does not end."""
 
 
 class Framing(Protocol):
-    """Turns lines into bytes and back; the bytes of one line end with ``end`` and only there."""
+    """Turns lines into bytes and back; the bytes of one line end with ``end`` and only there.
+
+    An empty line is what ends half of one that the other side may have.
+    """
 
     end: bytes
 
@@ -35,9 +42,53 @@ class Terminated:
     def unwrap(self, data: bytes) -> str:
         """Return the line. Raises ValueError unless it is printable ASCII."""
         text = data.removesuffix(b"\r").decode("ascii", errors="replace")
+        # replaced bytes are no ASCII, and are refused with the others
         if not text.isascii() or not text.isprintable():
             raise ValueError("is not text")
         return text
+
+
+class Cts:
+    """Frames of CTS chambers: STX, address, data with bit 7 set, their XOR with bit 7 set, ETX."""
+
+    end = b"\x03"
+    _START, _HIGH = 0x02, 0x80
+    _AROUND = 3  # bytes before the end that are no data: STX, address, XOR
+
+    def __init__(self, address: int) -> None:
+        """``address`` is the chamber's, 0x81 to 0xA0."""
+        self._address = address
+
+    def wrap(self, line: str) -> bytes:
+        """Return a line as a frame. Raises ValueError for one that is not one line of ASCII."""
+        if not line:
+            return self.end
+        if not line.isascii() or not line.isprintable():
+            raise ValueError(f"not one line of ASCII: {line!r}")
+        body = bytes([self._address, *(self._HIGH | byte for byte in line.encode("ascii"))])
+        return bytes([self._START, *body, reduce(xor, body) | self._HIGH]) + self.end
+
+    def unwrap(self, data: bytes) -> str:
+        """Return the line in a frame of this address. Raises ValueError for anything else."""
+        start = data.rfind(self._START)  # whatever stood before is no part of the frame
+        if start < 0 or len(data) - start < self._AROUND:
+            raise ValueError("is no frame")
+        *body, check = data[start + 1 :]
+        if body[0] != self._address or min(data[start + 1 :]) < self._HIGH:
+            raise ValueError(f"is no frame of address 0x{self._address:02x}")
+        if reduce(xor, body) | self._HIGH != check:
+            raise ValueError("has a wrong checksum")
+        text = bytes(byte & ~self._HIGH for byte in body[1:]).decode("ascii")
+        if not text.isprintable():
+            raise ValueError("is not text")
+        return text
+
+
+def framing_of(wire: Wire) -> Framing:
+    """Return the framing that a description asks for."""
+    if wire.framing == "cts":
+        return Cts(wire.address)
+    return Terminated(TERMINATORS[wire.sends], TERMINATORS[wire.ends][-1:])
 
 
 class LineInput:

@@ -6,7 +6,7 @@ from typing import Any
 
 from can import Message
 
-from hil.app.names import keys_of, resolve
+from hil.app.names import keys_of, resolve, worded
 from hil.core.errors import FirmwareFault
 from hil.core.instants import Instant
 from hil.core.records import FirmwareHalted, Record
@@ -21,7 +21,7 @@ def twins_of(device: DeviceConfig) -> str:
 
 def twin_of(device: DeviceConfig) -> Any:
     """Return the class of a device's twin. Raises EnvironmentProblem if it is not installed."""
-    return resolve(twins_of(device), device.driver)
+    return worded(resolve(twins_of(device), device.driver), device)
 
 
 def engine_of(engine: EngineConfig) -> BoardEngine | None:

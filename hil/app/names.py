@@ -10,7 +10,8 @@ from functools import cache
 from typing import Any
 
 from hil.core.errors import EnvironmentProblem
-from hil.profile import read_options
+from hil.ports import Describing
+from hil.profile import DeviceConfig, read_options
 
 _ONE_OF = {"firmware": "board with firmware"}
 """What to call one of a group, where its name is no plural."""
@@ -32,6 +33,18 @@ def resolve(group: str, name: str) -> Any:
         raise EnvironmentProblem(
             f"no {_ONE_OF.get(group, group[:-1])} '{name}' (installed: {known})"
         ) from None
+
+
+def worded(found: Any, device: DeviceConfig) -> Any:
+    """Return a driver or a twin with the words of the device's description, where it needs some."""
+    if isinstance(found, Describing) and device.description is not None:
+        return found.described(device.description)
+    return found
+
+
+def driver_of(device: DeviceConfig) -> Any:
+    """Return what makes a device's driver. Raises EnvironmentProblem if it is not installed."""
+    return worded(resolve("drivers", device.driver), device)
 
 
 @dataclass(frozen=True)

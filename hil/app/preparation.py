@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from hil.app.engines import twin_of, twins_of
-from hil.app.names import installed, keys_of, resolve
+from hil.app.names import driver_of, installed, keys_of, resolve
 from hil.core.errors import ConfigError, ConfigErrors
 from hil.core.instants import Duration, to_seconds
 from hil.core.spec import BoardSpec, DeviceSpec
 from hil.core.watched import Watched
 from hil.live.target import Target
+from hil.ports import Describing
 from hil.profile import (
     Bench,
     BenchScene,
@@ -157,6 +158,11 @@ def _known(bench: Bench) -> Known:
             for name, driver in _used(bench, "drivers", lambda device: device.driver).items()
             if hasattr(driver, "CARRIES")
         },
+        described=frozenset(
+            name
+            for name, driver in _used(bench, "drivers", lambda device: device.driver).items()
+            if isinstance(driver, Describing)
+        ),
     )
 
 
@@ -168,11 +174,13 @@ def _used(bench: Bench, group: str, named: Callable[[DeviceConfig], str]) -> dic
 
 def specs_of(bench: Bench) -> dict[str, DeviceSpec]:
     """Return the data sheets of the devices whose driver is installed."""
-    return {
-        name: resolve("drivers", device.driver).SPEC
+    drivers = {
+        name: driver_of(device)
         for name, device in bench.devices.items()
         if device.driver in installed("drivers")
     }
+    # one that needs a description and has none has no data sheet either: an error of its own
+    return {name: one.SPEC for name, one in drivers.items() if hasattr(one, "SPEC")}
 
 
 def _key_errors(bench: Bench) -> list[ConfigError]:

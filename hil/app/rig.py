@@ -6,7 +6,7 @@ from typing import Any
 
 from hil.app.engines import Attended, engine_of, twin_of
 from hil.app.lab_doors import BOARD, lab_doors, refuse_lab_of
-from hil.app.names import keys_of, resolve
+from hil.app.names import driver_of, keys_of, resolve
 from hil.app.preparation import specs_of
 from hil.bench.assembly import make_stack
 from hil.bench.fenced import Fenced, Fences
@@ -87,7 +87,7 @@ def _device(
     """Build one device with its link and, where the link ends in this process, its twin."""
     device = bench.devices[name]
     kind: LinkKind = resolve("links", device.link.kind)
-    driver = resolve("drivers", device.driver)
+    driver = driver_of(device)
     if kind.needs_twin:
         build_twin(name, bench, plan, clock, None if faults is None else faults.record)
     tap = wire.frame_tap(name) if kind.carries == "frames" else wire.byte_tap(name)

@@ -164,6 +164,14 @@ class Board(Device, Protocol):
         """Fold everything received so far into a report; does not wait for a frame."""
 
 
+@runtime_checkable
+class Describing(Protocol):
+    """An entry point without words of its own: with a description it makes drivers, or twins."""
+
+    def described(self, words: Any) -> Any:
+        """Return the ``DriverFactory`` or ``TwinFactory`` of a ``hil.core.described`` one."""
+
+
 class DriverFactory(Protocol):
     """Builds a device. ``SPEC`` is its data sheet, ``OPTIONS`` the dataclass of its own keys.
 

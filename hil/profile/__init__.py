@@ -30,6 +30,7 @@ from hil.profile.bench import (
 )
 from hil.profile.check import Findings, check_profile
 from hil.profile.check_bench import bench_errors
+from hil.profile.instruments import load_instrument
 from hil.profile.load import load_cell, load_profile
 from hil.profile.model import Profile
 from hil.profile.scene import BenchScene, Known
@@ -50,6 +51,7 @@ __all__ = [
     "check_profile",
     "load_bench",
     "load_cell",
+    "load_instrument",
     "load_profile",
     "profile_schema",
     "read_options",

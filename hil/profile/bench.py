@@ -26,6 +26,7 @@ from pydantic import AfterValidator, PlainValidator, TypeAdapter, WithJsonSchema
 from pydantic import Field as FormField
 
 from hil.core import units
+from hil.core.described import DescribedChamber
 from hil.core.errors import ConfigError, ConfigErrors, UnitError
 from hil.core.instants import SECOND, Duration
 from hil.core.recorded import UNLESS_DEFAULT
@@ -47,6 +48,7 @@ from hil.profile.forms import (
     make,
     quantity,
 )
+from hil.profile.instruments import name_descriptions, put_descriptions_in
 from hil.profile.model import Limit, nearest_mark
 from hil.profile.overrides import apply_overrides, for_bench
 from hil.profile.problems import in_order, read
@@ -87,7 +89,8 @@ class EngineConfig:
 class DeviceConfig:
     """One device: its driver with the driver's own keys, its link, and keys for its twin.
 
-    ``engine`` runs the firmware of its twin; None where the twin is all there is.
+    ``engine`` runs the firmware of its twin; None where the twin is all there is. ``description``
+    is of an instrument whose driver has no words of its own.
     """
 
     driver: str
@@ -95,6 +98,7 @@ class DeviceConfig:
     options: Mapping[str, Any]
     virtual: Mapping[str, Any]
     engine: EngineConfig | None = field(default=None, metadata=UNLESS_DEFAULT)
+    description: DescribedChamber | None = field(default=None, metadata=UNLESS_DEFAULT)
 
 
 @dataclass(frozen=True)
@@ -220,6 +224,11 @@ ENGINE: Any = Annotated[
 ]
 
 
+DESCRIPTION: Any = Annotated[
+    filled(DescribedChamber) | None, WithJsonSchema({"type": "string", "examples": ["cts"]})
+]
+
+
 class DeviceFields(Form):
     """One entry of ``devices``."""
 
@@ -228,6 +237,9 @@ class DeviceFields(Form):
     options: OPTIONS = FormField(default_factory=dict, description="the driver's own keys")
     virtual: OPTIONS = FormField(default_factory=dict, description="the twin's own keys")
     engine: ENGINE = FormField(default=None, description="what runs a virtual board's firmware")
+    description: DESCRIPTION = FormField(
+        default=None, description="a file of profiles/instruments, for a driver without own words"
+    )
 
 
 DEVICE: Any = Annotated[DeviceFields, AfterValidator(lambda form: make(DeviceConfig, form))]
@@ -374,8 +386,11 @@ def load_bench(
     tree = load_table(path, str(path))
     _name_design(tree)  # so that ``board.cycle`` has a table to go into
     _name_engines(tree)
+    name_descriptions(tree)
     apply_overrides(tree, for_bench(overrides), "bench.")
     _refuse_code(tree)
+    name_descriptions(tree)
+    put_descriptions_in(tree, root)
     _name_design(tree)  # and again, for ``board=NAME``
     design = _put_design_in(tree, root)
     form = read(TypeAdapter(BenchForm), tree)

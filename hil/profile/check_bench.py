@@ -35,6 +35,12 @@ def bench_errors(scene: Devices, *, served: bool = False) -> Iterator[ConfigErro
         elif known.is_virtual(link) and driver in known.drivers and driver not in known.twins:
             hint = nearest(driver, known.twins)
             yield bench.wrong(f"{key}.driver", f"'{driver}' has no virtual twin{hint}")
+        if driver in known.described and device.description is None:
+            message = f"'{driver}' has no words of its own: name a file of profiles/instruments"
+            yield bench.wrong(f"{key}.description", message)
+        elif driver in known.drivers and driver not in known.described and device.description:
+            message = f"'{driver}' knows its own words and takes no description"
+            yield bench.wrong(f"{key}.description", message)
         needs, kind = known.speaks.get(driver), known.kinds.get(link)
         if needs and kind and needs != kind.carries:
             message = f"'{link}' carries {kind.carries}, and {driver} needs a link for {needs}"

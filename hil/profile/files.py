@@ -25,6 +25,7 @@ FOLDERS = {
     "runs": "profile",
     "benches": "bench",
     "boards": "board",
+    "instruments": "instrument",
     "cells": "cell",
     "climates": "climate",
     "experiments": "experiment",

@@ -21,7 +21,8 @@ class Known:
     ``faults`` is, by target of ``inject``, each fault it takes and whether that is one of a cell; a
     target is a device, or ``wiring``. ``kinds`` is by link, ``speaks`` by driver what it needs its
     link to carry (``bytes`` or ``frames``); a name that is missing there is not checked.
-    ``engines`` is by name, ``firmware`` are the drivers whose virtual device can be firmware.
+    ``engines`` is by name, ``firmware`` are the drivers whose virtual device can be firmware,
+    ``described`` those that need a description.
     """
 
     drivers: Collection[str]
@@ -32,6 +33,7 @@ class Known:
     speaks: Mapping[str, str] = field(default_factory=dict)
     engines: Mapping[str, EngineKind] = field(default_factory=dict)
     firmware: Collection[str] = ()
+    described: Collection[str] = ()
 
     def is_virtual(self, link: str) -> bool:
         """Say whether a link ends at a twin in this process."""

@@ -9,13 +9,18 @@ from garbage import Feed, Parser
 from text_parsers import one_of, simple, words
 from wire_parsers import IN_ANSWERS, PLAN, driver_of
 
+from drivers.chambers.described import DescribedChambers
 from drivers.chambers.espec_p300 import EspecP300
+from drivers.virtual.described_chamber import DescribedChamberTwins
 from drivers.virtual.espec_p300 import EspecP300Twin
 from drivers.virtual.espec_program import parse_program
 from drivers.virtual.line_twin import LineTwin
 from drivers.wire import espec_p300
+from drivers.wire.framing import Cts, framing_of
 from hil.core.errors import DeviceError
 from hil.core.instants import SECOND
+from hil.core.templates import Template
+from hil.profile import load_instrument
 
 TO_P300 = words(
     *("TEMP?\r\n", "MON?\r\n", "TEMP, S45.0\r\n", "MODE, CONSTANT\r\n", "MODE, STANDBY\r\n"),
@@ -62,6 +67,65 @@ def line_twin(make: Callable[..., LineTwin]) -> Callable[[ExitStack], Feed]:
     return made
 
 
+TEMPLATES = words(
+    *("a0 {set:05.1f}", "{air:.1f} {:values}{running:1c}{:30c}", "{a:text};{b:word}", "{{{n:d}}}"),
+)
+IN_TEMPLATES = words(
+    *("{", "}", "{{", ":", "set", "05.1f", "1c", "99c", "text", "word", "values", "d", " ", ";"),
+    *("{a:d}", "9" * 40, "\0", "\xff", "{:text}", ".1f", "-", "\n"),
+)
+DESCRIBED = ("cts", "votsch-ascii2", "thermotron-8800")
+
+
+def _template(text: str) -> object:
+    template = Template(text)
+    return template.read(text), template.read(template.write({}))
+
+
+def _line_of(name: str, values: dict[str, float | str]) -> list[bytes]:
+    """Return all that is said to an instrument, as its bytes."""
+    chamber = load_instrument(name)
+    framing = framing_of(chamber.wire)
+    return [framing.wrap(one.line.write(values)) for one in chamber.exchanges.values()]
+
+
+def _answers_of(name: str) -> list[bytes]:
+    """Return all that it answers, as its bytes."""
+    chamber = load_instrument(name)
+    framing = framing_of(chamber.wire)
+    values: dict[str, float | str] = {"air": 23.0, "set": 45.0, "running": "1", "alarm": "0"}
+    replies = [one.reply for one in chamber.exchanges.values()]
+    return [framing.wrap(reply.write(values)) for reply in replies if reply is not None]
+
+
+def _described() -> Iterable[Parser]:
+    """Yield twins and drivers of described instruments, and what they are made of."""
+    yield Parser("template", simple(_template), (ValueError,), TEMPLATES, IN_TEMPLATES)
+    frames = [Cts(0x81).wrap(line)[:-1] for line in ("A0", "a0 -15.5", "S")]
+    in_frames = [b"\x02", b"\x81", b"\x03", b"\xc1", b"\xb0", b"\x80", b"\xff", b"\0"]
+
+    def unwrapped(_stack: ExitStack) -> Feed:
+        framing = Cts(0x81)
+        return lambda piece: bool(framing.unwrap(piece) or True)
+
+    yield Parser("CTS frame", unwrapped, (ValueError,), frames, in_frames)
+    for name in DESCRIBED:
+        chamber = load_instrument(name)
+        to_it = _line_of(name, {"set": 45.0, "ramp": 2.0})
+        twin, driver = (
+            DescribedChamberTwins.described(chamber),
+            DescribedChambers.described(chamber),
+        )
+        yield Parser(f"{name} twin", line_twin(twin), (), to_it, [*IN_P300, *in_frames])
+        yield Parser(
+            f"{name} driver",
+            driver_of(driver, twin),
+            (DeviceError,),
+            _answers_of(name),
+            [*IN_ANSWERS, *in_frames],
+        )
+
+
 def _program(text: str) -> object:
     return parse_program(text, 0)
 
@@ -81,3 +145,4 @@ def line_parsers() -> Iterable[Parser]:
     lines = [answer + b"\r\n" for answer in P300_ANSWERS]
     driver = driver_of(EspecP300, EspecP300Twin)
     yield Parser("P300 driver", driver, (DeviceError,), lines, [*IN_ANSWERS, *IN_P300])
+    yield from _described()

@@ -6,9 +6,11 @@ zero, so the lower limit has to be set before it can read the temperature.
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import pyvisa
+from cts_chamber import CTSChamber
 from espec_pr3j import EspecPr3j
 from espec_pr3j.data_classes import OperationMode
 from espec_pr3j.exceptions import SettingError
@@ -19,6 +21,10 @@ pytestmark = pytest.mark.alone
 P300 = (
     *("--set", "bench.devices.chamber.driver=espec-p300"),
     *("--set", "bench.devices.chamber.virtual.humidity=true"),
+)
+CTS = (
+    *("--set", "bench.devices.chamber.driver=described-chamber"),
+    *("--set", "bench.devices.chamber.description=cts"),
 )
 
 
@@ -70,3 +76,28 @@ def test_an_alarm_is_counted(pr3j: EspecPr3j, lab: Served) -> None:
     assert pr3j.get_test_area_state().number_of_alarms == 1
     lab.ask("clear", target="chamber", fault="compressor-trip")
     assert pr3j.get_test_area_state().number_of_alarms == 0
+
+
+def test_a_described_cts_is_driven_by_a_driver_of_others(tmp_path: Path) -> None:
+    """cts-chamber (DESY) checks frame, address, checksum and the shape of every answer."""
+    with serving(tmp_path, *CTS) as lab:
+        host, _, port = lab.place("chamber").rpartition(":")
+        client = CTSChamber(
+            resource_path=f"TCPIP0::{host}::{port}::SOCKET",
+            resource_manager=pyvisa.ResourceManager("@py"),
+        )
+        client.start()
+        assert client.get_state().running
+        client.ramp_to_temperature(-15.5, ramp_up_rate=2.0, ramp_down_rate=2.0)
+        air_degc, set_degc = client.get_temperature()
+        assert air_degc == pytest.approx(23.0, abs=2.0)
+        assert set_degc == pytest.approx(-15.5)
+        assert lab.truth("chamber")["set_degc"] == pytest.approx(-15.5)
+        lab.ask("inject", target="chamber", fault="compressor-trip")
+        assert client.get_state().error
+        lab.ask("clear", target="chamber", fault="compressor-trip")
+        client.stop()
+        state = client.get_state()
+        assert (state.running, state.error, state.paused) == (False, False, False)
+        assert lab.truth("chamber")["conditioning"] is False
+        client.close()  # type: ignore[no-untyped-call]

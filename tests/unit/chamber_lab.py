@@ -6,14 +6,17 @@ from typing import Any
 
 from abs_unit import plan
 
+from drivers.chambers.described import DescribedChambers
 from drivers.chambers.espec_p300 import EspecP300
 from drivers.chambers.watlow_f4t import WatlowF4T
 from drivers.links.memory import memory_byte_link
+from drivers.virtual.described_chamber import DescribedChamberTwins
 from drivers.virtual.espec_p300 import EspecP300Twin
 from drivers.virtual.watlow_f4t import WatlowF4TTwin
 from hil.bench.clock import run_virtual
 from hil.core.instants import SECOND, Instant
 from hil.ports import ByteLink, ChamberReading, Clock
+from hil.profile import load_instrument
 
 
 @dataclass(frozen=True)
@@ -26,10 +29,17 @@ class Make:
     virtual: dict[str, Any] = field(default_factory=dict)
 
 
+def described(name: str) -> Make:
+    """Return a chamber whose words a file describes."""
+    words = load_instrument(name)
+    return Make(DescribedChambers.described(words), DescribedChamberTwins.described(words))
+
+
 MAKES = {
     "watlow-f4t": Make(WatlowF4T, WatlowF4TTwin),
     "espec-p300": Make(EspecP300, EspecP300Twin),
     "espec-p300-rs485": Make(EspecP300, EspecP300Twin, {"address": 3}, {"address": 3}),
+    **{name: described(name) for name in ("cts", "votsch-ascii2", "thermotron-8800")},
 }
 
 
@@ -37,13 +47,16 @@ class Lab:
     """A virtual chamber, its driver, and what goes over the wire between them."""
 
     def __init__(self, make: Make, clock: Clock) -> None:
-        self.clock = clock
+        self.clock, self.make = clock, make
         self.twin = make.twin("chamber", clock, plan(), dict(make.virtual))
         self.log: list[bytes] = []
         tap = self.log.append
         self.link: ByteLink = memory_byte_link("chamber", clock, {}, twin=self.twin, tap=tap)
-        self.driver_options = dict(make.options)
-        self.driver = make.driver("chamber", self.link, clock, self.driver_options)
+        self.driver = self.another()
+
+    def another(self) -> Any:
+        """Return one more driver of the same chamber."""
+        return self.make.driver("chamber", self.link, self.clock, dict(self.make.options))
 
     async def armed(self) -> None:
         await self.driver.connect()

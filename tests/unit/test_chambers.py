@@ -88,13 +88,16 @@ def test_nothing_outside_its_range_is_sent(make: Make) -> None:
 @EACH
 @pytest.mark.parametrize("fault", ["sensor-break", "compressor-trip"])
 def test_trouble_of_the_machine_is_an_alarm_or_no_reading(make: Make, fault: str) -> None:
+    """The Vötsch's description has no alarm: what moves the air alone is seen there by the air."""
+
     async def story(lab: Lab) -> None:
         await lab.armed()
         await lab.driver.apply(40.0, None)
         await lab.driver.sense()
         lab.twin.inject(fault, 0, active=True)
         readings = [await lab.driver.sense() for _ in range(12)]
-        assert any(one.alarm or math.isnan(one.air_degc) for one in readings)
+        seen = any(one.alarm or math.isnan(one.air_degc) for one in readings)
+        assert seen is (lab.make != MAKES["votsch-ascii2"] or fault == "sensor-break")
         lab.twin.inject(fault, 0, active=False)
         readings = [await lab.driver.sense() for _ in range(12)]
         assert readings[-1].alarm == ""
@@ -179,8 +182,7 @@ def test_a_set_point_that_somebody_else_changed_is_told_of(make: Make) -> None:
         await lab.armed()
         await lab.driver.apply(45.0, None)
         await lab.driver.sense()
-        stranger = type(lab.driver)("chamber", lab.link, lab.clock, lab.driver_options)
-        await stranger.apply(30.0, None)
+        await lab.another().apply(30.0, None)
         with pytest.raises(InstrumentFault, match="ordered"):
             await lab.watched(1)
 
