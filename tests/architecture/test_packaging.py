@@ -12,7 +12,8 @@ import pytest
 from house import ROOT, project_files, relative
 
 from hil.core.spec import BoardSpec, ChamberSpec, EmulatorSpec
-from hil.ports import Disturber, LinkKind
+from hil.ports import Describing, Disturber, LinkKind
+from hil.profile import load_instrument
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 GROUPS = ("hil.drivers", "hil.twins", "hil.links", "hil.disturbers")
@@ -48,8 +49,18 @@ def test_every_entry_point_loads(group: str) -> None:
 def test_every_driver_has_data_and_a_twin() -> None:
     twins = {point.name for point in entry_points(group="hil.twins")}
     for point in entry_points(group="hil.drivers"):
-        assert isinstance(point.load().SPEC, EmulatorSpec | ChamberSpec | BoardSpec), point.name
+        driver = point.load()
+        if isinstance(driver, Describing):
+            driver = driver.described(load_instrument("cts"))
+        assert isinstance(driver.SPEC, EmulatorSpec | ChamberSpec | BoardSpec), point.name
         assert point.name in twins
+
+
+def test_every_instrument_that_is_described_can_be_driven() -> None:
+    files = sorted((ROOT / "profiles" / "instruments").glob("*.yaml"))
+    assert len(files) >= 4
+    for file in files:
+        assert load_instrument(file).instrument == file.stem
 
 
 def normalised(requirement: str) -> str:
