@@ -28,12 +28,14 @@ class LineInstrument:
     Nothing is asked twice: the exchange that failed has failed, the resynchronisation belongs to
     the next one, and a write goes out even while the session is out of step ("off" must).
     ``IDENTIFY`` is the question that nothing else answers alike; ``ACKNOWLEDGES`` is for
-    instruments that answer every line, ``spacing`` for those that need time between lines.
+    instruments that answer every line, ``SKIPS_BLANK`` for those that may answer orders with a
+    blank one, ``spacing`` for those that need time between lines.
     """
 
     CARRIES: ClassVar[str] = "bytes"
     IDENTIFY: ClassVar[str] = "*IDN?"
     ACKNOWLEDGES: ClassVar[bool] = False
+    SKIPS_BLANK: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -73,6 +75,7 @@ class LineInstrument:
             framing=self._framing,
             pace=self._pace,
             acknowledged=self.ACKNOWLEDGES,
+            skips_blank=self.SKIPS_BLANK,
         )
 
     async def connect(self) -> None:

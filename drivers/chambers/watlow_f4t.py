@@ -21,10 +21,13 @@ class F4tSettings:
     """The keys that a bench file may give a chamber: how its maker wired the event outputs.
 
     ``fan_output`` is the one that runs the fan on its own; 0 where the fan follows the machine.
+    ``cascade`` is for a controller whose temperature is cascade loop 1: its outer sensor, in or on
+    what is tested, is put out of the loop, and the air is what is controlled and read.
     """
 
     conditioning_output: int = wire.CONDITIONING_OUTPUT
     fan_output: int = 0
+    cascade: bool = False
 
 
 class WatlowF4T(LineInstrument):
@@ -32,6 +35,7 @@ class WatlowF4T(LineInstrument):
 
     SPEC: ClassVar[ChamberSpec] = SPEC
     OPTIONS: ClassVar[type] = F4tSettings
+    SKIPS_BLANK: ClassVar[bool] = True
     STRONGER: ClassVar[tuple[str, ...]] = (
         CLEARED,
         f"its set-point was put to {wire.ROOM_DEGC:g} degC",
@@ -45,6 +49,14 @@ class WatlowF4T(LineInstrument):
         self._settings = F4tSettings(**(options or {}))
         if not 1 <= self._settings.conditioning_output <= wire.OUTPUTS:
             raise ValueError(f"{name}: no output {self._settings.conditioning_output}")
+        cascade = self._settings.cascade
+        self._loop = wire.CASCADE if cascade else wire.LOOP
+        self._read_air = wire.READ_INNER_AIR if cascade else wire.READ_AIR
+        self._look_at = (
+            self._read_air,
+            wire.READ_INNER_SET if cascade else wire.READ_SET,
+            wire.READ_INNER_ERROR if cascade else wire.READ_ERROR,
+        )
         self._ordered_degc: float | None = None
         self._ordered_ramp: list[str] = []
         self._until_look = 0
@@ -71,6 +83,9 @@ class WatlowF4T(LineInstrument):
         if unit != "C":
             raise self._fault(f"told to count in degC, but its unit is {unit!r}")
         await self._write(wire.STOP_PROGRAM)
+        if self._settings.cascade:
+            for line in wire.HOLD_INNER:
+                await self._write(line)
         if self._settings.fan_output:
             await self._switch(self._settings.fan_output, on=True)
         await self._switch(self._settings.conditioning_output, on=True)
@@ -94,7 +109,7 @@ class WatlowF4T(LineInstrument):
                 await self._write(line)
             self._ordered_ramp = ramp
         if set_degc != self._ordered_degc:
-            await self._write(wire.set_point_line(set_degc))
+            await self._write(wire.set_point_line(set_degc, self._loop))
             self._ordered_degc, self._until_look = set_degc, 0
 
     async def sense(self) -> ChamberReading:
@@ -105,7 +120,7 @@ class WatlowF4T(LineInstrument):
         """
         if self._until_look > 0:
             self._until_look -= 1
-            air_degc = self._number(await self._ask(wire.READ_AIR))
+            air_degc = self._number(await self._ask(self._read_air))
             if not math.isnan(air_degc):
                 return ChamberReading(air_degc, self._set_degc, self._alarm)
         return await self._look()
@@ -137,13 +152,14 @@ class WatlowF4T(LineInstrument):
             return await self.make_safe()
         await self._write(wire.CELSIUS)
         if (await self._ask(wire.READ_UNIT)).strip().upper() == "C":  # 23 degF would freeze
-            for line in (*wire.ramp_lines(None), wire.set_point_line(wire.ROOM_DEGC)):
+            room = wire.set_point_line(wire.ROOM_DEGC, self._loop)
+            for line in (*wire.ramp_lines(None), room):
                 await self._write(line)
         return await self.make_safe()
 
     async def _look(self) -> ChamberReading:
         """Read air, set-point and loop error, in three lines sent at once."""
-        replies = await self._ask_all([wire.READ_AIR, wire.READ_SET, wire.READ_ERROR])
+        replies = await self._ask_all(self._look_at)
         air_degc, self._set_degc = self._number(replies[0]), self._number(replies[1])
         error = replies[2].strip()
         self._alarm = "" if error == "NONE" else error

@@ -33,6 +33,7 @@ class LineSession:
         framing: Framing | None = None,
         pace: Callable[[str], Awaitable[None]] | None = None,
         acknowledged: bool = False,
+        skips_blank: bool = False,
     ) -> None:
         """``terminator`` ends what is sent, ``reply_terminator`` (CR before LF is dropped) answers.
 
@@ -41,6 +42,7 @@ class LineSession:
         ``max_answer`` is the longest answer in bytes that is not taken for garbage. ``pace`` is
         awaited before each line, which then goes out alone. ``acknowledged`` is for a device that
         answers every line, a blank one perhaps too: after ``write`` the session is out of step.
+        ``skips_blank`` is for one that may end orders with a blank line, which is no answer.
         """
         self._link = link
         self._clock = clock
@@ -50,6 +52,7 @@ class LineSession:
         self._max_answer = max_answer
         self._pace = pace
         self._acknowledged = acknowledged
+        self._skips_blank = skips_blank
         self._buffer = bytearray()
         self._unanswered: str | None = None  # the query that put the session out of step
         self._owed = 0  # answers that the device may still send for queries given up
@@ -132,7 +135,7 @@ class LineSession:
         self._refuse_out_of_step(asked)
         payloads = self._encoded_all(lines)
         self._unanswered = asked
-        self._buffer += self._link.pending()
+        self._take(self._link.pending())
         if self._buffer:
             raise MalformedReply(
                 self._name, f"{_shown(self._buffer)} came before {asked!r} was asked"
@@ -163,7 +166,7 @@ class LineSession:
 
     async def _drain(self, within: Duration) -> None:
         """Throw away what has come and, while answers are owed, what comes before silence."""
-        self._buffer += self._link.pending()
+        self._take(self._link.pending())
         self._owed -= self._buffer.count(self._end)
         self._buffer = self._buffer.rpartition(self._end)[2]
         if self._buffer:
@@ -200,7 +203,7 @@ class LineSession:
         timer = self._clock.call_at(self._clock.now() + within, self._expire, task)
         try:
             while self._buffer.count(self._end) < count:
-                self._buffer += await self._link.receive()
+                self._take(await self._link.receive())
                 if len(self._buffer) > count * self._max_answer:
                     raise MalformedReply(
                         self._name, f"more than {self._max_answer} bytes in answer to {asked!r}"
@@ -212,6 +215,12 @@ class LineSession:
         finally:
             timer.cancel()
         return [self._cut_answer() for _ in range(count)]
+
+    def _take(self, data: bytes) -> None:
+        """Put bytes behind those that have come, less blank lines where those are no answers."""
+        self._buffer += data
+        while self._skips_blank and self._buffer.startswith((b"\n", b"\r\n")):
+            del self._buffer[: self._buffer.index(b"\n") + 1]
 
     def _expire(self, task: asyncio.Task[object]) -> None:
         """Wake the reader: its time is up."""

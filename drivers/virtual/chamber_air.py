@@ -15,6 +15,7 @@ the limits, and is put in nowhere. Start values: instruments.md section 2 [M].
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from hil.core.instants import SECOND, Instant
@@ -49,6 +50,7 @@ class ChamberAir:
         """Start at rest at room temperature, with conditioning off."""
         self.design = design
         self.set_degc = design.room_degc
+        self.steered: Callable[[float], float] | None = None  # a cascade: set-point by the load
         self.ramp_k_per_s: float | None = None
         self.conditioning = self.door_open = self.compressor_tripped = self.sensor_broken = False
         self.sensor_stuck = self.heater_stuck = self.limited = False
@@ -74,6 +76,11 @@ class ChamberAir:
         step, part = divmod(now, STEP)
         self._advance(step + 1)
         return self._sensor_before + (self._sensor - self._sensor_before) * (part / STEP)
+
+    def load_degc(self, now: Instant) -> float:
+        """Return the temperature of the walls with their load, at the end of the second."""
+        self._advance(now // STEP + 1)
+        return self._wall
 
     def begin_at(self, working_degc: float) -> None:
         """Put the working set-point where a program begins; order first."""
@@ -148,7 +155,8 @@ class ChamberAir:
 
     def _follow_set_point(self) -> None:
         """Move the working set-point towards the set-point, at the ramp where there is one."""
-        away = self.set_degc - self._working
+        wanted = self.set_degc if self.steered is None else self.steered(self._wall)
+        away = wanted - self._working
         if self.ramp_k_per_s is not None and abs(away) > self.ramp_k_per_s:
             away = math.copysign(self.ramp_k_per_s, away)
         self._working += away

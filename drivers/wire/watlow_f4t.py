@@ -2,7 +2,8 @@
 
 Sources: the controller's manual (SCPI section) as quoted by public clients; capitals in the
 twin's table are the manual's short forms. The F4T answers one line a query: compound messages
-are not documented for it, so none are sent. Figures marked [A] are assumptions.
+are not documented for it, so none are sent. Two public clients read a blank line after an order,
+others none: both are taken. Figures marked [A] are assumptions.
 """
 
 from drivers.wire.scpi_data import parse_strings
@@ -32,17 +33,29 @@ ROOM_DEGC = 23.0
 """A set-point that does no harm, of a machine that conditions on whatever it is told."""
 
 LOOP = ":SOURCE:CLOOP1"
+CASCADE = ":SOURCE:CASCADE1"
 READ_AIR = f"{LOOP}:PVALUE?"
 READ_SET = f"{LOOP}:SPOINT?"
 READ_ERROR = f"{LOOP}:ERROR?"
+READ_INNER_AIR = f"{CASCADE}:INNER:PVALUE?"
+READ_INNER_SET = f"{CASCADE}:INNER:SPOINT?"
+READ_INNER_ERROR = f"{CASCADE}:INNER:ERROR?"
+HOLD_INNER = (
+    f"{CASCADE}:FUNCTION DEVIATION",
+    f"{CASCADE}:RANGE:LOW 0",
+    f"{CASCADE}:RANGE:HIGH 0",
+    f"{CASCADE}:CONTROL BOTH",
+)
+"""A cascade whose inner set-point may not deviate from the outer one controls the air alone."""
+
 CELSIUS = ":UNIT:TEMPERATURE C"
 READ_UNIT = ":UNIT:TEMPERATURE?"
 STOP_PROGRAM = ":PROGRAM:SELECTED:STATE STOP"
 
 
-def set_point_line(set_degc: float) -> str:
+def set_point_line(set_degc: float, loop: str = LOOP) -> str:
     """Return the line that sets the temperature loop."""
-    return f"{LOOP}:SPOINT {set_degc:.2f}"
+    return f"{loop}:SPOINT {set_degc:.2f}"
 
 
 def ramp_lines(ramp_k_per_min: float | None) -> list[str]:

@@ -72,6 +72,10 @@ TO_CHAMBER = [
     *words(f"{watlow_f4t.READ_AIR}\n", f"{watlow_f4t.CELSIUS}\n", watlow_f4t.set_point_line(40.0)),
     *words(*(f"{line}\n" for line in watlow_f4t.ramp_lines(2.0)), ":OUTPUT1:STATE ON\n"),
 ]
+TO_LOOPS = words(
+    *(f"{line}\n" for line in watlow_f4t.HOLD_INNER),
+    *(":SOURCE:CLOOP2:SPOINT 50\n", f"{watlow_f4t.READ_INNER_SET}\n", ":KEY1 PRESS\n"),
+)
 SENSED = ",".join(["3.30001"] * 8)
 ANSWERS = words(
     *(f"{SENSED};{SENSED};0;0", "1,1,1,1,1,1,1,1", f"{SENSED};{SENSED};1", '-113,"Undefined"'),
@@ -139,6 +143,10 @@ def _twin(make: Callable[..., Any]) -> Callable[[ExitStack], Feed]:
     return made
 
 
+def _f4t(name: str, clock: Any, plan: LabPlan, _options: object) -> WatlowF4TTwin:
+    return WatlowF4TTwin(name, clock, plan, {"humidity": True, "cascade": True})
+
+
 def scpi_parsers() -> Iterable[Parser]:
     """Yield the engine, its data elements, the parsers of answers, and both twins."""
     yield Parser("SCPI engine", _engine, (), TO_EMULATOR, SCPI)
@@ -146,6 +154,7 @@ def scpi_parsers() -> Iterable[Parser]:
     yield Parser("NGM202 twin", _twin(RsNgmTwin), (), TO_NGM, [*SCPI, *OF_STATUS])
     yield Parser("N6705C twin", _twin(KeysightN6705Twin), (), TO_N6705, [*SCPI, *OF_STATUS])
     yield Parser("chamber twin", _twin(WatlowF4TTwin), (), TO_CHAMBER, SCPI)
+    yield Parser("F4T twin, all loops", _twin(_f4t), (), [*TO_CHAMBER, *TO_LOOPS], SCPI)
     elements = (
         *(Number(0, 5, 0, "V").parse, Integer(0, 255).parse, Boolean().parse, Text().parse),
         *(Choice("OPENcircuit", "NONE").parse, partial(scpi_data.parse_channels, count=8)),

@@ -37,6 +37,8 @@ def described(name: str) -> Make:
 
 MAKES = {
     "watlow-f4t": Make(WatlowF4T, WatlowF4TTwin),
+    "watlow-f4t-cascade": Make(WatlowF4T, WatlowF4TTwin, {"cascade": True}, {"cascade": True}),
+    "watlow-f4t-blank": Make(WatlowF4T, WatlowF4TTwin, {}, {"blank_after_orders": True}),
     "espec-p300": Make(EspecP300, EspecP300Twin),
     "espec-p300-rs485": Make(EspecP300, EspecP300Twin, {"address": 3}, {"address": 3}),
     **{name: described(name) for name in ("cts", "votsch-ascii2", "thermotron-8800")},

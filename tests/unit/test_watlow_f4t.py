@@ -109,6 +109,66 @@ def test_the_controller_answers_byte_for_byte() -> None:
         assert (asked, wire.ask(asked)) == (asked, answered)
 
 
+MORE = [
+    (b":UNIT:TEMPERATURE C\n", b""),
+    (b":SOURCE:CLOOP2:PVALUE?\n", b"50.000\n"),
+    (b":SOURCE:CLOOP2:SPOINT 60\n", b""),
+    (b":SOURCE:CLOOP2:SPOINT?\n", b"60.000\n"),
+    (b":SOURCE:CLOOP1:SPOINT?\n", b"23.000\n"),
+    (b":SOURCE:CLOOP2:SPOINT 101\n", b""),
+    (b"SYST:ERR?\n", b'-222,"Data out of range"\n'),
+    (b":SOURCE:CLOOP2:RACTION BOTH\n", b""),
+    (b":SOURCE:CLOOP2:RACTION?\n", b"BOTH\n"),
+    (b":SOURCE:CLOOP1:RACTION?\n", b"OFF\n"),
+    (b":SOURCE:CLOOP2:ERROR?\n", b"NONE\n"),
+    (b":SOURCE:CLOOP3:SPOINT?\n", b""),
+    (b"SYST:ERR?\n", b'-114,"Header suffix out of range"\n'),
+    (b":SOURCE:CASCADE1:SPOINT 40\n", b""),
+    (b":SOUR:CAS1:SPO?\n", b"40.000\n"),
+    (b":SOURCE:CASCADE1:OUTER:SPOINT?\n", b"40.000\n"),
+    (b":SOURCE:CASCADE1:FUNCTION?\n", b"PROCESS\n"),
+    (b":SOURCE:CASCADE1:RANGE:HIGH 60\n", b""),
+    (b":SOURCE:CASCADE1:INNER:SPOINT?\n", b"60.000\n"),  # 40 and twice the 17 K to go, cut off
+    (b":SOURCE:CASCADE1:FUNCTION DEVIATION\n", b""),
+    (b":SOURCE:CASCADE1:RANGE:LOW 10\n", b""),
+    (b":SOURCE:CASCADE1:RANGE:HIGH 10\n", b""),
+    (b":SOURCE:CASCADE1:RANGE:HIGH?\n", b"10.000\n"),
+    (b":SOURCE:CASCADE1:INNER:SPOINT?\n", b"50.000\n"),
+    (b":SOURCE:CASCADE1:CONTROL OFF\n", b""),
+    (b":SOURCE:CASCADE1:CONTROL?\n", b"OFF\n"),
+    (b":SOURCE:CASCADE1:INNER:SPOINT?\n", b"40.000\n"),
+    (b":SOURCE:CASCADE1:SSPOINT:CONTROL ON\n", b""),
+    (b":SOURCE:CASCADE1:SSPOINT:CONTROL?\n", b"ON\n"),
+    (b":SOURCE:CASCADE1:INNER:ERROR?\n", b"NONE\n"),
+    (b":UNIT:TEMPERATURE:DISPLAY C\n", b""),
+    (b":UNIT:TEMPERATURE:DISPLAY?\n", b"C\n"),
+    (b":KEY1?\n", b"OFF\n"),
+    (b":KEY1 PRESS\n", b""),
+    (b":KEY1:STATE?\n", b"ON\n"),
+    (b":PROGRAM:STEP:TYPE?\n", b"NONE\n"),
+    (b":PROGRAM:SELECTED:STEP:TIME:REMAIN?\n", b"0.000\n"),
+    (b":PROGRAM:STEP 2\n", b""),
+    (b"SYST:ERR?\n", b'-221,"Settings conflict; no program is stored that has a step 2"\n'),
+]
+
+
+def test_humidity_cascade_keys_and_programs_answer_byte_for_byte() -> None:
+    wire = Wire(humidity=True, cascade=True)
+    for asked, answered in MORE:
+        assert (asked, wire.ask(asked)) == (asked, answered)
+
+
+def test_a_chamber_without_a_cascade_knows_none() -> None:
+    wire = Wire()
+    assert wire.ask(b":SOURCE:CASCADE1:SPOINT?\n") == b""
+    assert wire.ask(b"SYST:ERR?\n") == b'-113,"Undefined header"\n'
+
+
+def test_each_order_of_a_controller_that_says_so_ends_with_a_blank_line() -> None:
+    wire = Wire(blank_after_orders=True)
+    assert wire.ask(b":UNIT:TEMPERATURE C\n:UNIT:TEMP?\n:OUTPUT1:STATE ON\n") == b"\nC\n\n"
+
+
 # --- the chamber -----------------------------------------------------------------------------
 
 
@@ -165,6 +225,44 @@ def test_an_hour_scale_ramp_is_sixty_times_slower() -> None:
     wire.ask(b":SOURCE:CLOOP1:RACTION BOTH\n:SOURCE:CLOOP1:SPOINT 63\n")
     airs = wire.airs(2 * HOUR)
     assert airs[-1] - airs[HOUR // SECOND] == pytest.approx(6.0, abs=0.3)
+
+
+def test_a_change_by_time_takes_that_time() -> None:
+    wire = Wire().running(23.0)
+    wire.airs(HOUR)
+    wire.ask(b":SOURCE:CLOOP1:RTIME 20\n:SOURCE:CLOOP1:RACTION SETPOINT\n")
+    wire.ask(b":SOURCE:CLOOP1:SPOINT 43\n")
+    airs = wire.airs(HOUR)
+    assert airs[10 * 60] == pytest.approx(33.0, abs=3.0)
+    assert airs[15 * 60] < 41.0
+    assert airs[-1] == pytest.approx(43.0, abs=0.3)
+
+
+@pytest.mark.parametrize(
+    ("action", "at_start", "at_change"),
+    [("OFF", 5.0, 5.0), ("STARTUP", 1.0, 5.0), ("SETPOINT", 5.0, 1.0), ("BOTH", 1.0, 1.0)],
+)
+def test_a_ramp_is_for_the_start_for_changes_or_both(
+    action: str, at_start: float, at_change: float
+) -> None:
+    wire = Wire()
+    wire.ask(b":UNIT:TEMPERATURE C\n:SOURCE:CLOOP1:SPOINT 43\n:SOURCE:CLOOP1:RRATE 1\n")
+    wire.ask(b":SOURCE:CLOOP1:RACTION %b\n:OUTPUT1:STATE ON\n" % action.encode())
+    for fastest in (at_start, at_change):
+        airs = wire.airs(2 * HOUR, MINUTE)
+        steepest = max(abs(b - a) for a, b in pairwise(airs))
+        assert 0.6 * fastest < steepest < 2.2 * fastest
+        wire.ask(b":SOURCE:CLOOP1:SPOINT 23\n")
+
+
+def test_a_cascade_takes_the_load_faster_where_it_is_to_be() -> None:
+    def after_an_hour(control: bytes) -> float:
+        wire = Wire(cascade=True).running(60.0)
+        wire.ask(b":SOURCE:CASCADE1:CONTROL %b\n" % control)
+        wire.airs(HOUR)
+        return wire.twin._air.load_degc(wire.now)
+
+    assert after_an_hour(b"BOTH") > after_an_hour(b"OFF") + 1.0
 
 
 @given(
