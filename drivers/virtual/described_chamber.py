@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from drivers.virtual.chamber_air import ChamberDesign
 from drivers.virtual.chamber_twin import LIMITER_ABOVE_K, ChamberTwin
 from drivers.virtual.line_twin import LineTwin
-from drivers.wire.framing import framing_of
+from drivers.wire.framing import other_side
 from hil.core.described import DescribedChamber
 from hil.core.instants import Duration
 from hil.core.templates import Value
@@ -45,7 +45,7 @@ class DescribedTwin(ChamberTwin, LineTwin):
         options: Mapping[str, Any] | None = None,
     ) -> None:
         """``options`` are the fields of ``DescribedOptions``; TypeError for any other."""
-        super().__init__(name, clock, framing_of(words.wire), words.wire.reply_ns)
+        super().__init__(name, clock, other_side(words.wire), words.wire.reply_ns)
         self._options, self._words = DescribedOptions(**(options or {})), words
         heating = words.ramp_k_per_min / 60.0
         cooling = (words.cooling_k_per_min or words.ramp_k_per_min) / 60.0
@@ -84,10 +84,10 @@ class DescribedTwin(ChamberTwin, LineTwin):
         return wire.after_question_ns if found and found[0] in self._asked else wire.after_order_ns
 
     def _heard(self, line: str | None) -> str | None:
-        """Answer a line that is described; any other is passed over."""
+        """Answer a line that is described; any other as the file says, or not at all."""
         found = None if line is None else self._understood(line)
         if found is None:
-            return None
+            return self._words.unknown or None
         name, values = found
         exchange = self._words.exchanges[name]
         self._take(name, values)
@@ -121,7 +121,8 @@ class DescribedTwin(ChamberTwin, LineTwin):
     def _told(self) -> Mapping[str, Value]:
         """Return what there is to tell, by the names of fields."""
         words, reading_degc = self._words, self._reading_degc()
-        trouble = next(str(number) for number in range(1, 99) if str(number) not in words.none)
+        others = (str(number) for number in range(1, 99) if str(number) not in words.none)
+        trouble = words.some or next(others)
         return {
             **words.also,
             "air": _OVER_RANGE_DEGC if math.isnan(reading_degc) else reading_degc,

@@ -84,11 +84,48 @@ class Cts:
         return text
 
 
+class SimServ(Terminated):
+    """Lines whose fields a byte B6h parts; in a line that is ``|``."""
+
+    _BETWEEN = b"\xb6"
+
+    def __init__(self) -> None:
+        """CR ends what is sent, CR LF what comes."""
+        super().__init__(b"\r", b"\n")
+
+    def wrap(self, line: str) -> bytes:
+        """Return a line as bytes. Raises ValueError for one that is not one line of ASCII."""
+        return super().wrap(line).replace(b"|", self._BETWEEN)
+
+    def unwrap(self, data: bytes) -> str:
+        """Return the line. Raises ValueError for a byte that is neither text nor B6h."""
+        return super().unwrap(data.replace(self._BETWEEN, b"|"))
+
+
+class SimServServer(SimServ):
+    """The same from the chamber's side, which ends its answers with CR LF and hears CR."""
+
+    def __init__(self) -> None:
+        """CR LF ends what is sent, CR what comes."""
+        Terminated.__init__(self, b"\r\n", b"\r")
+
+
 def framing_of(wire: Wire) -> Framing:
-    """Return the framing that a description asks for."""
+    """Return the framing that a description asks for, as its driver has it."""
     if wire.framing == "cts":
         return Cts(wire.address)
+    if wire.framing == "simserv":
+        return SimServ()
     return Terminated(TERMINATORS[wire.sends], TERMINATORS[wire.ends][-1:])
+
+
+def other_side(wire: Wire) -> Framing:
+    """Return the same framing as the instrument itself has it: it hears what the other sends."""
+    if wire.framing == "cts":
+        return Cts(wire.address)
+    if wire.framing == "simserv":
+        return SimServServer()
+    return Terminated(TERMINATORS[wire.ends], TERMINATORS[wire.sends][-1:])
 
 
 class LineInput:

@@ -72,10 +72,10 @@ class Wire:
     """How lines go: framing, and the times that the instrument takes and needs.
 
     ``lines`` end with a terminator; ``cts`` puts STX, address and data with their highest bit set,
-    an XOR of them, and ETX around them.
+    an XOR of them, and ETX around them; ``simserv`` is lines in which ``|`` stands for byte B6h.
     """
 
-    framing: Literal["lines", "cts"] = "lines"
+    framing: Literal["lines", "cts", "simserv"] = "lines"
     sends: Literal["LF", "CR", "CR LF"] = "CR LF"
     ends: Literal["LF", "CR", "CR LF"] = "LF"
     address: int = 0x81
@@ -154,7 +154,8 @@ class Verbs:
 class DescribedChamber:
     """A thermal chamber; ``none`` is what ``{alarm:...}`` says when there is none.
 
-    ``also`` is what a virtual one says in fields that mean nothing to the bench.
+    ``also`` is what a virtual one says in fields that mean nothing to the bench, ``some`` in
+    ``{alarm:...}`` when there is one, and ``unknown`` to a line that is not described.
     """
 
     instrument: str
@@ -166,6 +167,8 @@ class DescribedChamber:
     verbs: Verbs
     running: States
     none: tuple[str, ...] = ()
+    some: str = ""
+    unknown: str = ""
     also: Mapping[str, str] = field(default_factory=dict)
     about: str = ""
     maker: str = ""
@@ -201,7 +204,9 @@ class DescribedChamber:
 
     def _refuse_names(self) -> None:
         """Refuse names of exchanges that there are not, and fields that mean something else."""
-        for name, text in self.also.items():
+        if self.some in self.none:
+            raise ValueError("some: says the same as none")
+        for name, text in {**self.also, "unknown": self.unknown, "some": self.some}.items():
             if name in TOLD or not text.isascii() or not text.isprintable():
                 raise ValueError(f"also: '{name}' is no field of another name, with printable text")
         for verb, names in self.verbs.all().items():

@@ -16,7 +16,7 @@ from drivers.virtual.espec_p300 import EspecP300Twin
 from drivers.virtual.espec_program import parse_program
 from drivers.virtual.line_twin import LineTwin
 from drivers.wire import espec_p300
-from drivers.wire.framing import Cts, framing_of
+from drivers.wire.framing import Cts, framing_of, other_side
 from hil.core.errors import DeviceError
 from hil.core.instants import SECOND
 from hil.core.templates import Template
@@ -56,7 +56,7 @@ def line_twin(make: Callable[..., LineTwin]) -> Callable[[ExitStack], Feed]:
             assert len(twin._waiting) <= 8
             assert len(twin._input._rest) <= twin._input._longest
             assert len(clock.called) <= 1
-            ends = twin._framing.end
+            ends = twin._framing.wrap("")
             assert all(one.endswith(ends) and one.count(ends) == 1 for one in answers)
             liked = not all(one.startswith(b"NA:") for one in answers)
             answers.clear()
@@ -74,7 +74,7 @@ IN_TEMPLATES = words(
     *("{", "}", "{{", ":", "set", "05.1f", "1c", "99c", "text", "word", "values", "d", " ", ";"),
     *("{a:d}", "9" * 40, "\0", "\xff", "{:text}", ".1f", "-", "\n"),
 )
-DESCRIBED = ("cts", "votsch-ascii2", "thermotron-8800")
+DESCRIBED = ("cts", "votsch-ascii2", "simserv", "thermotron-8800")
 
 
 def _template(text: str) -> object:
@@ -92,7 +92,7 @@ def _line_of(name: str, values: dict[str, float | str]) -> list[bytes]:
 def _answers_of(name: str) -> list[bytes]:
     """Return all that it answers, as its bytes."""
     chamber = load_instrument(name)
-    framing = framing_of(chamber.wire)
+    framing = other_side(chamber.wire)
     values: dict[str, float | str] = {"air": 23.0, "set": 45.0, "running": "1", "alarm": "0"}
     replies = [one.reply for one in chamber.exchanges.values()]
     return [framing.wrap(reply.write(values)) for reply in replies if reply is not None]

@@ -16,6 +16,7 @@ CHAMBERS = {
     "espec-p300": (f"{DRIVER}=espec-p300",),
     "cts": (f"{DRIVER}=described-chamber", f"{WORDS}=cts"),
     "votsch-ascii2": (f"{DRIVER}=described-chamber", f"{WORDS}=votsch-ascii2"),
+    "simserv": (f"{DRIVER}=described-chamber", f"{WORDS}=simserv"),
     "thermotron-8800": (f"{DRIVER}=described-chamber", f"{WORDS}=thermotron-8800"),
 }
 BENCHES = ("virtual-16s", "mixed-16s")

@@ -41,7 +41,7 @@ MAKES = {
     "watlow-f4t-blank": Make(WatlowF4T, WatlowF4TTwin, {}, {"blank_after_orders": True}),
     "espec-p300": Make(EspecP300, EspecP300Twin),
     "espec-p300-rs485": Make(EspecP300, EspecP300Twin, {"address": 3}, {"address": 3}),
-    **{name: described(name) for name in ("cts", "votsch-ascii2", "thermotron-8800")},
+    **{name: described(name) for name in ("cts", "votsch-ascii2", "simserv", "thermotron-8800")},
 }
 
 

@@ -53,6 +53,23 @@ VOTSCH = [
     *[(">", votsch("0023.0", "0")), ("<", b"0\r")],
     *[(">", b"$01I\r"), ("<", told("0023.0 0023.0", "0"))],
 ]
+SIMSERV = [
+    *[(">", b"99997\xb61\xb61\r"), ("<", b"1\xb6LabEvent T/210/70/5\r\n")],
+    *[(">", b"99997\xb61\xb63\r"), ("<", b"1\xb6V-0001\r\n")],
+    *[(">", b"11004\xb61\xb61\r"), ("<", b"1\xb623.0\r\n")],
+    *[(">", b"11001\xb61\xb61\xb623.0\r"), ("<", b"1\r\n")],
+    *[(">", b"14001\xb61\xb61\xb61\r"), ("<", b"1\r\n")],
+    *[(">", b"10012\xb61\xb61\r"), ("<", b"1\xb63\r\n")],
+    *[(">", b"10012\xb61\r"), ("<", b"1\xb61\r\n")],
+    *[(">", b"11002\xb61\xb61\r"), ("<", b"1\xb623.0\r\n")],
+    *[(">", b"11004\xb61\xb61\r"), ("<", b"1\xb623.0\r\n")],
+    *[(">", b"10012\xb61\xb61\r"), ("<", b"1\xb63\r\n")],
+    *[(">", b"10012\xb61\r"), ("<", b"1\xb61\r\n")],
+    *[(">", b"11002\xb61\xb61\r"), ("<", b"1\xb623.0\r\n")],
+    *[(">", b"14001\xb61\xb61\xb60\r"), ("<", b"1\r\n")],
+    *[(">", b"10012\xb61\xb61\r"), ("<", b"1\xb61\r\n")],
+    *[(">", b"10012\xb61\r"), ("<", b"1\xb61\r\n")],
+]
 THERMOTRON = [
     *[(">", b"IDEN?\n"), ("<", b"THERMOTRON 8800\n")],
     *[(">", b"PVAR1?\n"), ("<", b"23.0\n"), (">", b"SETP1,23.0\n"), ("<", b"0\n")],
@@ -68,7 +85,12 @@ THERMOTRON = [
 
 @pytest.mark.parametrize(
     ("make", "expected"),
-    [("cts", CTS), ("votsch-ascii2", VOTSCH), ("thermotron-8800", THERMOTRON)],
+    [
+        ("cts", CTS),
+        ("votsch-ascii2", VOTSCH),
+        ("simserv", SIMSERV),
+        ("thermotron-8800", THERMOTRON),
+    ],
 )
 def test_every_byte_from_the_first_word_to_off(
     make: str, expected: list[tuple[str, bytes]]
@@ -233,6 +255,8 @@ def test_a_bench_writes_over_figures_of_a_description(tmp_path: Path) -> None:
         ("instrument: mine", "instrument: mine\nwire: {framing: exec}", "framing"),
         ("instrument: mine", "instrument: mine\nwire: {framing: cts, address: 5}", "129 to 160"),
         ("instrument: mine", "instrument: mine\nalso: {air: '1'}", "no field of another name"),
+        ("instrument: mine", "instrument: mine\nnone: ['0']\nsome: '0'", "the same as none"),
+        ("instrument: mine", 'instrument: mine\nunknown: "a\\nb"', "printable"),
         ("instrument: mine", "instrument: mine\ncode: os.system", "unknown key 'code'"),
         ("instrument: mine", "instrument: !!python/object:os.system mine", ""),
     ],

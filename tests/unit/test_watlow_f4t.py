@@ -164,6 +164,16 @@ def test_a_chamber_without_a_cascade_knows_none() -> None:
     assert wire.ask(b"SYST:ERR?\n") == b'-113,"Undefined header"\n'
 
 
+def test_a_welded_contactor_stays_closed_whatever_a_reset_says() -> None:
+    wire = Wire().running(60.0)
+    wire.twin.inject("refuses-off", 0, active=True)
+    wire.ask(b"*RST\n")
+    assert wire.ask(b":OUTPUT1:STATE?\n") == b"OFF\n"
+    assert wire.twin.truth()["conditioning"]
+    wire.twin.inject("refuses-off", 0, active=False)
+    assert not wire.twin.truth()["conditioning"]
+
+
 def test_each_order_of_a_controller_that_says_so_ends_with_a_blank_line() -> None:
     wire = Wire(blank_after_orders=True)
     assert wire.ask(b":UNIT:TEMPERATURE C\n:UNIT:TEMP?\n:OUTPUT1:STATE ON\n") == b"\nC\n\n"
