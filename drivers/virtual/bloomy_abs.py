@@ -134,7 +134,7 @@ class BloomyAbsTwin(EmulatorTwin[AbsOptions]):
         get, put = self._getter, self._setter
         return [
             Command(":SOURce#:VOLTage", self._set_voltage, get("set_v"), volts, n),
-            Command(":SOURce#:CURRent:SRC", put("source_a"), get("source_a"), source, n),
+            Command(":SOURce#:CURRent:SRC", self._set_source, get("source_a"), source, n),
             Command(":SOURce#:CURRent:SNK", self._set_sink, get("sink_a"), sink, n),
             Command(":OUTPut#[:STATe]", self._switch, self._states, switch, n),
             Command(":OUTPut#:MODE", None, self._modes, (), n),
@@ -188,10 +188,14 @@ class BloomyAbsTwin(EmulatorTwin[AbsOptions]):
         for channel in channels:
             self._outputs[channel - 1].set_voltage(value_v, now)
 
+    def _set_source(self, channels: Channels, value_a: float) -> None:
+        for output in self._at(channels):
+            output.limit(value_a, output.sink_a, self._clock.now())
+
     def _set_sink(self, channels: Channels, value_a: float) -> None:
         """Take the limit with either sign, as the vendor's driver allows."""
         for output in self._at(channels):
-            output.sink_a = abs(value_a)
+            output.limit(output.source_a, abs(value_a), self._clock.now())
 
     def _switch(self, channels: Channels, on: bool) -> None:  # noqa: FBT001 - a parsed parameter
         """Switch outputs; -221 where an alarm holds one off."""

@@ -61,6 +61,11 @@ class CellOutput:
         self.set_v = value_v
         self.drive(now)
 
+    def limit(self, source_a: float, sink_a: float, now: Instant) -> None:
+        """Set the current limits, as magnitudes: one that is too low lets the voltage sag."""
+        self.before_change(now)
+        self.source_a, self.sink_a = source_a, sink_a
+
     def switch(self, now: Instant, *, on: bool) -> None:
         """Switch the output; a stuck relay keeps it on."""
         self.before_change(now)
@@ -116,8 +121,21 @@ class CellOutput:
         return 0.0 if self.fault == "SHORTCIRCUIT" else -self.stage_v(now)
 
     def read_voltage_v(self, now: Instant) -> float:
-        """Return the read-back, taken at the power stage, without noise."""
-        return self.stage_v(now) * self._read_scale_v + self._read_offset_v
+        """Return the read-back, taken at the power stage, without noise.
+
+        In its current limit the stage gives what the load leaves of its voltage.
+        """
+        limited_v = self._limited_v(now)
+        stage_v = self.stage_v(now) if limited_v is None else limited_v
+        return stage_v * self._read_scale_v + self._read_offset_v
+
+    def _limited_v(self, now: Instant) -> float | None:
+        """Return the voltage in the current limit, as the stage has it; None outside of it."""
+        through = self._through()
+        if not (self._load and through):
+            return None
+        limited_v = self._load.limited_v(now)
+        return None if limited_v is None else through * limited_v
 
     # --- current -----------------------------------------------------------------------------
 
@@ -157,7 +175,7 @@ class CellOutput:
     def in_limit(self, now: Instant) -> bool:
         """Say whether the load wants more than the source and sink limits let through."""
         wanted_a = self._wanted_a(now)
-        return wanted_a != self._limited(wanted_a)
+        return self._limited_v(now) is not None or wanted_a != self._limited(wanted_a)
 
     def _wanted_a(self, now: Instant) -> float:
         """Return the current that the load asks of the stage."""

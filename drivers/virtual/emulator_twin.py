@@ -83,6 +83,11 @@ class EmulatorTwin(ScpiTwin[Options]):
         """Return the voltage at the terminals; NaN when the output is open or off."""
         return self._outputs[channel - 1].terminal_v(now)
 
+    def limits_a(self, channel: int) -> tuple[float, float]:
+        """Return the most that the output gives and takes, as magnitudes."""
+        output = self._outputs[channel - 1]
+        return output.source_a, output.sink_a
+
     def aux_v(self, number: int) -> float:
         """Return the voltage of auxiliary analog output ``number``, from 1.
 

@@ -13,9 +13,9 @@ from can import Message
 
 from drivers.virtual.firmware_electronics import BoardElectronics
 from drivers.virtual.firmware_parameters import parameter_page
-from drivers.virtual.harness import BoardHarness
 from drivers.virtual.held_clock import HeldClock
 from drivers.virtual.reference_board import BoardOptions
+from drivers.virtual.reference_sampling import Sampling
 from hil.physics.board import BoardDesign
 from hil.ports import POWER_LOSS, BoardEngine, Clock, LabPlan, SpiBus, Timer
 
@@ -27,8 +27,8 @@ class FirmwareBoardTwin:
     """
 
     FAULTS: ClassVar[tuple[str, ...]] = ("silent", POWER_LOSS, *BoardElectronics.FAULTS)
-    FAULTS_OF_A_CELL: ClassVar[tuple[str, ...]] = BoardElectronics.FAULTS
-    WIRING_FAULTS: ClassVar[tuple[str, ...]] = BoardHarness.FAULTS
+    FAULTS_OF_A_CELL: ClassVar[tuple[str, ...]] = BoardElectronics.FAULTS_OF_A_CELL
+    WIRING_FAULTS: ClassVar[tuple[str, ...]] = Sampling.FAULTS
     OPTIONS: ClassVar[type] = BoardOptions
 
     def __init__(
@@ -144,8 +144,8 @@ class FirmwareBoardTwin:
         ``silent`` is a CAN transceiver that sends nothing, ``power-loss`` takes the board's supply,
         ``stuck-cell`` repeats the cell's last reading, ``stuck-bleed`` is a bleed transistor that
         nothing switches off, ``front-end-silent`` cuts the front end of ``cell`` and all behind it
-        off their bus, ``bad-pec`` spoils all that this front end answers, ``open-lead`` is a lead
-        of the harness (1 to cells + 1). Raises ValueError for any other fault or cell, and for
+        off their bus, ``bad-pec`` spoils all that this front end answers, and the wiring has faults
+        of its own (``Sampling.inject``). Raises ValueError for any other fault or cell, and for
         ``silent`` where the firmware has a CAN controller of its own, out of our reach.
         """
         if fault == POWER_LOSS:

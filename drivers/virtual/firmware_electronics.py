@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from drivers.virtual.harness import BoardHarness
 from drivers.virtual.ina229 import Ina229
 from drivers.virtual.ltc6813 import DaisyChain, Ltc6813
 from drivers.virtual.reference_sampling import ROOM_DEGC, Sampling
@@ -40,7 +39,11 @@ class BoardElectronics:
         "stuck-bleed",
         "front-end-silent",
         "bad-pec",
-        *BoardHarness.FAULTS,
+        *Sampling.FAULTS,
+    )
+    FAULTS_OF_A_CELL: ClassVar[tuple[str, ...]] = (
+        *(fault for fault in FAULTS if fault not in Sampling.FAULTS),
+        *Sampling.FAULTS_OF_A_CELL,
     )
 
     def __init__(self, name: str, clock: Clock, plan: LabPlan) -> None:
@@ -155,10 +158,11 @@ class BoardElectronics:
     def inject(self, fault: str, cell: int, *, active: bool) -> None:
         """Put one of ``FAULTS`` in or out; ``cell`` from 1, a lead of the harness has one more.
 
-        Raises ValueError for any other fault or cell.
+        Those of the wiring are told of in ``Sampling.inject``. Raises ValueError for any other
+        fault or cell.
         """
-        if fault in BoardHarness.FAULTS:
-            self._harness.inject(fault, cell, active=active, now=self._clock.now())
+        if fault in Sampling.FAULTS:
+            self._sampling.inject(fault, cell, active=active, now=self._clock.now())
             return
         index = self._index(cell)
         front_end = index // self._design.cells_per_front_end

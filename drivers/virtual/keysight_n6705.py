@@ -187,7 +187,7 @@ class KeysightN6705Twin(EmulatorTwin[N6705Options]):
 
     def _set_limit(self, channels: Channels, value_a: float) -> None:
         for output in self._at(channels):
-            output.source_a = output.sink_a = value_a
+            output.limit(value_a, value_a, self._clock.now())
 
     def _protect(self, channels: Channels, value_v: float) -> None:
         for channel in channels:

@@ -18,7 +18,6 @@ from typing import Any, ClassVar
 import numpy as np
 from can import Message
 
-from drivers.virtual.harness import BoardHarness
 from drivers.virtual.reference_commands import Commands
 from drivers.virtual.reference_protection import Outcome, Protections
 from drivers.virtual.reference_sampling import Sampling
@@ -58,15 +57,15 @@ class ReferenceBoardTwin:
         "blind",
         "front-end-silent",
         POWER_LOSS,
-        *BoardHarness.FAULTS,
+        *Sampling.FAULTS,
     )
     FAULTS_OF_A_CELL: ClassVar[tuple[str, ...]] = (
         "stuck-cell",
         "stuck-bleed",
         "front-end-silent",
-        *BoardHarness.FAULTS_OF_A_CELL,
+        *Sampling.FAULTS_OF_A_CELL,
     )
-    WIRING_FAULTS: ClassVar[tuple[str, ...]] = BoardHarness.FAULTS
+    WIRING_FAULTS: ClassVar[tuple[str, ...]] = Sampling.FAULTS
     OPTIONS: ClassVar[type] = BoardOptions
 
     def __init__(
@@ -146,13 +145,13 @@ class ReferenceBoardTwin:
         ``silent`` sends nothing, ``bad-crc`` seals wrongly, ``blind`` finds no open wire,
         ``stuck-cell`` repeats the cell's last reading, ``stuck-bleed`` cannot switch the cell's
         bleed off, ``front-end-silent`` loses the front end of ``cell``, ``power-loss`` takes the
-        board's supply, ``open-lead`` is a lead of the harness (1 to cells + 1). Raises ValueError
-        for any other fault or cell.
+        board's supply, and the wiring has faults of its own (``Sampling.inject``). Raises
+        ValueError for any other fault or cell.
         """
         if fault == POWER_LOSS:
             self._supply(on=not active)
-        elif fault in BoardHarness.FAULTS:
-            self._harness.inject(fault, cell, active=active, now=self._clock.now())
+        elif fault in Sampling.FAULTS:
+            self._sampling.inject(fault, cell, active=active, now=self._clock.now())
         elif fault == "silent":
             self._telemetry.silent = active
         elif fault == "bad-crc":

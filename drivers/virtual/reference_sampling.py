@@ -6,7 +6,7 @@ NTC and shunt inputs, the chamber's air. Nothing here knows the plant.
 
 import zlib
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -29,6 +29,16 @@ class Sampling:
     of the hottest part of each bleed path. ``drift_ratio`` (cells,) is how far the bleed resistors
     have moved with their age.
     """
+
+    FAULTS: ClassVar[tuple[str, ...]] = (
+        *BoardHarness.FAULTS,
+        "swapped-ntcs",
+        "open-ntc",
+        "shorted-ntc",
+        "reversed-shunt",
+    )
+    """Faults of the wiring, on the board's side of it."""
+    FAULTS_OF_A_CELL: ClassVar[tuple[str, ...]] = FAULTS[:-1]
 
     def __init__(
         self,
@@ -64,6 +74,11 @@ class Sampling:
             chambers[0].air_degc if chambers else lambda _: ROOM_DEGC
         )
         self._ntcs = {ntc.ntc: (twins[ntc.by.device].aux_v, ntc.by.number) for ntc in wiring.ntcs}
+        # on which pin each NTC stands, those whose pin nothing or ground is connected to, and
+        # which way round the shunt is
+        self._ntc_order = list(range(1, design.ntcs + 1))
+        self._broken_ntcs: dict[int, float] = {}
+        self._shunt_sign = 1.0
         # NTCs that are really there, the board's own last: their curves, and how warm they are
         self._parts = physics.make_ntcs(design, seed, self._device)
         self._beads_degc: list[float] = []
@@ -78,6 +93,38 @@ class Sampling:
         self._row = np.zeros(1)
         self._current_offset_a = design.current_offset_a * self._uniform(-1)
         self._current_scale = 1 + 1e-6 * design.current_gain_ppm * self._uniform(-2)
+        for fault, number in wiring.virtual.faults:
+            self.inject(fault, number, active=True, now=0)
+
+    # --- faults of the wiring ---------------------------------------------------------------------
+
+    def inject(self, fault: str, number: int, *, active: bool, now: Instant) -> None:
+        """Put one of ``FAULTS`` in or out; lead, cell or NTC from 1 (``BoardHarness.inject``).
+
+        ``swapped-ntcs`` are this NTC and the next one, ``open-ntc`` and ``shorted-ntc`` stand at an
+        end of their divider, ``reversed-shunt`` shows charge as discharge. Raises ValueError for
+        any other fault or number.
+        """
+        if fault in BoardHarness.FAULTS:
+            self.harness.inject(fault, number, active=active, now=now)
+        elif fault == "reversed-shunt":
+            self._shunt_sign = -1.0 if active else 1.0
+        else:
+            self._inject_ntc(fault, number, active=active)
+
+    def _inject_ntc(self, fault: str, number: int, *, active: bool) -> None:
+        """Put a fault of one NTC in or out."""
+        ends_v = {"open-ntc": self._design.ntc_supply_v, "shorted-ntc": 0.0}
+        most = self._design.ntcs - (fault == "swapped-ntcs")
+        if fault not in self.FAULTS or not 1 <= number <= most:
+            raise ValueError(f"wiring: no fault {fault!r} on {number}; it goes up to {most}")
+        if fault in ends_v:
+            self._broken_ntcs.pop(number, None)
+            if active:
+                self._broken_ntcs[number] = ends_v[fault]
+        elif (self._ntc_order[number - 1] != number) != active:
+            order = self._ntc_order
+            order[number - 1], order[number] = order[number], order[number - 1]
 
     # --- cells and shunt --------------------------------------------------------------------------
 
@@ -122,7 +169,8 @@ class Sampling:
             return 0.0
         # back through the level shifter that the bench put before the shunt input
         out_v: float = self._shunt_v(self._shunt.by.number)
-        return (out_v - self._shunt.centre_v) / self._shunt.ratio / self._design.shunt_ohm
+        shunt_v = (out_v - self._shunt.centre_v) / self._shunt.ratio
+        return self._shunt_sign * shunt_v / self._design.shunt_ohm
 
     # --- temperatures -----------------------------------------------------------------------------
 
@@ -131,20 +179,25 @@ class Sampling:
         if self._design.ntc_part is not None:
             return [physics.ntc_degc(self._design, volt) for volt in self.ntc_pins_v(now)]
         return [
-            physics.ntc_degc(self._design, self._ntcs[ntc][0](self._ntcs[ntc][1]))
-            if ntc in self._ntcs
-            else self._air_degc(now)
-            for ntc in range(1, self._design.ntcs + 1)
+            self._air_degc(now)
+            if ntc not in self._ntcs and pin not in self._broken_ntcs
+            else physics.ntc_degc(self._design, self._pin_v(pin, ntc, now))
+            for pin, ntc in enumerate(self._ntc_order, 1)
         ]
 
     def ntc_pins_v(self, now: Instant) -> list[float]:
         """Return what stands on every NTC pin: emulated, or the divider of an NTC in the air."""
-        return [
-            self._ntcs[ntc][0](self._ntcs[ntc][1])
-            if ntc in self._ntcs
-            else self._own_v(ntc - 1, self._air_degc(now))
-            for ntc in range(1, self._design.ntcs + 1)
-        ]
+        return [self._pin_v(pin, ntc, now) for pin, ntc in enumerate(self._ntc_order, 1)]
+
+    def _pin_v(self, pin: int, ntc: int, now: Instant) -> float:
+        """Return what NTC ``ntc`` puts on a pin, where nothing is broken on the way."""
+        if pin in self._broken_ntcs:
+            return self._broken_ntcs[pin]
+        if ntc not in self._ntcs:
+            return self._own_v(ntc - 1, self._air_degc(now))
+        aux_v, number = self._ntcs[ntc]
+        volt: float = aux_v(number)
+        return volt
 
     def board_ntc_v(self) -> float:
         """Return what stands on the pin of the board's own NTC, beside the bleeds."""

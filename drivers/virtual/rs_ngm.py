@@ -230,8 +230,7 @@ class RsNgmTwin(EmulatorTwin[NgmOptions]):
         self._look()
 
     def _set_limit(self, _: Channels, value_a: float) -> None:
-        output = self._of_chosen[0]
-        output.source_a, output.sink_a = value_a, min(value_a, SPEC.sink_a)
+        self._of_chosen[0].limit(value_a, min(value_a, SPEC.sink_a), self._clock.now())
         self._look()
 
     def _apply(self, _: Channels, volts: float, amps: float | None, name: str | None) -> None:

@@ -22,6 +22,9 @@ class CellLoad(Protocol):
     def charge_as(self, now: Instant) -> float:
         """Return the charge drawn since the start, in ampere-seconds."""
 
+    def limited_v(self, now: Instant) -> float | None:
+        """Return the voltage to which the source sags in its current limit; None if it does not."""
+
 
 class CellSource(Protocol):
     """A unit of emulated cells as whatever is wired to it sees it; channels count from 1."""
@@ -31,6 +34,9 @@ class CellSource(Protocol):
 
     def cell_v(self, channel: int, now: Instant) -> float:
         """Return the voltage at the output; NaN when it is open or off."""
+
+    def limits_a(self, channel: int) -> tuple[float, float]:
+        """Return the most that the output gives and takes, as magnitudes."""
 
     def aux_v(self, number: int) -> float:
         """Return the voltage of an auxiliary analog output."""

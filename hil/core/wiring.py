@@ -4,7 +4,9 @@ Cells, NTCs and devices' channels count from 1, as on the devices' own front pan
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from hil.core.recorded import UNLESS_DEFAULT
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,18 @@ class ShuntWire:
 
 
 @dataclass(frozen=True, slots=True)
+class VirtualWiring:
+    """How a virtual harness really is, where that is not what the bench file believes.
+
+    ``lead_ohm`` are its leads, empty for those of the plan; ``faults`` are a profile's faults of
+    ``wiring``, each with the number of its lead, cell or NTC (0 for none), there from the start.
+    """
+
+    lead_ohm: tuple[float, ...] = ()
+    faults: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class WiringPlan:
     """The whole harness. ``cells[k]`` emulates cell k + 1; ``lead_ohm`` is one sense lead.
 
@@ -51,6 +65,7 @@ class WiringPlan:
     lead_ohm: tuple[float, ...]
     ntcs: tuple[NtcWire, ...]
     shunt: ShuntWire | None
+    virtual: VirtualWiring = field(default=VirtualWiring(), metadata=UNLESS_DEFAULT)
 
 
 def units_of(cells: Sequence[Channel]) -> dict[str, list[int]]:

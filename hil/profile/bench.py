@@ -30,7 +30,7 @@ from hil.core.described import DescribedChamber
 from hil.core.errors import ConfigError, ConfigErrors, UnitError
 from hil.core.instants import SECOND, Duration
 from hil.core.recorded import UNLESS_DEFAULT
-from hil.core.wiring import Channel, NtcWire, ShuntWire, WiringPlan
+from hil.core.wiring import Channel, NtcWire, ShuntWire, VirtualWiring, WiringPlan
 from hil.physics.board import BoardDesign
 from hil.ports import Firmware
 from hil.profile.bases import BOARD, on_top, whole_tree
@@ -318,12 +318,37 @@ ShuntForm = create_model(
 )
 
 
+def _wiring_fault(value: Any) -> tuple[str, int]:
+    """Read ``swapped-leads 3``: a fault of the wiring, and which lead, cell or NTC it is on."""
+    match = re.fullmatch(r"([a-z-]+)(?: (\d{1,3}))?", str(value))
+    if match is None:
+        raise ValueError(f"found '{value}', expected a fault and its number, as swapped-leads 3")
+    return match[1], int(match[2] or 0)
+
+
+WIRING_FAULT: Any = Annotated[
+    tuple,
+    PlainValidator(_wiring_fault),
+    WithJsonSchema({"type": "string", "examples": ["swapped-leads 3"]}),
+]
+
+
+class VirtualWiringFields(Form):
+    """How the virtual harness really is; what is left out is as the rest of the file says."""
+
+    leads: LEADS | None = None
+    faults: list[WIRING_FAULT] = FormField(default_factory=list)
+
+
 class WiringFields(Form):
     """The harness. NTC inputs that are not listed are physical sensors."""
 
     leads: LEADS
     ntcs: dict[Annotated[int, FormField(ge=1)], NtcFields] = FormField(default_factory=dict)
     shunt: ShuntForm | None = None  # type: ignore[valid-type] # a form made above
+    virtual: VirtualWiringFields = FormField(
+        default_factory=VirtualWiringFields, description="how the virtual harness really is"
+    )
 
 
 def read_address(text: str) -> tuple[str, int]:
@@ -470,11 +495,18 @@ def _plan(form: Any) -> WiringPlan:
     """Build the wiring plan; one lead resistance stands for all of them."""
     cells = tuple(channel for channels in form.stack for channel in channels)
     wiring = form.wiring
-    lead_ohm = wiring.leads * (len(cells) + 1) if len(wiring.leads) == 1 else wiring.leads
+    lead_ohm = _all_leads(wiring.leads, len(cells))
     ntcs = tuple(NtcWire(number, ntc.cell, ntc.by) for number, ntc in sorted(wiring.ntcs.items()))
     shunt = wiring.shunt
     wire = shunt and ShuntWire(shunt.by, shunt.centre, shunt.ratio)
-    return WiringPlan(cells, lead_ohm, ntcs, wire)
+    true_ohm = () if wiring.virtual.leads is None else _all_leads(wiring.virtual.leads, len(cells))
+    virtual = VirtualWiring(true_ohm, tuple(wiring.virtual.faults))
+    return WiringPlan(cells, lead_ohm, ntcs, wire, virtual)
+
+
+def _all_leads(lead_ohm: tuple[float, ...], cells: int) -> tuple[float, ...]:
+    """Return one resistance a lead."""
+    return lead_ohm * (cells + 1) if len(lead_ohm) == 1 else lead_ohm
 
 
 def _wiring_errors(bench: Bench) -> Iterator[ConfigError]:
@@ -485,6 +517,10 @@ def _wiring_errors(bench: Bench) -> Iterator[ConfigError]:
         yield bench.wrong("wiring.leads", f"found {len(plan.lead_ohm)} leads, {expected}")
     if any(not ohm >= 0.0 for ohm in plan.lead_ohm):
         yield bench.wrong("wiring.leads", "a lead has less than 0 ohm")
+    true_ohm = plan.virtual.lead_ohm
+    if len(true_ohm) not in (0, cells + 1) or any(not ohm >= 0.0 for ohm in true_ohm):
+        expected = f"expected 1 or {cells + 1} leads of 0 ohm and more"
+        yield bench.wrong("wiring.virtual.leads", f"found {len(true_ohm)} leads, {expected}")
     if cells != board.cells:
         yield bench.wrong("stack", f"{cells} channels for a board of {board.cells} cells")
     for wire in plan.ntcs:

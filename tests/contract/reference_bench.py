@@ -45,6 +45,10 @@ class PlainCells:
         del now
         return self.volts[channel - 1]
 
+    def limits_a(self, channel: int) -> tuple[float, float]:
+        del channel
+        return 5.0, 5.0
+
     def aux_v(self, number: int) -> float:
         if number > len(self.degc):
             return 5.0 + 100 * self.current_a * self._design.shunt_ohm

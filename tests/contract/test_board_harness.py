@@ -34,6 +34,10 @@ class Cells:
         del now
         return self.volts[channel - 1]
 
+    def limits_a(self, channel: int) -> tuple[float, float]:
+        del channel
+        return 5.0, 5.0
+
     def aux_v(self, number: int) -> float:
         raise AssertionError(number)
 

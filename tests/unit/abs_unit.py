@@ -42,6 +42,10 @@ class Bleed:
         self._since = now
         return self._charge_as
 
+    def limited_v(self, now: Instant) -> float | None:
+        del now  # a load that does not care: its voltage never sags
+        return None
+
     def before_change(self, now: Instant) -> None:
         self.told.append((now, self._twin.cell_v(self._channel, now)))
         self.charge_as(now)
