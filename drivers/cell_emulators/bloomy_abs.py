@@ -42,6 +42,7 @@ class BloomyAbs(ScpiInstrument):
 
     SPEC: ClassVar[EmulatorSpec] = SPEC
     OPTIONS: ClassVar[type] = AbsSettings
+    CURRENT_LIMITS: ClassVar[tuple[str, ...]] = ("source_limit_a", "sink_limit_a")
     FAULTS: ClassVar[tuple[str, ...]] = tuple(fault for fault in wire.FAULTS if fault != "none")
     FAULTS_OF_A_CELL: ClassVar[tuple[str, ...]] = FAULTS
     STRONGER: ClassVar[tuple[str, ...]] = (CLEARED, _INTERLOCK, _RESET)

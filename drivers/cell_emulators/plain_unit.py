@@ -33,6 +33,7 @@ class PlainUnit(ScpiInstrument, ABC):
     WINDOW: ClassVar[Duration]
     MAKERS: ClassVar[tuple[str, ...]]
     MODELS: ClassVar[str]
+    CURRENT_LIMITS: ClassVar[tuple[str, ...]] = ("limit_a",)
     FAULTS: ClassVar[tuple[str, ...]] = ()
     FAULTS_OF_A_CELL: ClassVar[tuple[str, ...]] = ()
     STRONGER: ClassVar[tuple[str, ...]] = (CLEARED, _RESET)

@@ -45,11 +45,13 @@ def build(
     faults: LinkFaults | None = None,
     *,
     fences: Fences | None = None,
+    limit_a: float | None = None,
 ) -> Rig:
     """Build links, drivers and, behind memory links, twins. Opens nothing.
 
     ``faults`` takes what the bench file does to its own links, and what becomes of firmware.
     ``fences`` gives the fence of a place (``LinkKind.where``) that others could drive too.
+    ``limit_a`` is what an emulated cell may give and take, in place of what the bench file says.
 
     Raises ConfigErrors for a key whose value a device refuses, EnvironmentProblem for firmware that
     is not there (``hil.app.engines.with_firmware`` finds it before).
@@ -59,7 +61,7 @@ def build(
     devices: dict[str, Any] = {}
     for name in in_building_order(specs):
         try:
-            devices[name] = _device(name, bench, plan, clock, wire, faults, fences)
+            devices[name] = _device(name, bench, plan, clock, wire, faults, fences, limit_a)
         except ValueError as error:
             raise ConfigErrors([bench.wrong(f"devices.{name}", str(error))]) from error
     of_role = {role: [n for n in bench.devices if type(specs[n]) is role] for role in ROLES}
@@ -83,6 +85,7 @@ def _device(
     wire: WireHash,
     faults: LinkFaults | None,
     fences: Fences | None,
+    limit_a: float | None,
 ) -> Any:
     """Build one device with its link and, where the link ends in this process, its twin."""
     device = bench.devices[name]
@@ -95,6 +98,8 @@ def _device(
     if fences is not None and kind.where is not None:
         link = Fenced(name, link, fences(kind.where(keys_of(kind, device.link.options))))
     options = keys_of(driver, device.options)
+    if limit_a is not None:
+        options |= dict.fromkeys(getattr(driver, "CURRENT_LIMITS", ()), limit_a)
     if isinstance(driver.SPEC, BoardSpec):
         board = bench.board
         options |= {"cells": board.cells, "ntcs": board.ntcs, "cycle_ns": board.cycle_ns}

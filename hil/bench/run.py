@@ -7,16 +7,16 @@ the devices are let go, and what happened stands in the records. The verdict is 
 import asyncio
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
+from hil.bench.coming_up import COMING_UP, WAY_DOWN, all_or_group, connected, not_ours
 from hil.bench.door import Door
 from hil.bench.expectations import UncertaintyOf, of_fault, of_row
 from hil.bench.injections import Injections
 from hil.bench.lateness import Durations
 from hil.bench.outdoors import Outdoors
 from hil.bench.quantities import Reader
-from hil.bench.safe_state import PATIENCE, SafeState, made_safe, to_its_end, undo_of
+from hil.bench.safe_state import PATIENCE, SafeState, to_its_end
 from hil.bench.stop import StopLadder
 from hil.bench.tick import Parts, Ticker
 from hil.bench.timeline import Timeline
@@ -26,25 +26,21 @@ from hil.core.instants import MILLISECOND, SECOND, Duration, Instant
 from hil.core.records import (
     BadMeasurement,
     BenchFailed,
-    DeviceIdentified,
     Overrun,
     StopRequested,
 )
-from hil.ports import BoardFault, Device, Guard, Identity, Recorder
+from hil.ports import BoardFault, Guard, Identity, Recorder
 from hil.profile.model import Expect, ExpectFault, FaultStep, Step, Window
 from hil.profile.weather import Weather
 
 CHECKED_EVERY = 300 * MILLISECOND
 """A bench that cannot keep records, or loses a link, goes safe within a second at any tick."""
 
-COMING_UP = WAY_DOWN = 60 * SECOND
 LONGEST_TICK = 10 * SECOND
 """How long a run may take to get on before its heart stops: every device has its own deadline."""
 
 WILL_NOT_WAIT = frozenset({"SIGTERM", "SIGHUP"})
 """Who stops a run by these kills it soon after: there is no time to warm a chamber."""
-
-T = TypeVar("T")
 
 Progress = Callable[[Duration, str, Sequence[float]], None]
 """Told after every tick: time since the first one, the step's path, the row."""
@@ -139,29 +135,15 @@ class Run:
 
     async def _come_up(self) -> None:
         """Connect and identify all devices in parallel; then arm, each undo registered first."""
-        devices = self._rig.devices()
         self._guard.alive(COMING_UP)
-        if self._rig.refuse_faults is not None:
-            await self._rig.refuse_faults()
-
-        async def connect(device: Device) -> None:
-            await device.connect()
-            # From here on the device can be made safe, and may have been left on by somebody.
-            told = self._door_told if device is self._rig.chamber else None
-            way = partial(made_safe, device, self._who, told)
-            self._safe.arm(undo_of(self._rig, device, way))
-
-        await _all_or_group("connect", [connect(device) for device in devices])
-        identities = await _all_or_group("identify", [device.identify() for device in devices])
-        for device, who in zip(devices, identities, strict=True):
-            self._who[device.name] = who
-            self._guard.know(device.name, who)
-            self.emit(DeviceIdentified(self._clock.now(), device.name, *who))
-        await _all_or_group("preset", self._ticker.preset())
+        await connected(
+            self._rig, self._safe, self._who, self._guard, self.emit, self._clock, self._door_told
+        )
+        await all_or_group("preset", self._ticker.preset())
         # Nothing goes on before its undo stands on the disk, where a crash leaves it.
         self._recorder.sync(self._clock.now())
         self._recorder.check()
-        await _all_or_group("arm", [device.arm() for device in devices])
+        await all_or_group("arm", [device.arm() for device in self._rig.devices()])
         if self._parts.shadow:
             # an earlier run may have taken the bleeds over, and its safe state was all off
             await self._rig.board.balance()
@@ -310,7 +292,7 @@ class Run:
         self.reason = str(trip)
 
     def _note_failure(self, error: BenchError | BaseExceptionGroup[BaseException]) -> None:
-        foreign = _not_ours(error)
+        foreign = not_ours(error)
         if foreign is not None:
             raise foreign
         leaves = error.exceptions if isinstance(error, BaseExceptionGroup) else [error]
@@ -362,22 +344,3 @@ class Run:
     def judge_fault(self, step: ExpectFault, after: Duration, by: Duration | None) -> None:
         """Judge how long the board took to report a fault, or that it is gone."""
         self.emit(of_fault(step, after, by, self._clock.now(), self._ticker.row_at))
-
-
-async def _all_or_group(what: str, jobs: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
-    """Run the jobs together and return their results in order.
-
-    Raises ExceptionGroup with every error, so that one look shows all devices that failed.
-    """
-    outcomes = await asyncio.gather(*jobs, return_exceptions=True)
-    errors = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
-    if errors:
-        raise BaseExceptionGroup(what, errors)
-    return [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
-
-
-def _not_ours(error: BaseException) -> BaseException | None:
-    """Return the first leaf that is no BenchError: a bug, which nobody may swallow."""
-    if isinstance(error, BaseExceptionGroup):
-        return next((found for leaf in error.exceptions if (found := _not_ours(leaf))), None)
-    return None if isinstance(error, BenchError) else error

@@ -24,6 +24,7 @@ app = App(
 app.command("hil.cli.run:run", help="Play a profile on a bench and judge the board.")
 app.command("hil.cli.check:check", help="Check a profile against a bench; no device is touched.")
 app.command("hil.cli.devices:devices", help="Ask every device of a bench who it is.")
+app.command("hil.cli.commission:commission", help="Test how a bench is wired to its board.")
 app.command("hil.cli.safe:safe", help="Put a bench into its safe state, now.")
 app.command("hil.cli.serve:serve", help="Put a bench's virtual devices on real endpoints.")
 app.command("hil.cli.runs:runs", help="List, show, verify, repair, replay, compare, export runs.")

@@ -74,10 +74,12 @@ class CellReadings(NamedTuple):
 class CellEmulator(Device, Protocol):
     """A unit of emulated cells, with auxiliary analog outputs where its SPEC has them.
 
-    ``FAULTS`` names the faults that the instrument itself can put on a channel.
+    ``FAULTS`` names the faults that the instrument itself can put on a channel, ``CURRENT_LIMITS``
+    the options that bound what a cell gives and takes, in A.
     """
 
     SPEC: ClassVar[EmulatorSpec]
+    CURRENT_LIMITS: ClassVar[tuple[str, ...]]
     FAULTS: ClassVar[tuple[str, ...]]
 
     async def apply(self, voltage_v: Sequence[float], aux_v: Mapping[int, float]) -> None:

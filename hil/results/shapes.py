@@ -53,6 +53,7 @@ MANIFEST: Shape = {
     "engine": _ENGINE,
     "held": {"left_by": [str]},
     "host_loss": Every(str),
+    "commissioned": (NOTHING, {"certificate": str, "utc": str, "sound": bool, "findings": [str]}),
     "records": int,
     "digest": str,
     "files": Every({"bytes": int, "sha256": str}),
@@ -81,6 +82,16 @@ SUMMARY: Shape = {
     "repaired": _REPAIRED,
     "problem": str,
 }
+
+CERTIFICATE: Shape = {
+    "utc": str,
+    "bench": str,
+    "sound": bool,
+    "findings": [str],
+    "wiring": str,
+    "devices": Every(str),
+}
+"""What a certificate of wiring must have; it has more."""
 
 GUARDIAN: Shape = {
     "cause": str,
