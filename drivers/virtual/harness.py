@@ -29,7 +29,7 @@ from hil.physics.board import (
 from hil.physics.network import DIODE_V, Faulty, Network
 
 _LADDER_MARGIN = 1.5
-"""How far below every limit the currents of all bleeds must stay to be no matter of limits."""
+"""How far below every limit the currents of what bleeds must stay to be no matter of limits."""
 _SLEW = 50 * MILLISECOND
 """How long after a change an emulator's output may still be on its way."""
 
@@ -102,7 +102,7 @@ class BoardHarness:
         self.charge_as = np.zeros(cells)
         self._tau_s = design.filter_tau_s
         self._extras = _Extras(design)
-        self._for_ever_s, self._most_a = np.full(cells, math.inf), np.zeros(cells)
+        self._most_a = np.zeros(cells)
         self._no_bleed_s, self._uncounted_as = np.zeros(cells), np.zeros(cells)
         # all bleed times count from the start of the board's cycle
         self._on_until_s = np.zeros(cells)
@@ -135,7 +135,9 @@ class BoardHarness:
         """
         self.advance(now)
         self._cycle_start = now
-        self._on_until_s = on_until_s
+        if on_until_s is not self._on_until_s:
+            self._on_until_s = on_until_s
+            self._choose_solver()
         self._currents_of = (-1, [])
 
     def advance(self, now: Instant) -> None:
@@ -274,7 +276,8 @@ class BoardHarness:
     def _choose_solver(self) -> None:
         """Take the ladder where it tells the truth: wired rightly, no limit, no diode in sight."""
         ladder, network = self.ladder, self._network
-        physics.currents_at(ladder, self._for_ever_s, 0.0, self._most_a)
+        for_ever_s = np.where(self._on_until_s > 0.0, math.inf, 0.0)
+        physics.currents_at(ladder, for_ever_s, 0.0, self._most_a)
         most_a = _LADDER_MARGIN * float(np.abs(self._most_a).max())
         self._is_ladder = (
             not (self._wrong - self._open_leads())

@@ -264,5 +264,7 @@ def lead_ohm_from_readings(looks: Sequence[Beside]) -> dict[int, float]:
             row[j + 1] = through_a[j + 2] - through_a[j + 1]
             rows.append(row)
             right.append(look.moved_v[j])
-    ohms, *_ = np.linalg.lstsq(np.array(rows), np.array(right), rcond=None)
-    return {lead: float(ohm) for lead, ohm in enumerate(ohms)}
+    through = np.array(rows)
+    told = np.flatnonzero(np.abs(through).max(axis=0) > DRAWS_A)  # some current flowed in these
+    ohms, *_ = np.linalg.lstsq(through[:, told], np.array(right), rcond=None)
+    return {int(lead): float(ohm) for lead, ohm in zip(told, ohms, strict=True)}
