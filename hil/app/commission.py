@@ -10,6 +10,7 @@ from hil.app.names import resolve
 from hil.app.outside import Outside, outside
 from hil.app.preparation import Request, has_twins, prepare_bench, specs_of
 from hil.app.rig import build
+from hil.app.wiring import wiring_of
 from hil.bench.clock import run_virtual
 from hil.bench.commissioning import Commissioning
 from hil.bench.rig import Rig
@@ -88,12 +89,6 @@ def _limits_itself(bench: Bench) -> None:
     ]
     if errors:
         raise ConfigErrors(errors)
-
-
-def wiring_of(bench: Bench) -> str:
-    """Return the digest of what a certificate of this bench is good for."""
-    drivers = {name: device.driver for name, device in bench.devices.items()}
-    return certificate.wiring_digest(bench.wiring, drivers, bench.board.model)
 
 
 def _body(request: Commission, bench: Bench, test: Commissioning) -> dict[str, Any]:

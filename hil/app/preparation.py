@@ -34,6 +34,8 @@ class Request:
 
     ``fail_fast`` ends it with the first thing that is held against the board.
 
+    ``certificates`` holds those of wiring, of which the record cites the bench's newest.
+
     ``mqtt`` is where telemetry goes: it changes nothing of the run, so ``command`` leaves it out.
     ``engine`` runs the board's firmware, in place of what the bench file says.
     """
@@ -43,6 +45,7 @@ class Request:
     overrides: Sequence[str] = ()
     seed: int = 1
     runs: Path = Path("runs")
+    certificates: Path = Path("certificates")
     until: Duration | None = None
     fail_fast: bool = False
     operator: str = ""

@@ -16,6 +16,7 @@ from hil.app.preparation import Prepared, Request, has_twins, prepare
 from hil.app.protection import protection
 from hil.app.rehearsal import rehearse
 from hil.app.rig import build
+from hil.app.wiring import cited, in_manifest, told
 from hil.bench.clock import run_virtual
 from hil.bench.recording import recording
 from hil.bench.rig import Rig
@@ -50,6 +51,7 @@ def run_profile(request: Request, stop: StopLadder, progress: Progress) -> Outco
     if has_twins(prepared.bench):
         prepared = replace(prepared, bench=with_firmware(prepared.bench))
     profile, bench, seed = prepared.profile, prepared.bench, request.seed
+    cites = cited(bench, request.certificates)
     session = Session(
         profile, bench, seed, request.until, stop, progress, fail_fast=request.fail_fast
     )
@@ -63,12 +65,12 @@ def run_profile(request: Request, stop: StopLadder, progress: Progress) -> Outco
 
     async def recorded(clock: Clock, rig: Rig, guard: Guard, others: Outside) -> Outcome:
         about = {**_about(request, prepared), "engine": await _engine(bench), **others.plain()}
-        about |= protection(bench)
+        about |= {**protection(bench), **in_manifest(bench, cites, prepared.notes)}
         mqtt = request.mqtt if bench.clock == "wall" else None
         with ExitStack() as telling:  # left last: the record does not wait for a broker
             with recording(request.runs, about, beside=bench.clock == "wall") as record:
                 beside = live.beside(mqtt, record.folder, record.journal, clock, stop)
-                told = telling.enter_context(beside)
+                mirror = telling.enter_context(beside)
                 faults.record_in(record.journal.emit)
                 others.record_in(record.folder)
                 try:
@@ -79,13 +81,14 @@ def run_profile(request: Request, stop: StopLadder, progress: Progress) -> Outco
             summary |= {"engine": about["engine"], **others.plain()}
             summary["link_faults"] = dict(sorted(faults.counts.items()))
             summary["startup_s"] = (monotonic_ns() - begun_ns) / 1e9 - summary["wall_s"]
-            if told is not None:
-                summary["telemetry"] = told.counts()  # sealed is what is owed by now
+            summary["wiring"] = told(bench, cites, session.run.who)
+            if mirror is not None:
+                summary["telemetry"] = mirror.counts()  # sealed is what is owed by now
             record.conclude(summary)
-            if told is not None:
-                told.conclude(summary["verdict"], summary["reasons"])
-        if told is not None:
-            summary["telemetry"] = told.counts()
+            if mirror is not None:
+                mirror.conclude(summary["verdict"], summary["reasons"])
+        if mirror is not None:
+            summary["telemetry"] = mirror.counts()
         return Outcome(summary, Verdict[summary["verdict"]].exit_code)
 
     if bench.clock == "wall":
@@ -127,7 +130,6 @@ def _about(request: Request, prepared: Prepared) -> dict[str, Any]:
         },
         "termination": stated(profile, bench),
         "interlock": [one.plain() for one in prepared.watched],
-        "unguarded": list(prepared.notes),
         "git": {
             "bench": _git_state(Path(__file__).parent),
             "profile": _git_state(profile.file.parent),

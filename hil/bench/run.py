@@ -78,7 +78,7 @@ class Run:
         self._door = Door(parts.rig, parts.clock, parts.layout, plan.emulated_ntcs, parts.emit)
         self._injections = Injections(parts.rig, parts.emit, ticker.distrust)
         self._timeline = Timeline(plan.steps, self)
-        self._who: dict[str, Identity] = {}
+        self.who: dict[str, Identity] = {}
         self.emit = parts.emit
         self.reader = Reader(parts.layout)
         self.now: Instant = 0
@@ -137,7 +137,7 @@ class Run:
         """Connect and identify all devices in parallel; then arm, each undo registered first."""
         self._guard.alive(COMING_UP)
         await connected(
-            self._rig, self._safe, self._who, self._guard, self.emit, self._clock, self._door_told
+            self._rig, self._safe, self.who, self._guard, self.emit, self._clock, self._door_told
         )
         await all_or_group("preset", self._ticker.preset())
         # Nothing goes on before its undo stands on the disk, where a crash leaves it.
@@ -160,7 +160,7 @@ class Run:
         if self._stop.level:
             await asyncio.sleep(0)  # its request is still to be heard, and is not one not to wait
         if self._stop.source not in WILL_NOT_WAIT:
-            await self._door.release(self._safe, self._who, self._still_alive)
+            await self._door.release(self._safe, self.who, self._still_alive)
 
     async def _timed(self, ticks: Coroutine[Any, Any, None]) -> None:
         begun_ns, begun_cpu_s = monotonic_ns(), cpu_seconds()

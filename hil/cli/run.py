@@ -49,6 +49,7 @@ def run(
     until: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
     fail_fast: Annotated[bool, Parameter(negative=())] = False,
     runs_dir: Annotated[Path, Parameter(converter=_folder)] = Path("runs"),
+    certificates: Annotated[Path, Parameter(converter=_folder)] = Path("certificates"),
     operator: str | None = None,
     mqtt: Annotated[Target | None, BROKER] = None,
     json_: arguments.AsJson = False,
@@ -78,6 +79,8 @@ def run(
         End with the first thing that is held against the board; what is judged at the end is open.
     runs_dir
         Where the run's folder is made.
+    certificates
+        Folder of `hil commission`: the record cites the bench's newest certificate.
     operator
         Who runs it, for the manifest; without it, the name under which you are logged in.
     verbose
@@ -90,6 +93,7 @@ def run(
         engine=engine,
         seed=seed,
         runs=runs_dir,
+        certificates=certificates,
         until=None if until is None else _duration(until),
         fail_fast=fail_fast,
         operator=_logged_in() if operator is None else operator,

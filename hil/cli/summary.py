@@ -71,6 +71,7 @@ def _watched(body: Mapping[str, Any]) -> list[str]:
     faults = ", ".join(f"{count} {kind}" for kind, count in body["link_faults"].items())
     lines = [f"links   disturbed by the bench's own plan: {faults}"] if faults else []
     lines += [f"warned  {line}" for line in body["warned"]]
+    lines += [f"bench   {body['wiring']}"] if body.get("wiring") else []
     return [*lines, f"door    {body['door']}"] if body["door"] else lines
 
 

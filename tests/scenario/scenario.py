@@ -70,6 +70,7 @@ def play(tmp_path: Path) -> Play:
         until_s: float | None = None,
         stop: StopLadder | None = None,
         fail_fast: bool = False,
+        certificates: Path | None = None,
     ) -> Played:
         request = Request(
             profile=str(profile),
@@ -77,6 +78,7 @@ def play(tmp_path: Path) -> Play:
             overrides=overrides,
             seed=seed,
             runs=tmp_path / "runs",
+            certificates=certificates or tmp_path / "certificates",
             until=None if until_s is None else round(until_s * SECOND),
             fail_fast=fail_fast,
         )
