@@ -46,8 +46,7 @@ def run_profile(request: Request, stop: StopLadder, progress: Progress) -> Outco
     Raises ConfigErrors or EnvironmentProblem before anything is touched; after that there is
     always a record.
     """
-    begun_ns = monotonic_ns()
-    prepared = prepare(request)
+    begun_ns, prepared = monotonic_ns(), prepare(request)
     if has_twins(prepared.bench):
         prepared = replace(prepared, bench=with_firmware(prepared.bench))
     profile, bench, seed = prepared.profile, prepared.bench, request.seed
@@ -78,8 +77,7 @@ def run_profile(request: Request, stop: StopLadder, progress: Progress) -> Outco
                 finally:
                     stop.over()
             summary = {"run": record.folder.name, "folder": str(record.folder), **session.summary()}
-            summary |= {"engine": about["engine"], **others.plain()}
-            summary["link_faults"] = dict(sorted(faults.counts.items()))
+            summary |= {"engine": about["engine"], **others.plain(), **faults.plain()}
             summary["startup_s"] = (monotonic_ns() - begun_ns) / 1e9 - summary["wall_s"]
             summary["wiring"] = told(bench, cites, session.run.who)
             if mirror is not None:

@@ -33,6 +33,12 @@ def _folder(_type: object, tokens: Sequence[Token]) -> Path:
     return Path(tokens[0].value)
 
 
+Certificates = Annotated[
+    Path,
+    Parameter(
+        converter=_folder, help="Where `hil commission` writes: the bench's newest is cited."
+    ),
+]
 LogFormat = Annotated[
     Form | None,
     Parameter(help="How the log is written: for people on a terminal, else as JSON lines."),
@@ -49,7 +55,7 @@ def run(
     until: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
     fail_fast: Annotated[bool, Parameter(negative=())] = False,
     runs_dir: Annotated[Path, Parameter(converter=_folder)] = Path("runs"),
-    certificates: Annotated[Path, Parameter(converter=_folder)] = Path("certificates"),
+    certificates: Certificates = Path("certificates"),
     operator: str | None = None,
     mqtt: Annotated[Target | None, BROKER] = None,
     json_: arguments.AsJson = False,
@@ -76,22 +82,20 @@ def run(
     until
         Stop after this much time of the bench's clock (2 h); the verdict is then inconclusive.
     fail_fast
-        End with the first thing that is held against the board; what is judged at the end is open.
+        End with the first finding against the board; what is judged at the end is open.
     runs_dir
         Where the run's folder is made.
-    certificates
-        Folder of `hil commission`: the record cites the bench's newest certificate.
     operator
         Who runs it, for the manifest; without it, the name under which you are logged in.
     verbose
         Log what happens to stderr.
     """
     request = Request(
-        profile=profile,
-        bench=bench,
-        overrides=set_,
+        profile,
+        bench,
+        set_,
+        seed,
         engine=engine,
-        seed=seed,
         runs=runs_dir,
         certificates=certificates,
         until=None if until is None else _duration(until),

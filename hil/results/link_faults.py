@@ -18,6 +18,10 @@ class LinkFaults:
         """Hand every later fault to ``emit`` as well; until then nothing has been opened."""
         self._emit = emit
 
+    def plain(self) -> dict[str, dict[str, int]]:
+        """Return what a run's summary says of them."""
+        return {"link_faults": dict(sorted(self.counts.items()))}
+
     def record(self, record: Record) -> None:
         """Record what else is told by what was built before there was a journal."""
         if self._emit is not None:
