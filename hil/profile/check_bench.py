@@ -17,6 +17,8 @@ from hil.profile.scene import Devices, Scene
 NTC_SPAN_DEGC = (-40.0, 105.0)
 """What an emulated NTC must be able to show: the range of a board's usual parts."""
 
+MOST_OF_A_ROLE = 99
+
 
 def bench_errors(scene: Devices, *, served: bool = False) -> Iterator[ConfigError]:
     """Names of drivers, twins and links; one board, one chamber, at least one emulator.
@@ -50,7 +52,7 @@ def bench_errors(scene: Devices, *, served: bool = False) -> Iterator[ConfigErro
         yield from _worlds(scene)
     # With an unknown driver a missing role is only its shadow.
     if len(scene.specs) == len(bench.devices):
-        yield from _roles(scene)
+        yield from _roles(scene, chambers=MOST_OF_A_ROLE if served else 1)
     yield from _channels(scene)
 
 
@@ -94,12 +96,15 @@ def tick_errors(scene: Scene) -> Iterator[ConfigError]:
         yield wrong("tick", f"found {to_seconds(tick):g} s, and {waits} (board.command_timeout)")
 
 
-def _roles(scene: Devices) -> Iterator[ConfigError]:
-    """Each role as often as a bench has it, told by the kind of its data sheet."""
+def _roles(scene: Devices, chambers: int) -> Iterator[ConfigError]:
+    """Each role as often as a bench has it, told by the kind of its data sheet.
+
+    A run has one chamber; a lab may have more, and its board is in the first.
+    """
     roles = (
         ("board", BoardSpec, 1),
-        ("chamber", ChamberSpec, 1),
-        ("cell emulator", EmulatorSpec, 99),
+        ("chamber", ChamberSpec, chambers),
+        ("cell emulator", EmulatorSpec, MOST_OF_A_ROLE),
     )
     for role, kind, most in roles:
         names = [name for name, spec in scene.specs.items() if isinstance(spec, kind)]
