@@ -2,8 +2,11 @@
 
 from collections.abc import Callable
 
-from hil.core.instants import Duration, Instant
+from hil.core.instants import MILLISECOND, Duration, Instant
 from hil.ports import Clock
+
+MARGIN = 20 * MILLISECOND
+"""On its way a line may lose on the one before it: an instrument counts from when it hears them."""
 
 
 class Pace:
@@ -18,4 +21,5 @@ class Pace:
     async def __call__(self, line: str) -> None:
         """Return when ``line`` may be sent."""
         await self._clock.sleep_until(self._free)
-        self._free = self._clock.now() + self._after(line)
+        needs = self._after(line)
+        self._free = self._clock.now() + (needs + MARGIN if needs else 0)
