@@ -6,7 +6,7 @@ taken out again when the run is over, or the next run would judge a board by the
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from hil.bench.rig import Rig
 from hil.core.instants import Instant
@@ -14,14 +14,33 @@ from hil.core.records import Injected, Record
 from hil.profile.model import FaultStep, Inject
 
 Distrust = Callable[[str, int, bool], None]
+Miswire = Callable[[int, bool], None]
+
+WIRING = "wiring"
+_TOUCHED: Mapping[str, Sequence[int]] = {
+    "swapped-leads": (-1, 0, 1),
+    "shorted-leads": (0,),
+    "swapped-cells": (0, 1),
+    "reversed-cell": (0,),
+}
+"""Whose inputs no longer see what their emulators read back, counted from the fault's own cell.
+
+Not an open lead: a board that sees half of two cells there owes it to its host to say so.
+"""
 
 
 class Injections:
     """What is to be put in or out, and what stands in a lab."""
 
-    def __init__(self, rig: Rig, emit: Callable[[Record], None], distrust: Distrust) -> None:
-        """``distrust(unit, channel, active)`` leaves out what an emulator reads on a channel."""
-        self._rig, self._emit, self._distrust = rig, emit, distrust
+    def __init__(
+        self, rig: Rig, emit: Callable[[Record], None], distrust: Distrust, miswire: Miswire
+    ) -> None:
+        """``distrust(unit, channel, active)`` leaves out what an emulator reads on a channel.
+
+        ``miswire(cell, active)`` leaves out all that is read of a cell: its board input is wired
+        to something else.
+        """
+        self._rig, self._emit, self._distrust, self._miswire = rig, emit, distrust, miswire
         self._own: list[tuple[str, int, str]] = []  # for the emulators themselves
         self._asked: list[asyncio.Future[None]] = []  # of a lab
         self._in_lab: dict[tuple[str, str, int], Inject] = {}
@@ -34,6 +53,8 @@ class Injections:
             fault = step.fault if active else "none"
             self._own.append((own.name, self._channel(step), fault))
             return
+        if step.target == WIRING:
+            self._doubt_cells(step, active=active)
         done = self._through_door(step, active=active)
         if done is not None:
             self._asked.append(asyncio.ensure_future(done))
@@ -69,6 +90,13 @@ class Injections:
             if isinstance(outcome, BaseException):
                 raise outcome
             self._emit(Injected(now(), step.target, step.fault, step.cell, active=False))
+
+    def _doubt_cells(self, step: FaultStep, *, active: bool) -> None:
+        """Leave out the read-back of cells whose board inputs are wired to something else now."""
+        for offset in _TOUCHED.get(step.fault, ()):
+            cell = step.cell + offset
+            if 1 <= cell <= self._rig.stack.cells:
+                self._miswire(cell, active)
 
     def _channel(self, step: FaultStep) -> int:
         """Return the number that the target has for the step's cell."""

@@ -105,6 +105,7 @@ class Ticker:
         self._weather_from: Instant | None = None
         self._started = self._now = self.row_at = self.sensed_at = parts.clock.now()
         self._distrusted: set[int] = set()
+        self._miswired: set[int] = set()
         self._match_v = {
             name: unit.SPEC.set_accuracy_v.at(LARGEST_CELL_V)
             + unit.SPEC.read_accuracy_v.at(LARGEST_CELL_V)
@@ -133,6 +134,13 @@ class Ticker:
         """
         cell = self._rig.stack.units[unit][channel - 1]
         (self._distrusted.add if active else self._distrusted.discard)(cell)
+
+    def miswire(self, cell: int, active: bool) -> None:  # noqa: FBT001 - a callback
+        """Leave out a cell (from 1) whose emulator the bench has connected to something else.
+
+        Neither its voltage nor its current says anything of the board's input of that number.
+        """
+        (self._miswired.add if active else self._miswired.discard)(cell - 1)
 
     def advance_plant(self, now: Instant) -> None:
         """Bring the plant from the last tick to now, with what flowed in between."""
@@ -171,12 +179,24 @@ class Ticker:
         if report is not None and self._hears_board:
             self._note_faults(report)
             if self._parts.interlock.has_looked(ages):
-                for deviation in self._parts.watch.check(now, self.row, report, step):
+                for deviation in self._parts.watch.check(now, self._judged_by(), report, step):
                     self._emit(deviation)
         self._decide(now)
         self.row[self._decides] = self._decided
         self._emit(Tick(now, tuple(self.row), self._parts.wire()))
         self._parts.interlock.check(now, self.row, hears_board=self._hears_board, ages=ages)
+
+    def _judged_by(self) -> list[float]:
+        """Return the row without the currents of cells that are wired to something else.
+
+        What flows there has drained the plant's cell, but it is nothing that the board did.
+        """
+        if not self._miswired:
+            return self.row
+        row, read_a = self.row.copy(), self._at["emulator.read_a"].start
+        for k in self._miswired:
+            row[read_a + k] = math.nan
+        return row
 
     # --- set ---------------------------------------------------------------------------------
 
@@ -246,7 +266,7 @@ class Ticker:
         for channel, k in enumerate(self._rig.stack.units[name]):
             self.row[read_v + k] = reading.voltage_v[channel]
             self.row[read_a + k] = reading.current_a[channel]
-        for k in self._distrusted.intersection(self._rig.stack.units[name]):
+        for k in self._distrusted.union(self._miswired).intersection(self._rig.stack.units[name]):
             self.row[read_v + k] = math.nan
         self._refuse_unbelievable(name, reading)
 
