@@ -175,6 +175,37 @@ def test_a_ramp_that_the_controller_cannot_count_is_refused() -> None:
         wire.ramp_line(-40.0, 150.0, 0.03)
 
 
+SESSION = [
+    *[("ROM?", "P300 V3.01")] * 2,
+    *[("TYPE?", "T,P300,160.0"), ("TEMP?", "AIR,23.0,150.0,-40.0")],
+    *[("TEMP, SAIR", "OK:TEMP, SAIR"), ("MODE, CONSTANT", "OK:MODE, CONSTANT")],
+    *[("MODE?", "CONSTANT"), ("TEMP, S-12.5", "OK:TEMP, S-12.5")],
+    *[("TEMP?", "AIR,-12.5,150.0,-40.0"), ("MON?", "AIR,,CONSTANT,0")],
+    *[("MODE, STANDBY", "OK:MODE, STANDBY"), ("MODE?", "STANDBY")],
+]
+"""Written down from the maker's library; ``AIR`` is a reading, whose digits are noise."""
+
+
+@pytest.mark.parametrize(("make", "prefix"), [("espec-p300", ""), ("espec-p300-rs485", "3,")])
+def test_every_byte_from_the_first_word_to_standby(make: str, prefix: str) -> None:
+    async def story(lab: Lab) -> None:
+        await lab.armed()
+        await lab.driver.apply(-12.5, None)
+        await lab.driver.sense()
+        await lab.driver.sense()
+        await lab.driver.make_safe()
+        said = [entry.decode("ascii") for entry in lab.log]
+        air = said[7].split(",")[0][1:]
+        expected = [
+            f"{way}{before}{text}\r\n".replace("AIR", air)
+            for asked, answered in SESSION
+            for way, before, text in ((">", prefix, asked), ("<", "", answered))
+        ]
+        assert said == expected
+
+    in_lab(MAKES[make], story)
+
+
 def test_every_line_of_a_ramp_and_of_its_end() -> None:
     async def story(lab: Lab) -> None:
         await lab.armed()
