@@ -34,6 +34,20 @@ TOLD = ("set", "air", "running", "alarm", "code", "serial", "firmware")
 """Fields of what comes back; any others mean nothing to the bench."""
 
 
+NUMBERS = ("set", "air", "ramp")
+"""Fields that are numbers; the others of ``TOLD`` are characters, held against those of a file."""
+
+
+def _refuse_kinds(key: str, template: Template) -> None:
+    """Refuse a temperature that is read as characters, and a state that is read as a number."""
+    for name in template.names:
+        is_number = name in template.numbers
+        if name in NUMBERS and not is_number:
+            raise ValueError(f"{key}: {{{name}:...}} is a number, such as {{{name}:.1f}}")
+        if name in TOLD and name not in NUMBERS and is_number:
+            raise ValueError(f"{key}: {{{name}:...}} is no number: 1c, word or text")
+
+
 @dataclass(frozen=True)
 class Exchange:
     """One line and its answer; ``perhaps`` is for one of which nobody knows whether it comes."""
@@ -50,6 +64,8 @@ class Exchange:
                     Template(text)
             except ValueError as error:
                 raise ValueError(f"{key}: {error}") from error
+            if text:
+                _refuse_kinds(key, Template(text))
         strange = [name for name in Template(self.say).names if name not in SAID]
         if strange:
             raise ValueError(f"say: no value for '{strange[0]}': expected {' or '.join(SAID)}")

@@ -41,6 +41,10 @@ class _Field:
     name: str
     kind: str
 
+    def is_number(self) -> bool:
+        """Say whether it reads and says a number, and not characters."""
+        return self.kind == "d" or _FORMAT.fullmatch(self.kind) is not None
+
     def width(self) -> int:
         """Return how many characters it takes where they are counted, else 0."""
         counted = _CHARACTERS.fullmatch(self.kind)
@@ -56,6 +60,7 @@ class Template:
         self._parts = _parts(text)
         fields = [part for part in self._parts if isinstance(part, _Field)]
         self.names = tuple(field.name for field in fields if field.name)
+        self.numbers = frozenset(field.name for field in fields if field.is_number())
         if len(fields) > MOST_FIELDS:
             raise ValueError(f"{len(fields)} fields in '{text}', expected at most {MOST_FIELDS}")
         if len(set(self.names)) < len(self.names):
@@ -140,8 +145,7 @@ def _end(field: _Field, line: str, at: int, after: str) -> int | None:
 
 def _value(field: _Field, text: str) -> Value:
     """Return what a field says."""
-    is_number = field.kind == "d" or _FORMAT.fullmatch(field.kind)
-    return float(text) if is_number else text
+    return float(text) if field.is_number() else text
 
 
 def _written(field: _Field, value: Value | None) -> str:

@@ -237,6 +237,9 @@ def test_a_bench_writes_over_figures_of_a_description(tmp_path: Path) -> None:
     [
         (",{running:1c}", "", "it could not be shown to be off"),
         ("{air:.1f},", "", "no answer to read tells {air:...}"),
+        ("{air:.1f}", "{air:text}", "{air:...} is a number"),
+        ("SET {set:.1f}", "SET {set:word}", "{set:...} is a number"),
+        ("{running:1c}", "{running:d}", "{running:...} is no number"),
         ("SET {set:.1f}", "SET 25", "set says no {set:...}"),
         ("SET {set:.1f}", "SET {set:.1f}\\nSTOP", "printable ASCII"),
         ("SET {set:.1f}", "SET {set.__class__}", "expected a field such as"),
