@@ -19,11 +19,21 @@ from drivers.chambers.watlow_f4t import WatlowF4T
 from drivers.links.lines import LineSession
 from drivers.links.memory import MemoryByteLink, memory_byte_link
 from drivers.virtual.bloomy_abs import BloomyAbsTwin
+from drivers.virtual.keithley_2281s import Keithley2281sTwin
 from drivers.virtual.keysight_n6705 import KeysightN6705Twin
 from drivers.virtual.reference_commands import Commands
 from drivers.virtual.rs_ngm import RsNgmTwin
 from drivers.virtual.watlow_f4t import WatlowF4TTwin
-from drivers.wire import bloomy_abs, e2e, keysight_n6705, rs_ngm, scpi_data, slcan, watlow_f4t
+from drivers.wire import (
+    bloomy_abs,
+    e2e,
+    keithley_2281s,
+    keysight_n6705,
+    rs_ngm,
+    scpi_data,
+    slcan,
+    watlow_f4t,
+)
 from drivers.wire import reference_board as board
 from drivers.wire.scpi import Command, ScpiDevice
 from drivers.wire.scpi_data import (
@@ -64,6 +74,11 @@ TO_NGM = words(
 TO_N6705 = words(
     *(f"{keysight_n6705.SENSE}\n", f"{keysight_n6705.SAFE}\n", f"{keysight_n6705.ARM}\n"),
     *(f"{keysight_n6705.settings_line([3.3])}\n", f"{keysight_n6705.limits_line(1.0, 5.0, 9.0)}\n"),
+)
+TO_2281S = words(
+    *(f"{keithley_2281s.SIMULATE}\n", f"{keithley_2281s.ARM}\n", f"{keithley_2281s.SENSE}\n"),
+    *(f"{keithley_2281s.limits_line(9, 1.0, 4.0)}\n", f"{keithley_2281s.settings_line(3.3)}\n"),
+    *(f"{keithley_2281s.model_line(3, 4.0)}\n", "BATT:SIM:METH DYN;CAP:LIM 0.001\n"),
 )
 OF_STATUS = words(
     *("*OPC;", "*OPC?", "*WAI;", "*ESE 1;", "STAT:QUES?", "FUSE:DEL 0.1;", "#15", "APPL 1,"),
@@ -153,6 +168,7 @@ def scpi_parsers() -> Iterable[Parser]:
     yield Parser("emulator twin", _twin(BloomyAbsTwin), (), TO_EMULATOR, SCPI)
     yield Parser("NGM202 twin", _twin(RsNgmTwin), (), TO_NGM, [*SCPI, *OF_STATUS])
     yield Parser("N6705C twin", _twin(KeysightN6705Twin), (), TO_N6705, [*SCPI, *OF_STATUS])
+    yield Parser("2281S twin", _twin(Keithley2281sTwin), (), TO_2281S, [*SCPI, *OF_STATUS])
     yield Parser("chamber twin", _twin(WatlowF4TTwin), (), TO_CHAMBER, SCPI)
     yield Parser("F4T twin, all loops", _twin(_f4t), (), [*TO_CHAMBER, *TO_LOOPS], SCPI)
     elements = (
@@ -166,6 +182,7 @@ def scpi_parsers() -> Iterable[Parser]:
         *(bloomy_abs.parse_sense, bloomy_abs.parse_flags, bloomy_abs.parse_limits),
         *(rs_ngm.parse_sense, rs_ngm.parse_outputs, rs_ngm.parse_limits),
         *(keysight_n6705.parse_sense, keysight_n6705.parse_outputs, keysight_n6705.parse_limits),
+        *(keithley_2281s.parse_sense, keithley_2281s.parse_outputs, keithley_2281s.parse_limits),
         *(parse_error, watlow_f4t.parse_output, watlow_f4t.parse_identity),
         *(partial(scpi_data.parse_numbers, count=1), partial(scpi_data.parse_strings, count=4)),
     )

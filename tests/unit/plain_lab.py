@@ -5,11 +5,13 @@ from typing import Any, NamedTuple
 
 from abs_unit import plan
 
+from drivers.cell_emulators.keithley_2281s import Keithley2281s
 from drivers.cell_emulators.keysight_n6705 import KeysightN6705
 from drivers.cell_emulators.plain_unit import PlainUnit
 from drivers.cell_emulators.rs_ngm import RsNgm
 from drivers.links.memory import memory_byte_link
 from drivers.virtual.emulator_twin import EmulatorTwin
+from drivers.virtual.keithley_2281s import Keithley2281sTwin
 from drivers.virtual.keysight_n6705 import KeysightN6705Twin
 from drivers.virtual.rs_ngm import RsNgmTwin
 from hil.bench.clock import run_virtual
@@ -27,6 +29,9 @@ class Make(NamedTuple):
 
 MAKES = {
     "rs-ngm": Make(RsNgm, RsNgmTwin, ("Rohde&Schwarz", "NGM202")),
+    "keithley-2281s": Make(
+        Keithley2281s, Keithley2281sTwin, ("KEITHLEY INSTRUMENTS", "MODEL 2281S-20-6")
+    ),
     "keysight-n6705": Make(KeysightN6705, KeysightN6705Twin, ("Keysight Technologies", "N6705C")),
 }
 

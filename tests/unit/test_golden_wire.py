@@ -57,6 +57,35 @@ N6705_REST = [
     ">:OUTP 0,(@1:4)",
     *[">:OUTP? (@1:4);:MEAS:VOLT? (@1:4)", "<0,0,0,0;V,V,V,V"] * 2,
 ]
+K2281_VOC = ",".join(f"{k * 0.05:.4g}" for k in range(101))
+K2281_MODEL = [">:BATT:MOD9:VOC?;:BATT:MOD9:RES?"]
+K2281_ARM = [
+    ">:ENTR:FUNC SIMULATOR;:OUTP:PROT:CLE",
+    *K2281_MODEL,
+    f"<{','.join(['V'] * 101)};{','.join(['V'] * 101)}",
+    f'>:BATT:MOD9:VOC "{K2281_VOC}";:BATT:MOD9:RES "{",".join("0" * 101)}"',
+    *K2281_MODEL,
+    f"<{','.join(['V'] * 101)};{','.join('0' * 101)}",
+    (
+        ">:BATT:MOD:RCL 9;:BATT:SIM:METH STAT;:BATT:SIM:RES:OFFS 0;:BATT:SIM:CURR:LIM 1.0000;"
+        ":BATT:SIM:TVOL:PROT 5.000;:BATT:SIM:SAMP:INT 0.01"
+    ),
+    ">:ENTR:FUNC?;:BATT:SIM:METH?;:BATT:SIM:CURR:LIM?;:BATT:SIM:TVOL:PROT?",
+    "<SIMULATOR;STAT;1.00000;5.00000",
+    ">:BATT:SIM:VOC 0.0000",
+    ">SYST:ERR?",
+    '<0,"No error"',
+    ">:BATT:DATA:CLE;:BATT:OUTP 1",
+    ">:BATT:OUTP?;:BATT:SIM:TVOL?",
+    "<1;V",
+]
+K2281_REST = [
+    ">:BATT:SIM:VOC 3.3000",
+    '>:BATT:SIM:TVOL?;:BATT:SIM:CURR?;:BATT:DATA:DATA? "CURR";:STAT:QUES:INST:ISUM:COND?;*STB?',
+    "<V;V;;8;16",
+    ">:BATT:OUTP 0",
+    *[">:BATT:OUTP?;:BATT:SIM:TVOL?", "<0;V"] * 2,
+]
 
 
 def said(says: str) -> list[str]:
@@ -69,6 +98,14 @@ def said(says: str) -> list[str]:
     ("make", "expected"),
     [
         ("rs-ngm", [*said("Rohde&Schwarz,NGM202,N-17,03.068"), *NGM_ARM, *NGM_REST]),
+        (
+            "keithley-2281s",
+            [
+                *said("KEITHLEY INSTRUMENTS,MODEL 2281S-20-6,N-17,01.08b"),
+                *K2281_ARM,
+                *K2281_REST,
+            ],
+        ),
         (
             "keysight-n6705",
             [*said("Keysight Technologies,N6705C,N-17,E.02.07.3151"), *N6705_ARM, *N6705_REST],

@@ -34,12 +34,12 @@ def test_it_says_who_it_is_and_takes_what_it_is_told(make: str) -> None:
 def test_a_bleed_is_read_as_it_flows(make: str) -> None:
     async def story(lab: Lab) -> None:
         await lab.armed()
-        Bleed(lab.twin, 2, 33.0)
+        Bleed(lab.twin, lab.cells, 33.0)
         await lab.driver.sense()
         await lab.pause(SECOND)
         read = await lab.driver.sense()
-        assert read.current_a[1] == pytest.approx(0.1, abs=1e-3)
-        assert read.current_a[0] == pytest.approx(0.0, abs=1e-3)
+        others = [0.0] * (lab.cells - 1)
+        assert read.current_a == pytest.approx([*others, 0.1], abs=1e-3)
 
     in_lab(make, story)
 
@@ -122,8 +122,9 @@ def test_an_order_that_was_ignored_once_is_given_again(make: str) -> None:
 def test_a_welded_relay_is_seen(make: str) -> None:
     async def story(lab: Lab) -> None:
         await lab.armed()
-        lab.twin.inject("refuses-off", 2, active=True)
-        with pytest.raises(InstrumentFault, match="told to switch off, outputs 0,1"):
+        lab.twin.inject("refuses-off", lab.cells, active=True)
+        welded = ",".join("0" * (lab.cells - 1) + "1")
+        with pytest.raises(InstrumentFault, match=f"told to switch off, outputs {welded} read"):
             await lab.driver.make_safe()
 
     in_lab(make, story)
