@@ -56,6 +56,17 @@ class Keithley2281s(PlainUnit):
         if wanted.model not in wire.SLOTS:
             raise ValueError(f"{name}: no model {wanted.model}; it has 1 to {wire.SLOTS[-1]}")
         self._highest_v, self._off_below_v = wanted.protection_v, wanted.off_below_v
+        self._ordered_v, self._prepared = SPEC.set_v.low, False
+
+    async def apply(self, voltage_v: Sequence[float], aux_v: Mapping[int, float]) -> None:
+        """Set the cell; before ``arm`` has recalled the model it is kept, and set there.
+
+        Raises ValueError outside SPEC, before anything is sent; LinkLost.
+        """
+        self._check_settings(voltage_v, aux_v)
+        self._ordered_v = voltage_v[0]
+        if self._prepared:
+            await self._write(self._settings_line(voltage_v))
 
     async def arm(self) -> None:
         """Choose the simulator, see to its model, set limits, switch on; read all back.
@@ -76,7 +87,8 @@ class Keithley2281s(PlainUnit):
         self._taken("V protection", wanted.protection_v, [read.protection_v])
         if not read.simulates:
             raise self._fault("static simulation ordered, and another function read")
-        await self._write(wire.settings_line(SPEC.set_v.low))  # a recalled model starts full
+        self._prepared = True
+        await self._write(wire.settings_line(self._ordered_v))  # a recalled model starts full
         await self._switch_on(wire.ARM)
 
     async def sense(self) -> CellReadings:

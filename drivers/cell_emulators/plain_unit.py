@@ -67,6 +67,11 @@ class PlainUnit(ScpiInstrument, ABC):
 
         Raises ValueError outside SPEC, before anything is sent; LinkLost.
         """
+        self._check_settings(voltage_v, aux_v)
+        await self._write(self._settings_line(voltage_v))
+
+    def _check_settings(self, voltage_v: Sequence[float], aux_v: Mapping[int, float]) -> None:
+        """Refuse what the unit could not have. Raises ValueError."""
         if not 0 < len(voltage_v) <= self.SPEC.channels:
             raise ValueError(f"{self.name}: {len(voltage_v)} cells; it has {self.SPEC.channels}")
         if aux_v:
@@ -75,7 +80,6 @@ class PlainUnit(ScpiInstrument, ABC):
         for value_v in voltage_v:
             if not low <= value_v <= high:
                 raise ValueError(f"{self.name}: {value_v} V; a cell goes from {low} to {high} V")
-        await self._write(self._settings_line(voltage_v))
 
     async def set_fault(self, channel: int, fault: str) -> None:
         """Refuse: the unit has no fault relays. Raises ValueError but for ``none``."""

@@ -6,36 +6,18 @@ header as the manual does not (``SAVE:INTE``): the twin takes both.
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from pymeasure.instruments.keithley.keithley2281S import Keithley2281S
 from served import Served, serving
 
-UNIT = """\
-  k2281s:
-    driver: keithley-2281s
-    link: {kind: memory}
-    virtual: {serial: "4000001"}
-"""
-
 pytestmark = pytest.mark.alone
 
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """Serve mixed-16s with one unit in place of the Keysight's last channel."""
-    folder = tmp_path_factory.mktemp("lab")
-    text = (Path(__file__).parents[2] / "profiles/benches/mixed-16s.yaml").read_text()
-    text = text.replace("  chamber:\n", UNIT + "  chamber:\n", 1)
-    bench = folder / "with-2281s.yaml"
-    bench.write_text(
-        text.replace("n6705: 1-4", "n6705: 1-3\n  - k2281s: 1").replace(
-            "bench: mixed-16s", "bench: with-2281s"
-        )
-    )
-    with serving(folder, bench=str(bench)) as served:
+    with serving(tmp_path_factory.mktemp("lab"), bench="mixed-16s") as served:
         yield served
 
 

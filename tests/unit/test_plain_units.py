@@ -31,6 +31,19 @@ def test_it_says_who_it_is_and_takes_what_it_is_told(make: str) -> None:
     in_lab(make, story)
 
 
+def test_a_set_point_from_before_it_was_armed_stands_after(make: str) -> None:
+    async def story(lab: Lab) -> None:
+        await lab.driver.connect()
+        await lab.driver.identify()
+        await lab.driver.apply((3.3,) * lab.cells, {})
+        await lab.driver.arm()
+        await lab.pause(10 * MILLISECOND)
+        assert lab.twin.truth()["set_v"] == pytest.approx([3.3] * lab.cells)
+        assert (await lab.driver.sense()).voltage_v == pytest.approx([3.3] * lab.cells, abs=0.01)
+
+    in_lab(make, story)
+
+
 def test_a_bleed_is_read_as_it_flows(make: str) -> None:
     async def story(lab: Lab) -> None:
         await lab.armed()
