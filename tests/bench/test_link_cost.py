@@ -62,13 +62,20 @@ while True:
 @contextmanager
 def process(script: str) -> Iterator[int]:
     """Run a peer and yield its port."""
+    with processes(script) as [port]:
+        yield port
+
+
+@contextmanager
+def processes(script: str) -> Iterator[list[int]]:
+    """Run a peer and yield all its ports."""
     root = Path(slcan.__file__).parents[2]
     with subprocess.Popen(  # noqa: S603 - our own script
         [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, cwd=root
     ) as peer:
         assert peer.stdout is not None
         try:
-            yield int(peer.stdout.readline())
+            yield [int(port) for port in peer.stdout.readline().split()]
         finally:
             peer.kill()
 
