@@ -93,6 +93,22 @@ class Holder(Generic[S]):
             reason = taken if isinstance(error, TimeoutError) else reason_of(error)
             raise self.lost(reason) from error
 
+    def do_at_once(self, work: Callable[[S], None]) -> bool:
+        """Do something that cannot block here, in the loop, and say so; False: ask the thread.
+
+        Only where the thread has nothing under way: else what is done here could overtake it, or be
+        overtaken by it. Raises LinkLost.
+        """
+        self._mailbox.check_out()
+        worker, session = self._worker, self.session
+        if worker is None or session is None or not worker.is_idle:
+            return False
+        try:
+            work(session)
+        except Exception as error:
+            raise self.lost(reason_of(error)) from error
+        return True
+
     def post(self, work: Callable[[], T]) -> "asyncio.Future[T]":
         """Have the thread do something that changes nothing outside, and return its outcome."""
         assert self._worker is not None  # noqa: S101 - it was opened

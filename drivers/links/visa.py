@@ -18,7 +18,7 @@ import re
 import select
 import socket
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -54,6 +54,8 @@ _BACKENDS = ("@py", "@ivi")
 _SOCKET = re.compile(r"TCPIP\d*::([^:]+)::(\d+)::SOCKET", re.IGNORECASE)
 
 _CHUNK = 65_536
+_SHORT = 4_096
+"""So much fits into the send buffer of a socket that has sent everything."""
 _LINE_FEED = 10
 
 
@@ -98,6 +100,7 @@ class _Session:
         """Nothing is opened yet."""
         self._options = options
         self._resource: MessageBasedResource | None = None
+        self._heard = -1
         self.plug: socket.socket | None = None
 
     # --- in the thread ---------------------------------------------------------------------------
@@ -169,12 +172,29 @@ class _Session:
         count = 0 if self.plug is None else waiting(self.plug)
         return self.plug.recv(count, socket.MSG_DONTWAIT) if self.plug and count else b""
 
+    def takes(self, data: bytes) -> bool:
+        """Say whether a write of ``data`` cannot block."""
+        return self.plug is not None and len(data) <= _SHORT and not self.unsent()
+
+    def listen(self, heard: Callable[[], None]) -> None:
+        """Call ``heard`` whenever something waits in the socket."""
+        assert self.plug is not None  # noqa: S101 - asked before
+        self._heard = self.plug.fileno()
+        asyncio.get_running_loop().add_reader(self._heard, heard)
+
+    def stop_listening(self) -> None:
+        """Call nobody any more; before the thread may close the socket. Harmless when it is so."""
+        heard, self._heard = self._heard, -1
+        if heard >= 0:
+            asyncio.get_running_loop().remove_reader(heard)
+
     def unsent(self) -> int:
         """Return how many bytes the kernel has not sent, as far as that can be known."""
         return 0 if self.plug is None else unsent_by_kernel(self.plug.fileno())
 
     def free(self) -> None:
         """Get the thread out of a call that blocks, where there is a way."""
+        self.stop_listening()
         if self.plug is not None:
             with suppress(OSError):  # the peer has gone, or the thread has closed it: it is free
                 discard_on_close(self.plug)
@@ -216,17 +236,25 @@ class VisaLink:
 
     async def open(self) -> None:
         """Connect, or begin a new session. Raises LinkLost, also while an earlier one hangs."""
-        await self._holder.open(_Session(self._options), self._options.connect_ns + SECOND)
+        self._stop_listening()
+        session = _Session(self._options)
+        await self._holder.open(session, self._options.connect_ns + SECOND)
         self._mailbox.open()
         self._reads = False
+        if session.plug is not None:
+            session.listen(lambda: self._hear(session))
         self._read_on()
 
     async def send(self, data: bytes) -> None:
         """Return when VISA has written ``data``. Raises LinkLost; DeviceError if it never began."""
-        self.check()
+        self._mailbox.check_out()  # one that floods can still be told "off"
+        self._check_end()
         if self._tap is not None:
             self._tap(b">" + data)
-        await self._holder.do(lambda session: session.write(data))
+        session = self._holder.session
+        at_once = session is not None and session.takes(data)
+        if not (at_once and self._holder.do_at_once(lambda session: session.write(data))):
+            await self._holder.do(lambda session: session.write(data))
 
     async def receive(self) -> bytes:
         """Wait for at least one byte and return all that have arrived. Raises LinkLost."""
@@ -257,6 +285,10 @@ class VisaLink:
     def check(self) -> None:
         """Raise LinkLost if the link is gone or was not opened; a socket shows its end at once."""
         self._mailbox.check()
+        self._check_end()
+
+    def _check_end(self) -> None:
+        """Raise LinkLost if a socket's peer has gone."""
         session = self._holder.session
         if session is not None and session.plug is not None:
             try:
@@ -267,17 +299,38 @@ class VisaLink:
     async def close(self) -> None:
         """Let go when what was sent has left, or cannot be got rid of."""
         self._mailbox.shut("the link is closed")
+        self._stop_listening()
         await self._holder.leave()
+
+    def _stop_listening(self) -> None:
+        """Leave the socket to the thread, which may close it."""
+        if self._holder.session is not None:
+            self._holder.session.stop_listening()
 
     # --- reading ---------------------------------------------------------------------------------
 
     def _read_on(self) -> None:
         """Have the thread read for as long as the host waits; one slice at a time."""
         session = self._holder.session
+        if session is not None and session.plug is not None:
+            return  # the loop hears what comes
         if session is not None and self._waits and not self._reads and self._mailbox.is_open:
             self._reads = True
             reading = self._holder.post(session.read)
             reading.add_done_callback(lambda done: self._has_read(session, done))
+
+    def _hear(self, session: _Session) -> None:
+        """Take what has come to a socket, in the loop, or note that it has ended."""
+        try:
+            data = session.at_hand()
+        except OSError as error:
+            session.stop_listening()
+            self._holder.lost(reason_of(error))
+            return
+        if data:
+            self._mailbox.put(data, len(data))
+        if not self._mailbox.is_open:
+            session.stop_listening()
 
     def _has_read(self, session: _Session, done: "asyncio.Future[bytes]") -> None:
         """Take what the thread has read, whether or not the host still waits for it."""

@@ -39,6 +39,7 @@ class Worker:
         self._loop = asyncio.get_running_loop()
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._epoch = 0
+        self._under_way = 0
         self.is_retired = False
         self._at_end = at_end
         self.ended = asyncio.Event()
@@ -50,8 +51,17 @@ class Worker:
         if self.is_retired:
             told.set_exception(Dropped())
         else:
+            self._under_way += 1
             self._jobs.put(_Job(self._epoch, work, told))
         return told
+
+    @property
+    def is_idle(self) -> bool:
+        """Say whether the thread has nothing to do and nothing it has done is still to be told.
+
+        A job that was given up counts until it has come back: it may be on its way.
+        """
+        return not self._under_way and not self.is_retired
 
     async def call(self, work: Callable[[], T]) -> T:
         """Do a job and return its result; cancelled, it is given up. Raises what it raises."""
@@ -87,14 +97,21 @@ class Worker:
     def _do(self, job: _Job) -> None:
         """Do one job, unless its time has passed."""
         if job.epoch != self._epoch:
-            self._tell(_fail, job.told, Dropped())
+            self._tell(self._come_back, _fail, job.told, Dropped())
             return
         try:
             result = job.work()
         except Exception as error:  # noqa: BLE001 - whoever waits for the job gets it
-            self._tell(_fail, job.told, error)
+            self._tell(self._come_back, _fail, job.told, error)
         else:
-            self._tell(_settle, job.told, result)
+            self._tell(self._come_back, _settle, job.told, result)
+
+    def _come_back(
+        self, settle: Callable[["asyncio.Future[Any]", Any], None], told: Any, what: Any
+    ) -> None:
+        """Settle a job's outcome; in the loop."""
+        self._under_way -= 1
+        settle(told, what)
 
     def _tell(self, callback: Callable[..., None], *args: Any) -> None:
         """Run a callback in the loop."""

@@ -64,18 +64,29 @@ def test_what_visa_cannot_open_is_one_line(options: dict[str, Any]) -> None:
     run_wall(main)
 
 
-def test_nothing_is_read_unless_the_host_looks_or_waits() -> None:
+def test_what_comes_unasked_waits_for_the_host() -> None:
+    async def case(rig: SocketRig) -> None:
+        await rig.open()
+        rig.say(b"unasked")
+        await rig.clock.sleep_until(rig.clock.now() + SOON)
+        assert rig.link.pending() == b"unasked"
+
+    with_visa(case)
+
+
+@pytest.mark.usefixtures("_no_socket")
+def test_nothing_is_read_through_visa_unless_the_host_waits() -> None:
+    """A read that nobody asked for is an error on GPIB and USB."""
+
     async def case(rig: SocketRig) -> None:
         await rig.open()
         link = rig.link
         assert isinstance(link, VisaLink)
         rig.say(b"unasked")
         await rig.clock.sleep_until(rig.clock.now() + SOON)
-        session = link._holder.session
-        assert session is not None
-        assert session.plug is not None
-        assert session.plug.recv(100, socket.MSG_PEEK) == b"unasked"
-        assert link.pending() == b"unasked"
+        assert not link._reads
+        assert link.pending() == b""
+        assert await link.receive() == b"unasked"
 
     with_visa(case)
 
