@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hil.bench.rig import Rig
-from hil.core.errors import LinkTimeout
+from hil.core.errors import InstrumentFault, LinkTimeout
 from hil.core.instants import MILLISECOND, SECOND, Duration, Instant, to_seconds
 from hil.ports import BoardReport, CellReadings, Clock
 from hil.profile import Bench
@@ -162,11 +162,16 @@ class SelfTest:
         return reports
 
     async def _sense(self) -> tuple[Floats, Floats]:
-        """Return voltage and current of every cell as the emulators read them back."""
+        """Return voltage and current of every cell as the emulators read them back.
+
+        Raises DeviceError, also for a unit in alarm: some of its outputs are off by themselves.
+        """
         units = self._rig.emulators
         readings: list[CellReadings] = await asyncio.gather(*(u.sense() for u in units.values()))
         volt, ampere = [math.nan] * self._rig.stack.cells, [math.nan] * self._rig.stack.cells
         for name, reading in zip(units, readings, strict=True):
+            if reading.alarm:
+                raise InstrumentFault(name, f"in alarm 0x{reading.alarm:06x}", reading.alarm)
             self._rig.stack.place(name, reading, volt, ampere)
         return np.array(volt), np.array(ampere)
 

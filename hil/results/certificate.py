@@ -56,12 +56,13 @@ def newest(folder: Path, bench: str) -> dict[str, Any] | None:
 
     Raises EnvironmentProblem for a file that is no certificate: nobody may take it for one.
     """
-    found = sorted(folder.glob(f"*Z-{bench}.json")) + sorted(folder.glob(f"*Z-{bench}-*.json"))
-    # "-16s-slow" is another bench's name, not a second certificate of "-16s"
-    bodies = [(path, data) for path in found if (data := _read(path))[0]["bench"] == bench]
-    if not bodies:
+    # the newest first; "-16s-slow" is another bench's name, not a second certificate of "-16s"
+    paths = sorted(folder.glob(f"*Z-{bench}*.json"), key=lambda path: path.stem, reverse=True)
+    read = ((path, *_read(path)) for path in paths)
+    found = next((one for one in read if one[1]["bench"] == bench), None)
+    if found is None:
         return None
-    path, (body, digest) = max(bodies, key=lambda one: (one[1][0]["utc"], one[0].name))
+    path, body, digest = found
     kept = {key: body[key] for key in ("utc", "sound", "findings", "wiring", "devices")}
     return {"certificate": path.name, "sha256": digest, **kept}
 
@@ -71,7 +72,7 @@ def _read(path: Path) -> tuple[dict[str, Any], str]:
     try:
         data = read_small(path, MOST_BYTES)
         body = json.loads(data.decode())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise EnvironmentProblem(f"{path}: cannot be read as a certificate: {error}") from error
     missing = [key for key in shapes.CERTIFICATE if key not in body] if type(body) is dict else [""]
     wrong = missing[0] if missing else shapes.misfit(body, shapes.CERTIFICATE)

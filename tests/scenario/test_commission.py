@@ -205,6 +205,20 @@ def test_a_unit_that_falls_silent_ends_the_test_with_all_off(
     assert body["read_back"]["emulator-1"] == "outputs 0,0,0,0,0,0,0,0"
 
 
+def test_a_unit_in_alarm_ends_the_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fan that fails drops two cells: that is nothing about the wiring."""
+    all_on = commissioning._all_on
+
+    async def alarmed(rig: Rig) -> None:
+        await all_on(rig)
+        rig.backdoors["emulator-1"].inject("alarm", 3, active=True)
+
+    monkeypatch.setattr(commissioning, "_all_on", alarmed)
+    body = carried_out(tmp_path).body
+    assert body["ended"].startswith("emulator-1: in alarm 0x")
+    assert (body["findings"], body["left_safe"]) == ([], True)
+
+
 def test_whoever_stops_it_finds_all_off(tmp_path: Path) -> None:
     stop = StopLadder()
 
@@ -290,7 +304,11 @@ def played(play: Play, certificates: Path, *overrides: str) -> tuple[dict[str, A
     return manifest, str(run.summary["wiring"])
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"utc": 1}', "nonsense", '{"bench": {}}'])
+DEEP = "[" * 100_000
+"""More lists in each other than a reader of JSON can follow."""
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"utc": 1}', "nonsense", '{"bench": {}}', DEEP])
 def test_what_is_no_certificate_is_refused_before_anything_is_touched(
     text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
