@@ -175,11 +175,6 @@ class ScpiInstrument(LineInstrument):
         """Empty the unit's error queue; raise InstrumentFault with the oldest entry."""
         self._refuse(await self._emptied(lambda: self._ask(_NEXT_ERROR)))
 
-    def _probe(self) -> tuple[str, Callable[[str], bool] | None]:
-        """Return the question that brings into step, and what tells its answer from all others."""
-        known = self._identity_line
-        return self.IDENTIFY, None if known is None else known.__eq__
-
     async def _resynced(self) -> None:
         """Take the echo of a line that arrived in part out of the queue.
 

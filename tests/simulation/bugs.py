@@ -25,10 +25,10 @@ def late_answer() -> Iterator[None]:
     """
 
     async def careless(
-        self: LineSession, asked: str, payload: bytes, count: int, within: Duration
+        self: LineSession, asked: str, lines: Sequence[str], within: Duration
     ) -> list[str]:
-        await self._link.send(payload)
-        return [self._decoded(answer) for answer in await self._read(asked, count, within)]
+        await self._send(lines, self._encoded_all(lines))
+        return [self._decoded(one) for one in await self._read(asked, len(lines), within)]
 
     async def without_resync(_self: LineInstrument, exchange: Callable[[], Any]) -> Any:
         return await exchange()

@@ -120,9 +120,9 @@ class Witness:
             ask = session._ask
 
             async def asked(*arguments: Any) -> list[str]:
-                payload, begun = arguments[1], self._clock.now()
+                begun = self._clock.now()
                 texts: list[str] = await ask(*arguments)
-                for line, text in zip(payload.decode("ascii").splitlines(), texts, strict=True):
+                for line, text in zip(arguments[1], texts, strict=True):
                     self._accepted(Answer(name, line, text, begun, self._clock.now()))
                 return texts
 
