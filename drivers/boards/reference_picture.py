@@ -25,6 +25,7 @@ _FLAG_NAMES = {
     BoardFlag.BAD_COMMAND: "bad-command",
     BoardFlag.TOP_LEAD_OPEN: "top-lead-open",
     BoardFlag.BLEED_PAUSED: "bleed-paused",
+    BoardFlag.NTC_LOST: "ntc-lost",
 }
 _CELL_FAULTS = ("over-voltage", "under-voltage", "open-wire")
 _FRONT_END_SILENT = "front-end-silent"

@@ -91,6 +91,7 @@ class Protections:
         )
         self._over_current = Threshold(design.over_current_a, design.over_current_release_a, delay)
         self._bleed_pause = Threshold(design.bleed_pause_degc, design.bleed_resume_degc, 0)
+        self._lost_ntcs = Threshold(1.0, 0.0, delay)
         self.open_leads: list[bool] = [False] * (design.cells + 1)
         self.silent_front_ends: set[int] = set()
         self._cold_limit_a = design.charge_limit_a
@@ -110,6 +111,7 @@ class Protections:
         known = [degc for degc in ntc_degc if not math.isnan(degc)]
         self._over_temperature.update(ntc_degc, now)
         self._under_temperature.update(ntc_degc, now)
+        self._lost_ntcs.update([float(math.isnan(degc)) for degc in ntc_degc], now)
         self._bleed_pause.update((pcb_degc,), now)
         self._bleed_share = duty_share(self._design, pcb_degc)
         self._cold_limit_a = cold_limit_a(self._design, min(known, default=math.nan))
@@ -137,7 +139,10 @@ class Protections:
             or has_open_lead
         )
         over, under = bool(self.over_voltage.active), bool(self.under_voltage.active)
-        no_charge = stops or over or self._under_temperature.active
+        # cells whose heat nobody sees may not be charged; with no NTC left, nothing is seen at all
+        lost = len(self._lost_ntcs.active)
+        stops |= lost == self._design.ntcs > 0
+        no_charge = stops or over or lost or self._under_temperature.active
         paused = self.silent_front_ends or self._bleed_pause.active or has_open_lead
         return Outcome(
             flags=self._flags(),
@@ -157,6 +162,7 @@ class Protections:
         bits |= bool(self._over_current.active) << BoardFlag.OVER_CURRENT
         is_held_back = bool(self._bleed_pause.active) or self._bleed_share < 1.0
         bits |= is_held_back << BoardFlag.BLEED_PAUSED
+        bits |= bool(self._lost_ntcs.active) << BoardFlag.NTC_LOST
         bits |= self.open_leads[-1] << BoardFlag.TOP_LEAD_OPEN
         for front_end in self.silent_front_ends:
             bits |= 1 << BoardFlag.FRONT_END_1_SILENT + front_end

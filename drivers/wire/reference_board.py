@@ -95,6 +95,7 @@ class BoardFlag(IntEnum):
     FRONT_END_4_SILENT = 8
     TOP_LEAD_OPEN = 9
     BLEED_PAUSED = 10
+    NTC_LOST = 11
 
 
 def pages(values: int, a_page: int) -> int:

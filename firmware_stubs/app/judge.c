@@ -73,7 +73,8 @@ static void judge_readings(struct bms *self) {
     protections_check_cells(&self->protections, params, &self->readings, self->started_us);
     if (self->is_slow) {
         convert_temperatures(self);
-        protections_check_heat(&self->protections, params, &self->readings, self->started_us);
+        protections_check_heat(&self->protections, params, &self->readings, self->chain.failed,
+                               self->started_us);
     }
     if (self->is_scan) {
         open_wire_find(params, &self->readings, self->chain.failed, self->protections.open_leads);

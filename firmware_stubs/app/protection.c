@@ -73,11 +73,18 @@ static uint16_t cold_limit(const struct params *params, int32_t coldest) {
 }
 
 void protections_check_heat(struct protections *self, const struct params *params,
-                            const struct readings *readings, uint64_t now_us) {
+                            const struct readings *readings, uint32_t failed, uint64_t now_us) {
     const uint64_t delay_us = params->protection_delay_us;
+    const struct threshold is_lost = {.trip = 1, .release = 0};
     int32_t coldest = INT32_MAX;
     for (uint32_t ntc = 0; ntc < params->ntcs; ntc++) {
         const int16_t degc = readings->ntcs[ntc];
+        /* what a front end does not read says nothing of an NTC */
+        if (failed >> ntc / NTCS_PER_FRONT_END & 1) {
+            miss(&self->lost_ntc[ntc]);
+        } else {
+            update(&self->lost_ntc[ntc], is_lost, delay_us, degc == UNKNOWN_TEMPERATURE, now_us);
+        }
         if (degc == UNKNOWN_TEMPERATURE) {
             miss(&self->over_temperature[ntc]);
             miss(&self->under_temperature[ntc]);
@@ -112,11 +119,12 @@ static uint64_t open_wires(const struct protections *self, uint32_t cells) {
     return bits;
 }
 
-static uint16_t flags(bool hot, bool cold, const struct protections *self, bool top_is_open,
-                      uint32_t silent) {
+static uint16_t flags(bool hot, bool cold, bool lost, const struct protections *self,
+                      bool top_is_open, uint32_t silent) {
     /* a pause of the bleeds is no fault of the pack, yet the host must know why its duty is not
      * obeyed */
     return (uint16_t)((hot ? FLAG_OVER_TEMPERATURE : 0u) | (cold ? FLAG_UNDER_TEMPERATURE : 0u) |
+                      (lost ? FLAG_NTC_LOST : 0u) |
                       (self->over_current.is_active ? FLAG_OVER_CURRENT : 0u) |
                       (self->bleed_pause.is_active ? FLAG_BLEED_PAUSED : 0u) |
                       (top_is_open ? FLAG_TOP_LEAD_OPEN : 0u) | FLAG_FRONT_END_1_SILENT * silent);
@@ -127,18 +135,22 @@ struct outcome protections_outcome(const struct protections *self, const struct 
     const bool top_is_open = self->open_leads[params->cells];
     const bool hot = active(self->over_temperature, params->ntcs) != 0;
     const bool cold = active(self->under_temperature, params->ntcs) != 0;
+    const uint64_t lost = active(self->lost_ntc, params->ntcs);
+    /* cells whose heat nobody sees may not be charged; with no NTC left, nothing is seen at all */
+    const bool is_blind = params->ntcs > 0 && lost + 1 == (uint64_t)1 << params->ntcs;
     struct outcome outcome = {
         .over_voltage = active(self->over_voltage, params->cells),
         .under_voltage = active(self->under_voltage, params->cells),
         .open_wire = open_wires(self, params->cells),
-        .flags = flags(hot, cold, self, top_is_open, silent),
+        .flags = flags(hot, cold, lost != 0, self, top_is_open, silent),
     };
     const bool has_open_lead = outcome.open_wire != 0 || top_is_open;
     /* a current that cannot be watched is not allowed to flow */
     const bool stops =
-        silent != 0 || hot || self->over_current.is_active || has_open_lead || !knows_current;
+        silent != 0 || hot || self->over_current.is_active || has_open_lead || !knows_current ||
+        is_blind;
     const bool over = outcome.over_voltage != 0, under = outcome.under_voltage != 0;
-    outcome.charge_limit = stops || over || cold ? 0 : self->cold_limit;
+    outcome.charge_limit = stops || over || cold || lost != 0 ? 0 : self->cold_limit;
     outcome.discharge_limit = stops || under ? 0 : params->discharge_limit;
     /* it must see its cells and be cool enough */
     outcome.may_bleed = silent == 0 && !self->bleed_pause.is_active && !has_open_lead;

@@ -18,6 +18,7 @@ enum board_flag {
     FLAG_FRONT_END_1_SILENT = 1 << 5,
     FLAG_TOP_LEAD_OPEN = 1 << 9,
     FLAG_BLEED_PAUSED = 1 << 10,
+    FLAG_NTC_LOST = 1 << 11,
 };
 
 /* One value against its threshold: tripped or not, and since when it wants to change that. */
@@ -32,6 +33,7 @@ struct protections {
     struct watch under_voltage[MAX_CELLS];
     struct watch over_temperature[MAX_NTCS];
     struct watch under_temperature[MAX_NTCS];
+    struct watch lost_ntc[MAX_NTCS];
     struct watch over_current;
     struct watch bleed_pause;
     uint16_t cold_limit;            /* 0.1 A */
@@ -56,9 +58,9 @@ void protections_init(struct protections *self, const struct params *params);
 void protections_check_cells(struct protections *self, const struct params *params,
                              const struct readings *readings, uint64_t now_us);
 
-/* Judge what is measured every second. */
+/* Judge what is measured every second; bit k of `failed` is front end k + 1, not read this time. */
 void protections_check_heat(struct protections *self, const struct params *params,
-                            const struct readings *readings, uint64_t now_us);
+                            const struct readings *readings, uint32_t failed, uint64_t now_us);
 
 /* Conclude; bit k of `silent` is front end k + 1. */
 struct outcome protections_outcome(const struct protections *self, const struct params *params,

@@ -52,7 +52,7 @@ def test_a_report_shows_cells_temperatures_current_and_limits(cells: int) -> Non
         assert (report.charge_limit_a, report.discharge_limit_a) == (0.0, 100.0)
         assert (report.charge_allowed, report.discharge_allowed) == (False, True)
         assert report.duty == [0.0] * cells
-        assert not faults(report)
+        assert faults(report) == {BoardFault("ntc-lost")}
         assert report.cell_sets > 20
         assert report.cells_at is not None
         assert 0 < bench.clock.now() - report.cells_at < SECOND // 10
@@ -357,6 +357,27 @@ def test_over_current_stops_both_directions(current_a: float) -> None:
 
 
 # --- faults that the bench puts in ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", ["open-ntc", "shorted-ntc"])
+def test_what_a_lost_ntc_felt_is_not_charged_and_without_any_nothing_flows(fault: str) -> None:
+    async def main(bench: BoardBench) -> None:
+        bench.cells.degc[:] = [25.0] * 4
+        report = await bench.run(3)
+        assert not faults(report)
+        for ntc, discharge_a in ((3, 100.0), (1, 100.0), (4, 100.0), (2, 0.0)):
+            bench.twin.inject(fault, ntc, active=True)
+            report = await bench.run(4)
+            assert faults(report) == {BoardFault("ntc-lost")}
+            assert math.isnan(report.ntc_degc[ntc - 1])
+            assert (report.charge_limit_a, report.discharge_limit_a) == (0.0, discharge_a)
+        for ntc in range(1, 5):
+            bench.twin.inject(fault, ntc, active=False)
+        report = await bench.run(4)
+        assert not faults(report)
+        assert (report.charge_limit_a, report.discharge_limit_a) == (100.0, 100.0)
+
+    on_bench(main)
 
 
 @pytest.mark.parametrize("lead", range(1, 18))

@@ -18,6 +18,7 @@ SIGNALS = {
     BoardFlag.UNDER_TEMPERATURE: "UnderTemperature",
     BoardFlag.OVER_CURRENT: "OverCurrent",
     BoardFlag.BLEED_PAUSED: "BleedPaused",
+    BoardFlag.NTC_LOST: "NtcLost",
 }
 
 
@@ -226,7 +227,7 @@ def test_an_ntc_that_breaks_while_it_is_too_hot_stays_too_hot() -> None:
     assert rig.faults() == {"OverTemperature"}
     rig.chips.chain[0].pins[1] = 0
     rig.run(5)
-    assert rig.faults() == {"OverTemperature"}
+    assert rig.faults() == {"OverTemperature", "NtcLost"}
     rig.chips.chain[0].pins[1] = pin(25.0)
     rig.run(3)
     assert rig.faults() == set()

@@ -130,6 +130,15 @@ CATALOGUE = {
         + forbids("double cells forbid charge"),
         ("bench.board.protection_delay=1 h",),
     ),
+    **{
+        f"NTC {what}": Case(
+            f"  - inject: {{target: wiring, fault: {what}-ntc, cell: 2}}\n"
+            "  - expect: {board: ntc-lost, within: 5 s}\n"
+            + forbids(f"an NTC that is {what} forbids charge"),
+            ("bench.board.protection_delay=1 h",),
+        )
+        for what in ("open", "shorted")
+    },
     "plugged in one lead after the other": Case(
         "".join(
             f"  - inject: {{target: wiring, fault: open-lead, cell: {lead}}}\n"
