@@ -8,6 +8,7 @@ from typing import Any
 
 from hil.app.engines import twin_of, twins_of
 from hil.app.names import driver_of, installed, keys_of, resolve
+from hil.bench.sensor_faults import SensorFaults
 from hil.core.errors import ConfigError, ConfigErrors
 from hil.core.instants import Duration, to_seconds
 from hil.core.spec import BoardSpec, DeviceSpec
@@ -25,6 +26,7 @@ from hil.profile import (
     load_bench,
     load_profile,
 )
+from hil.profile.check_faults import SENSORS
 from hil.profile.watch import unguarded, watched
 
 
@@ -212,9 +214,19 @@ def _key_errors(bench: Bench) -> list[ConfigError]:
 def _faults(bench: Bench) -> dict[str, dict[str, bool]]:
     """Return each target's faults, and which of them are a cell's: the twins' and the drivers'.
 
-    A twin's are back doors, so they are there only where the bench has the twin, or its lab has.
+    A twin's are back doors, so they are there only where the bench has the twin, or its lab has;
+    those of emulated sensors are the bench's own.
     """
     faults: dict[str, dict[str, bool]] = {}
+    emulated = (
+        *(["ntc"] if bench.wiring.ntcs else []),
+        *(["current"] if bench.wiring.shunt else []),
+    )
+    faults[SENSORS] = {
+        fault: cell
+        for fault, cell in _of(SensorFaults, "FAULTS").items()
+        if fault.endswith(emulated)
+    }
     for name, device in bench.devices.items():
         owners = (
             [resolve("drivers", device.driver)] if device.driver in installed("drivers") else []

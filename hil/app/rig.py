@@ -16,6 +16,7 @@ from hil.core.records import Record
 from hil.core.spec import BoardSpec, ChamberSpec, DeviceSpec, EmulatorSpec
 from hil.ports import Clock, Disturber, Injectable, LabPlan, Link, LinkKind, Tap
 from hil.profile import Bench, LinkConfig
+from hil.profile.check_faults import SENSORS
 from hil.results.link_faults import LinkFaults
 from hil.results.wire_hash import WireHash
 
@@ -64,14 +65,15 @@ def build(
             devices[name] = _device(name, bench, plan, clock, wire, faults, fences, limit_a)
         except ValueError as error:
             raise ConfigErrors([bench.wrong(f"devices.{name}", str(error))]) from error
+    stack = make_stack(bench)
     of_role = {role: [n for n in bench.devices if type(specs[n]) is role] for role in ROLES}
     return Rig(
         emulators={name: devices[name] for name in of_role[EmulatorSpec]},
         chamber=devices[of_role[ChamberSpec][0]],
         board=devices[of_role[BoardSpec][0]],
-        stack=make_stack(bench),
+        stack=stack,
         board_cycle_ns=bench.board.cycle_ns,
-        backdoors=backdoors(plan.twins) | lab_doors(bench),
+        backdoors=backdoors(plan.twins) | lab_doors(bench) | {SENSORS: stack.sensor_faults},
         refuse_faults=refuse_lab_of(bench),
         room=bench.room,
     )

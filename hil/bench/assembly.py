@@ -11,6 +11,7 @@ from hil.bench.observation import Observer
 from hil.bench.plausibility import Plausibility
 from hil.bench.quantities import Reader
 from hil.bench.rig import Rig
+from hil.bench.sensor_faults import HOTTEST_DEGC, SensorFaults
 from hil.bench.stack import Sensors, Stack
 from hil.core.instants import SECOND, Duration, to_seconds
 from hil.core.records import LimitWarned
@@ -43,6 +44,9 @@ MOVED_SHARE = 1 / 12
 SHIFT_SAMPLES = 20
 """Readings in a mean: 0.3 mV of noise become less than 0.1 mV."""
 
+BEYOND = 1.01
+"""A share of the dividers' supply that no output's step can leave below it: an NTC that is open."""
+
 CURRENT_RESOLUTION_A = 0.001
 DUTY_SHARE = 0.02
 """A reported duty has 200 steps: further off than four of them it is another one."""
@@ -51,9 +55,11 @@ DUTY_SHARE = 0.02
 def make_stack(bench: Bench) -> Stack:
     """Map cells, NTCs and the shunt to channels."""
     design = bench.board
+    hot_v = ntc_divider_v(design, HOTTEST_DEGC)
     sensors = Sensors(
         ntc_v=lambda degc: ntc_divider_v(design, degc),
         shunt_ohm=design.shunt_ohm,
+        faults=SensorFaults(bench.wiring, supply_v=BEYOND * design.ntc_supply_v, hot_v=hot_v),
     )
     return Stack(bench.wiring, sensors)
 
@@ -116,6 +122,8 @@ def make_watch(
         read_a=u.read_a,
         idle_window=latency + design.open_wire_every * design.cycle_ns,
         lead=_lead(bench) if design.mute else None,
+        current_a=_current_error(bench, rig),
+        current_looks=2 + -(-design.cycle_ns // tick_ns),
         explained=(
             Explains("open-wire", -1, 1),
             Explains("top-lead-open", 0, 0),
@@ -128,6 +136,17 @@ def make_watch(
         limits = _shadow_limits(bench, tick_ns, latency)
         shadow = Shadow(strategy, Observer(layout), layout, limits)
     return BoardWatch(layout, tolerances, ntc_cells, shadow)
+
+
+def _current_error(bench: Bench, rig: Rig) -> Accuracy | None:
+    """Return by how much a board may misread an emulated current: its data, 4 sigma, our steps."""
+    design, shunt = bench.board, bench.wiring.shunt
+    if shunt is None:
+        return None
+    step_v = rig.emulators[shunt.by.device].SPEC.aux_resolution_v
+    step_a = step_v / abs(shunt.ratio) / design.shunt_ohm
+    offset_a = design.current_offset_a + 4 * design.current_noise_a + CURRENT_RESOLUTION_A
+    return Accuracy(offset_a + step_a, 1e-6 * design.current_gain_ppm)
 
 
 def _lead(bench: Bench) -> Lead:

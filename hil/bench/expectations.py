@@ -43,6 +43,7 @@ def uncertainty_of(u: Uncertainties, cells: int) -> UncertaintyOf:
         "chamber.temperature": u.chamber_k.at,
         "board.temperature": u.pcb_k.at,
         "board.cell.error": lambda _error_v: u.read_v.at(TYPICAL_CELL_V),
+        "board.current.error": u.pack_a.at,
         "board.temperature.error": lambda _error_k: u.chamber_k.at(HOTTEST_DEGC),
     }
     return lambda quantity, value: table.get(quantity, _exact)(value)

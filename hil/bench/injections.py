@@ -6,41 +6,21 @@ taken out again when the run is over, or the next run would judge a board by the
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable
 
+from hil.bench.own_faults import OwnFaults
 from hil.bench.rig import Rig
 from hil.core.instants import Instant
 from hil.core.records import Injected, Record
 from hil.profile.model import FaultStep, Inject
 
-Distrust = Callable[[str, int, bool], None]
-Miswire = Callable[[int, bool], None]
-
-WIRING = "wiring"
-_TOUCHED: Mapping[str, Sequence[int]] = {
-    "swapped-leads": (-1, 0, 1),
-    "shorted-leads": (0,),
-    "swapped-cells": (0, 1),
-    "reversed-cell": (0,),
-}
-"""Whose inputs no longer see what their emulators read back, counted from the fault's own cell.
-
-Not an open lead: a board that sees half of two cells there owes it to its host to say so.
-"""
-
 
 class Injections:
     """What is to be put in or out, and what stands in a lab."""
 
-    def __init__(
-        self, rig: Rig, emit: Callable[[Record], None], distrust: Distrust, miswire: Miswire
-    ) -> None:
-        """``distrust(unit, channel, active)`` leaves out what an emulator reads on a channel.
-
-        ``miswire(cell, active)`` leaves out all that is read of a cell: its board input is wired
-        to something else.
-        """
-        self._rig, self._emit, self._distrust, self._miswire = rig, emit, distrust, miswire
+    def __init__(self, rig: Rig, emit: Callable[[Record], None], noted: OwnFaults) -> None:
+        """``noted`` keeps what is the bench's own doing, for whoever judges the board."""
+        self._rig, self._emit, self._noted = rig, emit, noted
         self._own: list[tuple[str, int, str]] = []  # for the emulators themselves
         self._asked: list[asyncio.Future[None]] = []  # of a lab
         self._in_lab: dict[tuple[str, str, int], Inject] = {}
@@ -53,8 +33,7 @@ class Injections:
             fault = step.fault if active else "none"
             self._own.append((own.name, self._channel(step), fault))
             return
-        if step.target == WIRING:
-            self._doubt_cells(step, active=active)
+        self._noted.note(step.target, step.fault, step.cell, active=active)
         done = self._through_door(step, active=active)
         if done is not None:
             self._asked.append(asyncio.ensure_future(done))
@@ -74,7 +53,7 @@ class Injections:
                 raise outcome
         for unit, channel, fault in self._own:
             await self._rig.emulators[unit].set_fault(channel, fault)
-            self._distrust(unit, channel, fault != "none")
+            self._noted.relay(unit, channel, active=fault != "none")
         self._own.clear()
 
     async def take_out(self, now: Callable[[], Instant]) -> None:
@@ -90,13 +69,6 @@ class Injections:
             if isinstance(outcome, BaseException):
                 raise outcome
             self._emit(Injected(now(), step.target, step.fault, step.cell, active=False))
-
-    def _doubt_cells(self, step: FaultStep, *, active: bool) -> None:
-        """Leave out the read-back of cells whose board inputs are wired to something else now."""
-        for offset in _TOUCHED.get(step.fault, ()):
-            cell = step.cell + offset
-            if 1 <= cell <= self._rig.stack.cells:
-                self._miswire(cell, active)
 
     def _channel(self, step: FaultStep) -> int:
         """Return the number that the target has for the step's cell."""

@@ -15,6 +15,7 @@ SOURCES: dict[str, tuple[str, str]] = {
     "board.temperature": ("board.pcb_degc", "board telemetry"),
     "board.ntc": ("board.ntc_degc", "board telemetry"),
     "board.age": ("board.age_s", "bench clock"),
+    "board.current": ("board.current_a", "board telemetry"),
     "current": ("pack.current_a", "plant (emulated truth)"),
     "pack.voltage": ("pack.voltage_v", "plant (emulated truth)"),
     "chamber.temperature": ("chamber.air_degc", "chamber telemetry"),
@@ -31,11 +32,12 @@ OF_ALL: dict[str, Callable[[Sequence[float]], float]] = {
 
 ERRORS: dict[str, tuple[str, str, str]] = {
     "board.cell.error": ("board.cell_v", "emulator.read_v", "board less emulator read-back"),
+    "board.current.error": ("board.current_a", "pack.current_a", "board less plant"),
     "board.temperature.error": ("board.pcb_degc", "chamber.air_degc", "board less chamber"),
 }
 """Quantity -> (signal of the board, signal of the instrument it is held against, in words).
 
-Both are of one tick, but the board's is older by up to its cycle: it means something at rest and
+All are of one tick, but the board's is older by up to its cycle: it means something at rest and
 after a soak that was long enough for the board to follow.
 """
 

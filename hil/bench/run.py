@@ -76,7 +76,7 @@ class Run:
         self._ticker = ticker = Ticker(parts)
         self._outdoors = Outdoors(parts.rig.chamber.SPEC.set_degc, plan.chamber)
         self._door = Door(parts.rig, parts.clock, parts.layout, plan.emulated_ntcs, parts.emit)
-        self._injections = Injections(parts.rig, parts.emit, ticker.distrust, ticker.miswire)
+        self._injections = Injections(parts.rig, parts.emit, ticker.own_faults)
         self._timeline = Timeline(plan.steps, self)
         self.who: dict[str, Identity] = {}
         self.emit = parts.emit

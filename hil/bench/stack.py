@@ -8,16 +8,21 @@ through a level shifter). Pure mapping between cells and channels; no I/O.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from hil.bench.sensor_faults import SensorFaults
 from hil.core.wiring import NtcWire, WiringPlan, units_of
 from hil.ports import CellReadings
 
 
 @dataclass(frozen=True, slots=True)
 class Sensors:
-    """How the board's sensor inputs translate: NTC divider voltage, and the shunt's resistance."""
+    """How the board's sensor inputs translate: NTC divider voltage, and the shunt's resistance.
+
+    ``faults`` are those that the bench itself shows there.
+    """
 
     ntc_v: Callable[[float], float]
     shunt_ohm: float
+    faults: SensorFaults
 
 
 class Stack:
@@ -33,14 +38,18 @@ class Stack:
             self._ntcs[wire.by.device].append(wire)
         self._shunt = wiring.shunt
         self._sensors = sensors
+        self.sensor_faults = sensors.faults
 
     def aux_v(self, unit: str, cell_degc: Sequence[float], current_a: float) -> Mapping[int, float]:
         """Return what the unit's auxiliary outputs must show, by output number."""
-        ntc_v = self._sensors.ntc_v
-        aux = {wire.by.number: ntc_v(cell_degc[wire.cell - 1]) for wire in self._ntcs[unit]}
+        ntc_v, faults = self._sensors.ntc_v, self._sensors.faults
+        aux = {
+            wire.by.number: faults.ntc_v(wire.ntc, ntc_v(cell_degc[wire.cell - 1]))
+            for wire in self._ntcs[unit]
+        }
         shunt = self._shunt
         if shunt is not None and shunt.by.device == unit:
-            drop_v = current_a * self._sensors.shunt_ohm
+            drop_v = faults.current_a(current_a) * self._sensors.shunt_ohm
             aux[shunt.by.number] = shunt.centre_v + shunt.ratio * drop_v
         return aux
 

@@ -17,6 +17,7 @@ from hil.bench.demand import Demand, current_for
 from hil.bench.driven import Driven
 from hil.bench.interlock import Interlock
 from hil.bench.observation import Observer
+from hil.bench.own_faults import OwnFaults
 from hil.bench.rig import Rig
 from hil.bench.together import Job, Together
 from hil.core.errors import DeviceError, InstrumentFault, LinkLost
@@ -104,8 +105,7 @@ class Ticker:
         self._next_decision: Instant = 0
         self._weather_from: Instant | None = None
         self._started = self._now = self.row_at = self.sensed_at = parts.clock.now()
-        self._distrusted: set[int] = set()
-        self._miswired: set[int] = set()
+        self.own_faults = OwnFaults(parts.rig.stack, layout)
         self._match_v = {
             name: unit.SPEC.set_accuracy_v.at(LARGEST_CELL_V)
             + unit.SPEC.read_accuracy_v.at(LARGEST_CELL_V)
@@ -126,21 +126,6 @@ class Ticker:
         cell_degc: list[float] = self._plant.cell_degc.tolist()
         self._refuse_out_of_range(cell_v.tolist())
         return [job for _, job in self._settings(self._set_points(cell_v), cell_degc)]
-
-    def distrust(self, unit: str, channel: int, active: bool) -> None:  # noqa: FBT001 - a callback
-        """Leave out a channel on which the bench itself has put a fault.
-
-        Its read-back is taken before the fault relay: what the board sees there, nobody reads.
-        """
-        cell = self._rig.stack.units[unit][channel - 1]
-        (self._distrusted.add if active else self._distrusted.discard)(cell)
-
-    def miswire(self, cell: int, active: bool) -> None:  # noqa: FBT001 - a callback
-        """Leave out a cell (from 1) whose emulator the bench has connected to something else.
-
-        Neither its voltage nor its current says anything of the board's input of that number.
-        """
-        (self._miswired.add if active else self._miswired.discard)(cell - 1)
 
     def advance_plant(self, now: Instant) -> None:
         """Bring the plant from the last tick to now, with what flowed in between."""
@@ -179,24 +164,13 @@ class Ticker:
         if report is not None and self._hears_board:
             self._note_faults(report)
             if self._parts.interlock.has_looked(ages):
-                for deviation in self._parts.watch.check(now, self._judged_by(), report, step):
+                judged = self.own_faults.judged(self.row)
+                for deviation in self._parts.watch.check(now, judged, report, step):
                     self._emit(deviation)
         self._decide(now)
         self.row[self._decides] = self._decided
         self._emit(Tick(now, tuple(self.row), self._parts.wire()))
         self._parts.interlock.check(now, self.row, hears_board=self._hears_board, ages=ages)
-
-    def _judged_by(self) -> list[float]:
-        """Return the row without the currents of cells that are wired to something else.
-
-        What flows there has drained the plant's cell, but it is nothing that the board did.
-        """
-        if not self._miswired:
-            return self.row
-        row, read_a = self.row.copy(), self._at["emulator.read_a"].start
-        for k in self._miswired:
-            row[read_a + k] = math.nan
-        return row
 
     # --- set ---------------------------------------------------------------------------------
 
@@ -266,7 +240,7 @@ class Ticker:
         for channel, k in enumerate(self._rig.stack.units[name]):
             self.row[read_v + k] = reading.voltage_v[channel]
             self.row[read_a + k] = reading.current_a[channel]
-        for k in self._distrusted.union(self._miswired).intersection(self._rig.stack.units[name]):
+        for k in self.own_faults.unread(name):
             self.row[read_v + k] = math.nan
         self._refuse_unbelievable(name, reading)
 

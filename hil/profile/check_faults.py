@@ -15,6 +15,9 @@ from hil.profile.scene import Scene
 WIRING = "wiring"
 """The target of ``inject`` that is no device: the harness."""
 
+SENSORS = "sensors"
+"""The other one: the NTCs and the shunt that the bench emulates, as it shows them."""
+
 
 def inject_errors(scene: Scene, step: FaultStep, key: str) -> Iterator[ConfigError]:
     """Target and fault by name, and a cell where the fault is one of a cell, and only there."""
@@ -35,6 +38,7 @@ def inject_errors(scene: Scene, step: FaultStep, key: str) -> Iterator[ConfigErr
         yield scene.profile.wrong(f"{key}.cell", message)
     else:
         yield from _elsewhere(scene, step, key)
+        yield from _not_emulated(scene, step, key)
 
 
 def _elsewhere(scene: Scene, step: FaultStep, key: str) -> Iterator[ConfigError]:
@@ -45,6 +49,15 @@ def _elsewhere(scene: Scene, step: FaultStep, key: str) -> Iterator[ConfigError]
         if by != step.target:
             message = f"cell {step.cell} is emulated by {by}, not by {step.target}"
             yield scene.profile.wrong(f"{key}.cell", message)
+
+
+def _not_emulated(scene: Scene, step: FaultStep, key: str) -> Iterator[ConfigError]:
+    """Refuse an NTC that the bench does not emulate: it cannot show the board another one."""
+    emulated = [wire.ntc for wire in scene.bench.wiring.ntcs]
+    if step.target == SENSORS and step.cell and step.cell not in emulated:
+        known = ", ".join(map(str, emulated))
+        message = f"NTC {step.cell} is not emulated; the bench emulates {known}"
+        yield scene.profile.wrong(f"{key}.cell", message)
 
 
 def reported_errors(scene: Scene, step: ExpectFault, key: str) -> Iterator[ConfigError]:

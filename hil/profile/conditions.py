@@ -44,6 +44,7 @@ QUANTITIES: dict[str, Quantity] = {
     "board.temperature": Quantity("degC", each=False, about="the board's sensor beside the bleeds"),
     "board.ntc": Quantity("degC", each=True, about="cell temperatures as the board reports them"),
     "board.age": Quantity("s", each=False, about="time since the board was last heard"),
+    "board.current": Quantity("A", each=False, about="the pack current as the board reports it"),
     "current": Quantity("A", each=False, about="magnitude of the pack current"),
     "pack.voltage": Quantity("V", each=False, about="voltage of the whole pack"),
     "chamber.temperature": Quantity("degC", each=False, about="air temperature in the chamber"),
@@ -55,6 +56,12 @@ QUANTITIES: dict[str, Quantity] = {
     ),
     "board.cell.error": Quantity(
         "V", each=True, about="what the board reads of a cell less what is there", worked_out=True
+    ),
+    "board.current.error": Quantity(
+        "A",
+        each=False,
+        about="what the board reads of the current less what it is",
+        worked_out=True,
     ),
     "board.temperature.error": Quantity(
         "K", each=False, about="the board's own temperature less the air's", worked_out=True

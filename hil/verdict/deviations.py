@@ -8,6 +8,7 @@ findings only.
 """
 
 import math
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -54,6 +55,9 @@ class BoardWatch:
         self._command = layout.columns("command.duty")
         self._age = layout.index("board.age_s")
         ntc, degc = layout.index("board.ntc_degc"), layout.index("plant.cell_degc")
+        self._current = layout.index("board.current_a")
+        self._flowing = layout.index("pack.current_a")
+        self._shown_a: deque[float] = deque(maxlen=tolerances.current_looks)
         self._ntc_pairs = [(n, ntc + n - 1, degc + cell - 1) for n, cell in ntc_cells.items()]
         self._onsets: dict[tuple[str, str], _Onset] = {}
         self._started: Instant | None = None
@@ -75,6 +79,7 @@ class BoardWatch:
         if self._started is None:
             self._started = at
         findings: Findings = {}
+        self._shown_a.append(row[self._flowing])
         silent = self._silence(at, row[self._age], findings)
         self._readings.look(row[self._cell_v], row[self._read_v], report.cell_sets)
         if silent:
@@ -87,6 +92,7 @@ class BoardWatch:
             self._oscillations.find(findings, at, row[self._duty])
             self._electrics(findings, at, row, report)
             self._temperatures(row, findings)
+            self._currents(row, findings)
         self._bleeds.find_leaks(findings, row[self._duty], row[self._read_a])
         self._rejects.find(findings, at, report.rejected_frames)
         return self._settle(at, findings, step) if findings or self._onsets else []
@@ -145,6 +151,19 @@ class BoardWatch:
                 window = self._tolerances.temperature_window
                 finding = Finding(off_k, limit_k, "K", window, text)
                 findings["temperature-off", f"ntc[{n}]"] = finding
+
+    def _currents(self, row: Sequence[float], findings: Findings) -> None:
+        """Find a current that is none of those that the board was shown of late."""
+        error, told_a = self._tolerances.current_a, row[self._current]
+        if error is None or math.isnan(told_a):
+            return
+        low_a, high_a = min(self._shown_a), max(self._shown_a)
+        nearest_a = min(max(told_a, low_a), high_a)
+        off_a, limit_a = told_a - nearest_a, error.at(nearest_a)
+        if abs(off_a) > limit_a:
+            text = f"board {told_a:.2f} A, emulated {nearest_a:.2f} A"
+            window = self._tolerances.obey_window
+            findings["current-off", "board"] = Finding(off_a, limit_a, "A", window, text)
 
     def _settle(self, at: Instant, findings: Findings, step: str) -> list[Deviation]:
         """Time the findings: return those that have just lasted too long."""

@@ -55,8 +55,9 @@ class Tolerances:
     an open lead disturbs both its cells, a silent front end all that it measures. A bleed draws
     ``bleed_s`` (siemens, averaged over the board's cycle; 0 where nobody knows, and then no current
     is too much or too little) times its duty, read to ``read_a``; a lead that is open is found
-    within ``idle_window``. ``lead`` is None where the board does not
-    mute its bleeds.
+    within ``idle_window``. ``lead`` is None where the board does not mute its bleeds,
+    ``current_a`` where its current is not emulated; else it may report what it was shown within the
+    last ``current_looks`` ticks.
     """
 
     reading_v: float = 0.015
@@ -72,6 +73,8 @@ class Tolerances:
     read_a: Accuracy = EXACT
     idle_window: Duration = 10 * SECOND
     lead: Lead | None = None
+    current_a: Accuracy | None = None
+    current_looks: int = 3
     temperature_k: float = 3.0
     temperature_window: Duration = MINUTE
     rejected_frames: int = 3

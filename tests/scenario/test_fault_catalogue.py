@@ -130,6 +130,32 @@ CATALOGUE = {
         + forbids("double cells forbid charge"),
         ("bench.board.protection_delay=1 h",),
     ),
+    "NTC implausible": Case(
+        "  - inject: {target: sensors, fault: hot-ntc, cell: 3}\n"
+        "  - expect: {board: over-temperature, within: 5 s}\n" + forbids("105 degC forbid charge"),
+        ("bench.board.over_temperature=120 degC",),
+    ),
+    "current sensor with an offset": Case(
+        "  - expect: {board.current.error: {min: -0.1 A, max: 0.1 A}, read: the offset}\n",
+        ("bench.board.current_offset=2 A",),
+    ),
+    "current sensor stuck": Case(
+        # it shows for ever what flowed last, and that was more than the board allows
+        "  - charge: {current: 130 A, limit: none, until: [after: 500 ms]}\n"
+        "  - inject: {target: sensors, fault: stuck-current}\n"
+        "  - expect: {board: over-current, within: 5 s}\n",
+        ("bench.board.over_current=150 A",),
+    ),
+    **{
+        f"NTC {what}, shown by the bench": Case(
+            f"  - inject: {{target: sensors, fault: {what}-ntc, cell: 2}}\n"
+            "  - expect: {board: ntc-lost, within: 5 s}\n"
+            f"  - clear: {{target: sensors, fault: {what}-ntc, cell: 2}}\n"
+            "  - expect: {board: ntc-lost, gone_within: 5 s}\n",
+            ("bench.board.protection_delay=1 h",),
+        )
+        for what in ("open", "shorted")
+    },
     **{
         f"NTC {what}": Case(
             f"  - inject: {{target: wiring, fault: {what}-ntc, cell: 2}}\n"

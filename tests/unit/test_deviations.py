@@ -9,11 +9,13 @@ from watched import CELLS, Watched, names
 
 from hil.core.instants import SECOND
 from hil.core.signals import tick_layout
+from hil.core.spec import Accuracy
 from hil.ports import BoardFault
 from hil.verdict.findings import Tolerances
 
 LAYOUT = tick_layout(CELLS, 4)
 TOLERANCES = Tolerances()
+EMULATED_SHUNT = Tolerances(current_a=Accuracy(0.05, 0.002))
 
 
 class Bench(Watched):
@@ -90,6 +92,27 @@ def test_another_fault_explains_nothing(fault: BoardFault) -> None:
     bench.faults = frozenset({fault})
     bench.cell("board.cell_v", 5, 2.1)
     assert names(bench.run(10)) == [("reading-off", "cell[5].voltage")]
+
+
+def test_a_current_that_was_never_shown_is_off_and_one_of_the_last_ticks_is_not() -> None:
+    bench = Bench(EMULATED_SHUNT)
+    for tick in range(60):
+        shown_a = 20.0 * (tick % 2)
+        bench.put("board.current_a", [20.0 - shown_a])  # always that of the tick before
+        bench.put("pack.current_a", [shown_a])
+        assert bench.run(1) == []
+    bench.put("pack.current_a", [20.0])
+    bench.put("board.current_a", [-20.0])
+    assert names(bench.run(20)) == [("current-off", "board")]
+
+
+def test_a_current_within_the_error_of_the_board_is_right() -> None:
+    bench = Bench(EMULATED_SHUNT)
+    bench.put("pack.current_a", [-50.0])
+    bench.put("board.current_a", [-50.14])
+    assert bench.run(60) == []
+    bench.put("board.current_a", [-50.16])
+    assert names(bench.run(20)) == [("current-off", "board")]
 
 
 def test_the_lead_above_the_last_cell_explains_the_last_cell() -> None:
