@@ -18,6 +18,7 @@ from hil.bench.rig import Rig
 from hil.core.instants import SECOND, Instant
 from hil.core.records import LinkFaulted, Record
 from hil.ports import Clock
+from hil.profile.check_faults import SENSORS, WIRING
 
 
 class Reply(NamedTuple):
@@ -65,7 +66,7 @@ class Witness:
         """Stand beside the rig's devices; the links must be memory links."""
         self._clock, self.rig = clock, rig
         self.twins: dict[str, Any] = {
-            name: twin for name, twin in rig.backdoors.items() if name != "wiring"
+            name: twin for name, twin in rig.backdoors.items() if name not in (WIRING, SENSORS)
         }
         self.odd: list[str] = []
         self.spoilt: Counter[str] = Counter()

@@ -107,7 +107,9 @@ def test_several_clients_are_served_at_once_and_each_in_its_order(lab: Served) -
 
 def test_faults_go_in_and_out_by_the_names_of_a_profile(lab: Served) -> None:
     known = lab.ask("faults")
-    assert known["faults"]["wiring"] == {"open-lead": True}
+    wiring = known["faults"]["wiring"]
+    assert wiring["open-lead"] is True, "an open lead takes a cell"
+    assert wiring["reversed-shunt"] is False, "and a reversed shunt none"
     assert known["faults"]["chamber"]["door-open"] is False
     assert known["active"] == []
     lab.ask("inject", target="wiring", fault="open-lead", cell=6)
