@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from drivers.links import endpoint_relay
@@ -30,17 +31,26 @@ Send = Callable[[bytes], None]
 # --- guests: what a door leads to --------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Caller:
+    """A client at a door: ``send`` reaches nobody but this one, ``close`` ends its connection."""
+
+    session: int
+    send: Send
+    close: Callable[[], None]
+
+
 class Guest(Protocol):
-    """What sits behind a door and speaks with one client at a time."""
+    """What sits behind a door; most doors let one client in at a time."""
 
-    def opened(self, send: Send) -> None:
-        """A client has come; ``send`` reaches nobody but this one."""
+    def opened(self, caller: Caller) -> None:
+        """A client has come."""
 
-    def arrived(self, data: bytes) -> None:
-        """The client says something."""
+    def arrived(self, session: int, data: bytes) -> None:
+        """The client of that session says something."""
 
-    def ended(self) -> None:
-        """The client says no more."""
+    def ended(self, session: int) -> None:
+        """That client says no more; also said when the supply goes."""
 
 
 class ByteGuest:
@@ -52,15 +62,15 @@ class ByteGuest:
         self._send: Send | None = None
         twin.attach(self._says)
 
-    def opened(self, send: Send) -> None:
+    def opened(self, caller: Caller) -> None:
         """Answer this client from now on."""
-        self._send = send
+        self._send = caller.send
 
-    def arrived(self, data: bytes) -> None:
+    def arrived(self, _session: int, data: bytes) -> None:
         """Let the twin hear it."""
         self._twin.receive(data)
 
-    def ended(self) -> None:
+    def ended(self, _session: int) -> None:
         """Let the twin forget the half of a line that stands in its buffer."""
         if isinstance(self._twin, Inhabited):
             self._twin.hang_up()
@@ -82,7 +92,7 @@ class Card:
         self._name, self._clock = name, clock
         self._openings = [opening for opening, _ in ways]
         self._guests = [guest for _, guest in ways]
-        self._sessions = [0] * len(ways)
+        self._sessions: list[set[int]] = [set() for _ in ways]
         self._lost: Callable[[], None] = lambda: None
         self._relay: subprocess.Popen[bytes] | None = None
         self._line: socket.socket
@@ -120,7 +130,7 @@ class Card:
             for door in doors:
                 os.close(door.descriptor)  # the relay has its own: without it nobody listens
         self._lost, self._places = lost, [door.place for door in doors]
-        self._sessions = [0] * len(doors)
+        self._sessions = [set() for _ in doors]
         self._line.settimeout(0)
         asyncio.get_running_loop().add_reader(self._line, self._from_relay)
 
@@ -149,8 +159,9 @@ class Card:
         """Close the connections that there are."""
         if self._relay is None:
             return
-        for door, session in enumerate(self._sessions):
-            self._put(self._line, door, CLOSE, session, b"")
+        for door, sessions in enumerate(self._sessions):
+            for session in sessions:
+                self._put(self._line, door, CLOSE, session, b"")
 
     def close(self) -> None:
         """End the relay."""
@@ -170,8 +181,10 @@ class Card:
         self._relay.kill()
         self._relay.wait()
         self._relay = None
-        for guest in self._guests:
-            guest.ended()
+        for guest, sessions in zip(self._guests, self._sessions, strict=True):
+            for session in sorted(sessions):
+                guest.ended(session)
+            sessions.clear()
 
     # --- packets ---------------------------------------------------------------------------------
 
@@ -190,13 +203,20 @@ class Card:
         door, kind, session = HEAD.unpack_from(packet)
         guest = self._guests[door]
         if kind == DATA:
-            guest.arrived(packet[HEAD.size :])
+            guest.arrived(session, packet[HEAD.size :])
         elif kind == OPENED:
-            self._sessions[door] = session
+            self._sessions[door].add(session)
             line = self._line
-            guest.opened(lambda data: self._put(line, door, DATA, session, data))
+            guest.opened(
+                Caller(
+                    session,
+                    lambda data: self._put(line, door, DATA, session, data),
+                    lambda: self._put(line, door, CLOSE, session, b""),
+                )
+            )
         elif kind == ENDED:
-            guest.ended()
+            self._sessions[door].discard(session)
+            guest.ended(session)
             gone = self._clock.now() + _LINGER
             self._clock.call_at(gone, self._put, self._line, door, CLOSE, session, b"")
 

@@ -2,7 +2,7 @@
 
 from can import Message
 
-from drivers.links.endpoint import Card, Send
+from drivers.links.endpoint import Caller, Card, Send
 from drivers.links.endpoint_doors import Opening, PtyOpening
 from drivers.links.memory_can import BusSaturated, MemoryBus
 from drivers.wire.slcan import AdapterEnd
@@ -22,11 +22,11 @@ class SlcanGuest:
         self._send: Send = lambda _: None
         self._node = bus.attach(name, self._heard)
 
-    def opened(self, send: Send) -> None:
+    def opened(self, caller: Caller) -> None:
         """Start as after power-up, so that nobody finds the channel as another one left it."""
-        self._adapter, self._send = AdapterEnd(), send
+        self._adapter, self._send = AdapterEnd(), caller.send
 
-    def arrived(self, data: bytes) -> None:
+    def arrived(self, _session: int, data: bytes) -> None:
         """Obey commands, and put frames on the bus."""
         if self._adapter is None:
             return
@@ -36,7 +36,7 @@ class SlcanGuest:
         if answers:
             self._send(answers)
 
-    def ended(self) -> None:
+    def ended(self, _session: int) -> None:
         """Let go of the channel."""
         self._adapter = None
 

@@ -2,7 +2,8 @@
 
 Started by ``drivers.links.endpoint`` as ``python -I -S endpoint_relay.py LAB_FD KIND=FD,... NAME
 ADDRESS...`` (the last two only so that ``ps`` tells which is which). A *door* is a listening socket
-(``tcp``) or the inner side of a pty (``pty``), opened by the lab. To kill this process is to pull
+(``tcp`` for one client, ``shared`` for several), a datagram socket (``udp``) or the inner side of
+a pty (``pty``), opened by the lab. To kill this process is to pull
 the instrument's plug: its connections break, nobody listens any more, and the lab sees it. It ends
 by itself when the lab does.
 
@@ -34,7 +35,7 @@ import sys
 import termios
 from collections import deque
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 HEAD = struct.Struct(">BcI")
 OPENED, DATA, ENDED, CLOSE = b"o", b"d", b"e", b"c"
@@ -46,141 +47,225 @@ MOST_WAITING = 1 << 18
 
 _KERNEL_KEEPS = 1 << 16  # an instrument has no megabytes for answers that nobody reads
 _TIOCGPTPEER = 0x5441  # <asm/ioctls.h>; not among Python's constants
+_ASKED_AT_ONCE = 64  # datagrams that wait for their answer; older ones get none
 _HANGUP = select.EPOLLHUP | select.EPOLLERR
 
 Tell = Callable[[bytes, int, bytes], None]
 """Sends the lab a packet: kind, session, data."""
 
 
+class Connection:
+    """One client of a listening socket."""
+
+    def __init__(self, plug: socket.socket, session: int, tell: Tell, poll: select.epoll) -> None:
+        """Take a client in, and say so; ``is_over`` is true when nobody is there any more."""
+        plug.settimeout(0)
+        plug.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        plug.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_KEEPS)
+        self._plug, self.session = plug, session
+        self._tell, self._poll = tell, poll
+        self.descriptor = plug.fileno()
+        self.heard_out = False  # the client has ended its side, and may wait for answers
+        self.is_over = False
+        self.is_paused = False
+        self._waiting = bytearray()
+        self._watched = 0
+        poll.register(plug, self._watched)
+        self.watch()
+        tell(OPENED, session, b"")
+
+    def ready(self, events: int) -> None:
+        """Do what an event asks for."""
+        if events & (select.EPOLLIN | _HANGUP) and not self.heard_out:
+            self.take_in()  # also of one that has gone: what it said last
+        elif events & _HANGUP:
+            self.drop()
+        elif events & select.EPOLLOUT:
+            self._flush()
+
+    def send(self, data: bytes) -> None:
+        """Give the client bytes; one that lets too many wait is cut off, as by a reset."""
+        self._waiting += data
+        self._flush()
+        if len(self._waiting) > MOST_WAITING:
+            self.drop()
+
+    def take_in(self) -> bool:
+        """Pass on what the client says; say whether there may be more."""
+        try:
+            data = self._plug.recv(CHUNK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            self.drop()
+            return False
+        if data:
+            self._tell(DATA, self.session, data)
+            return True
+        self.heard_out = True
+        self._tell(ENDED, self.session, b"")
+        self.watch()
+        return False
+
+    def take_all_in(self) -> None:
+        """Pass on all that waits: one that has gone just before somebody else came is heard out."""
+        while not (self.is_over or self.heard_out or self.is_paused):
+            if not self.take_in():
+                return
+
+    def watch(self) -> None:
+        """Listen for what there is to do."""
+        wanted = 0 if self.heard_out or self.is_paused else select.EPOLLIN
+        wanted |= select.EPOLLOUT if self._waiting else 0
+        if wanted != self._watched:
+            self._watched = wanted
+            self._poll.modify(self._plug, wanted)
+
+    def drop(self) -> None:
+        """Let go of the client; the lab hears of it unless it has already."""
+        if self.is_over:
+            return
+        self.is_over = True
+        self._poll.unregister(self._plug)
+        self._plug.close()
+        if not self.heard_out:
+            self._tell(ENDED, self.session, b"")
+
+    def _flush(self) -> None:
+        """Write what the client takes now, the rest when it has room again."""
+        while self._waiting and not self.is_over:
+            try:
+                sent = self._plug.send(self._waiting)
+            except BlockingIOError:
+                break
+            except OSError:
+                self.drop()
+                return
+            del self._waiting[:sent]
+        if not self.is_over:
+            self.watch()
+
+
 class TcpDoor:
-    """A listening socket that serves one client; whoever comes meanwhile is sent away at once."""
+    """A listening socket that serves ``MOST`` clients; whoever else comes is sent away at once."""
+
+    MOST = 1
 
     def __init__(self, descriptor: int, tell: Tell, poll: select.epoll) -> None:
         """Take a socket over that listens already."""
         self._listener = socket.socket(fileno=descriptor)
         self._listener.settimeout(0)
         self._tell, self._poll = tell, poll
-        self._client: socket.socket | None = None
-        self._heard_out = False  # the client has ended its side, and may wait for answers
-        self._waiting = bytearray()
-        self._watched = 0
-        self._paused = False
-        self.session = 0
+        self._clients: list[Connection] = []
+        self._last = 0
         poll.register(self._listener, select.EPOLLIN)
 
     def descriptors(self) -> list[int]:
         """Return what belongs to this door now."""
-        client = [self._client.fileno()] if self._client else []
-        return [self._listener.fileno(), *client]
+        return [self._listener.fileno(), *(one.descriptor for one in self._there())]
 
     def ready(self, descriptor: int, events: int) -> None:
         """Do what an event asks for."""
         if descriptor == self._listener.fileno():
             self._accept()
-        elif self._client is not None:
-            if events & (select.EPOLLIN | _HANGUP) and not self._heard_out:
-                self._take_in()  # also of one that has gone: what it said last
-            elif events & _HANGUP:
-                self._drop()
-            elif events & select.EPOLLOUT:
-                self._flush()
-
-    def send(self, data: bytes) -> None:
-        """Give the client bytes; one that lets too many wait is cut off, as by a reset."""
-        if self._client is None:
             return
-        self._waiting += data
-        self._flush()
-        if len(self._waiting) > MOST_WAITING:
-            self._drop()
+        for client in self._there():
+            if client.descriptor == descriptor:
+                client.ready(events)
 
-    def close(self) -> None:
-        """End the connection."""
-        self._drop()
+    def send(self, session: int, data: bytes) -> None:
+        """Give a client bytes, if it is there."""
+        for client in self._there():
+            if client.session == session:
+                client.send(data)
+
+    def close(self, session: int) -> None:
+        """End a connection."""
+        for client in self._there():
+            if client.session == session:
+                client.drop()
 
     def pause(self, *, active: bool) -> None:
-        """Let the client wait, while the lab is behind."""
-        self._paused = active
-        if self._client is not None:
-            self._watch()
+        """Let the clients wait, while the lab is behind."""
+        for client in self._there():
+            client.is_paused = active
+            client.watch()
+
+    def _there(self) -> list[Connection]:
+        """Return the clients that are there still."""
+        self._clients = [one for one in self._clients if not one.is_over]
+        return self._clients
 
     def _accept(self) -> None:
-        """Take a client, or send it away while another one is served.
+        """Take a client, or send it away while others are served.
 
-        The one that is served may have gone just before: what it said last comes first.
+        One that is served may have gone just before: what it said last comes first.
         """
         try:
             newcomer, _ = self._listener.accept()
         except OSError:  # gone again before its turn
             return
-        while self._client is not None and not (self._heard_out or self._paused):
-            if not self._take_in():
-                break
-        if self._client is not None and not self._heard_out:
+        served = self._there()
+        for client in served:
+            client.take_all_in()
+        if sum(not one.heard_out for one in self._there()) >= self.MOST:
             newcomer.close()
             return
-        self._drop()
-        newcomer.settimeout(0)
-        newcomer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        newcomer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_KEEPS)
-        self._client, self._heard_out = newcomer, False
-        self.session += 1
-        self._watched = 0
-        self._poll.register(newcomer, self._watched)
-        self._watch()
-        self._tell(OPENED, self.session, b"")
+        if len(self._there()) >= self.MOST:
+            next(one for one in self._clients if one.heard_out).drop()
+        self._last += 1
+        self._clients.append(Connection(newcomer, self._last, self._tell, self._poll))
 
-    def _take_in(self) -> bool:
-        """Pass on what the client says; say whether there may be more."""
-        assert self._client is not None  # noqa: S101 - callers have looked
+
+class SharedDoor(TcpDoor):
+    """The same for a protocol of several connections, which says itself whom it sends away."""
+
+    MOST = 8
+
+
+class UdpDoor:
+    """A bound datagram socket; every datagram is a session of its own, with one answer or none."""
+
+    def __init__(self, descriptor: int, tell: Tell, poll: select.epoll) -> None:
+        """Take a socket over that is bound already."""
+        self._plug = socket.socket(fileno=descriptor)
+        self._plug.settimeout(0)
+        self._tell, self._poll = tell, poll
+        self._asked: dict[int, Any] = {}
+        self._last = 0
+        poll.register(self._plug, select.EPOLLIN)
+
+    def descriptors(self) -> list[int]:
+        """Return what belongs to this door."""
+        return [self._plug.fileno()]
+
+    def ready(self, _descriptor: int, _events: int) -> None:
+        """Pass a datagram on."""
         try:
-            data = self._client.recv(CHUNK)
-        except BlockingIOError:
-            return False
-        except OSError:
-            self._drop()
-            return False
-        if data:
-            self._tell(DATA, self.session, data)
-            return True
-        self._heard_out = True
-        self._tell(ENDED, self.session, b"")
-        self._watch()
-        return False
-
-    def _flush(self) -> None:
-        """Write what the client takes now, the rest when it has room again."""
-        assert self._client is not None  # noqa: S101 - callers have looked
-        while self._waiting:
-            try:
-                sent = self._client.send(self._waiting)
-            except BlockingIOError:
-                break
-            except OSError:
-                self._drop()
-                return
-            del self._waiting[:sent]
-        self._watch()
-
-    def _watch(self) -> None:
-        """Listen for what there is to do."""
-        assert self._client is not None  # noqa: S101 - callers have looked
-        wanted = 0 if self._heard_out or self._paused else select.EPOLLIN
-        wanted |= select.EPOLLOUT if self._waiting else 0
-        if wanted != self._watched:
-            self._watched = wanted
-            self._poll.modify(self._client, wanted)
-
-    def _drop(self) -> None:
-        """Let go of the client; the lab hears of it unless it has already."""
-        if self._client is None:
+            data, address = self._plug.recvfrom(CHUNK)
+        except OSError:  # gone again, or an answer that reached nobody
             return
-        self._poll.unregister(self._client)
-        self._client.close()
-        self._client = None
-        self._waiting.clear()
-        if not self._heard_out:
-            self._tell(ENDED, self.session, b"")
+        self._last += 1
+        self._asked[self._last] = address
+        if len(self._asked) > _ASKED_AT_ONCE:
+            del self._asked[min(self._asked)]
+        self._tell(OPENED, self._last, b"")
+        self._tell(DATA, self._last, data)
+
+    def send(self, session: int, data: bytes) -> None:
+        """Answer who sent a datagram; an answer that finds no room is lost, as others are."""
+        address = self._asked.pop(session, None)
+        if address is not None:
+            with contextlib.suppress(OSError):
+                self._plug.sendto(data, address)
+
+    def close(self, session: int) -> None:
+        """Answer that datagram no more."""
+        self._asked.pop(session, None)
+
+    def pause(self, *, active: bool) -> None:
+        """Let the kernel keep what comes, or drop it, while the lab is behind."""
+        self._poll.modify(self._plug, 0 if active else select.EPOLLIN)
 
 
 class PtyDoor:
@@ -215,27 +300,29 @@ class PtyDoor:
             except OSError as error:
                 if error.errno != errno.EIO:
                     raise
-                self.close()  # nobody has it open any more
+                self.close(self.session)  # nobody has it open any more
                 return
             self._open()
             self._tell(DATA, self.session, data)
         self._flush()
 
-    def send(self, data: bytes) -> None:
+    def send(self, session: int, data: bytes) -> None:
         """Give the program bytes; what it has no room for is dropped, as on a serial line.
 
         Whole packets are, so that no line loses its end.
         """
-        if not self._is_open:
+        if not self._is_open or session != self.session:
             return
         if self._hung_up.poll(0):
-            self.close()
+            self.close(session)
         elif len(self._waiting) + len(data) <= MOST_WAITING:
             self._waiting += data
             self._flush()
 
-    def close(self) -> None:
-        """End the session: what was not read is lost. A serial line has no more to break."""
+    def close(self, session: int) -> None:
+        """End a session: what was not read is lost. A serial line has no more to break."""
+        if session != self.session:
+            return
         self._waiting.clear()
         if self._is_open:
             self._is_open = False
@@ -266,7 +353,13 @@ class PtyDoor:
             del self._waiting[:written]
 
 
-DOORS: dict[str, type[TcpDoor] | type[PtyDoor]] = {"tcp": TcpDoor, "pty": PtyDoor}
+Kind = TcpDoor | UdpDoor | PtyDoor
+DOORS: dict[str, type[Kind]] = {
+    "tcp": TcpDoor,
+    "shared": SharedDoor,
+    "udp": UdpDoor,
+    "pty": PtyDoor,
+}
 
 
 class Relay:
@@ -279,7 +372,7 @@ class Relay:
         self._behind: deque[bytes] = deque()  # what the lab has no room for now
         self._poll = select.epoll()
         self._poll.register(lab, select.EPOLLIN)
-        self._doors: list[TcpDoor | PtyDoor] = []
+        self._doors: list[Kind] = []
         self._doors += [
             DOORS[kind](descriptor, self._teller(number), self._poll)
             for number, (kind, descriptor) in enumerate(doors)
@@ -334,11 +427,10 @@ class Relay:
             return False
         number, kind, session = HEAD.unpack_from(packet)
         door = self._doors[number]
-        if session == door.session:
-            if kind == CLOSE:
-                door.close()
-            else:
-                door.send(packet[HEAD.size :])
+        if kind == CLOSE:
+            door.close(session)
+        else:
+            door.send(session, packet[HEAD.size :])
         return True
 
 
