@@ -40,7 +40,10 @@ class TcpOpening:
     """A listening socket; port 0 is any free one, and stays the same from then on."""
 
     def __init__(self, host: str, port: int, transport: str = "tcp") -> None:
-        """``transport`` is the name under which it is told; bytes alone have a VISA resource."""
+        """``transport`` is the name under which it is told; slcan has no VISA resource.
+
+        The connections of HiSLIP are several a client: its guest says whom it sends away.
+        """
         self._host, self._port, self._transport = host, port, transport
 
     @property
@@ -60,9 +63,13 @@ class TcpOpening:
             listener.close()
             raise OSError(error.errno, f"{self._host}:{self._port}: {error.strerror}") from error
         self._port = listener.getsockname()[1]
-        visa = f"TCPIP::{self._host}::{self._port}::SOCKET" if self._transport == "tcp" else None
+        resources = {
+            "tcp": f"TCPIP::{self._host}::{self._port}::SOCKET",
+            "hislip": f"TCPIP::{self._host}::hislip0,{self._port}::INSTR",
+        }
+        visa = resources.get(self._transport)
         place = Place(self._transport, f"{self._host}:{self._port}", visa)
-        return Door("tcp", listener.detach(), place)
+        return Door("shared" if self._transport == "hislip" else "tcp", listener.detach(), place)
 
     def close(self) -> None:
         """A socket leaves nothing."""

@@ -31,8 +31,9 @@ from pyvisa.errors import VisaIOError
 from pyvisa.resources import MessageBasedResource
 
 from drivers.links.blocking import Holder
-from drivers.links.endpoint import byte_endpoint
+from drivers.links.endpoint import Card, byte_endpoint
 from drivers.links.endpoint_doors import TcpOpening
+from drivers.links.endpoint_hislip import HislipGuest
 from drivers.links.mailbox import Mailbox, handed_over
 from drivers.links.stream import RECEIVE_BYTES, reason_of, unsent_by_kernel
 from drivers.links.tcp import discard_on_close, tcp_place, tune
@@ -52,6 +53,9 @@ Also the time-out of a write there. "Off" waits behind it: well within the 10 s 
 _BACKENDS = ("@py", "@ivi")
 
 _SOCKET = re.compile(r"TCPIP\d*::([^:]+)::(\d+)::SOCKET", re.IGNORECASE)
+_HISLIP = re.compile(r"TCPIP\d*::([^:]+)::hislip0(?:,(\d+))?::INSTR", re.IGNORECASE)
+_HISLIP_PORT = 4880
+"""Registered for it (IVI-6.1, 2.3)."""
 
 _CHUNK = 65_536
 _SHORT = 4_096
@@ -367,11 +371,18 @@ def visa_link(
 def visa_endpoint(
     name: str, clock: Clock, options: Mapping[str, Any], *, twin: ByteTwin
 ) -> Endpoint:
-    """Put a twin on the raw socket that a resource names. Raises ValueError for another one."""
+    """Put a twin on the raw socket or behind the HiSLIP that a resource names.
+
+    Raises ValueError for another resource, or for HiSLIP of a twin without a status byte.
+    """
     resource = VisaOptions(**options).resource
+    if match := _HISLIP.fullmatch(resource):
+        opening = TcpOpening(match[1], int(match[2] or _HISLIP_PORT), "hislip")
+        return Card(name, clock, [(opening, HislipGuest(twin, clock))])
     match = _SOCKET.fullmatch(resource)
     if match is None:
-        raise ValueError(f"resource: '{resource}' cannot be served, only TCPIP::HOST::PORT::SOCKET")
+        ways = "TCPIP::HOST::PORT::SOCKET and TCPIP::HOST::hislip0,PORT::INSTR"
+        raise ValueError(f"resource: '{resource}' cannot be served, only {ways}")
     return byte_endpoint(name, clock, twin, TcpOpening(match[1], int(match[2])))
 
 
@@ -389,6 +400,8 @@ def resources() -> list[str]:
 def visa_place(options: Mapping[str, Any]) -> str:
     """Return the name of a resource; a socket's is that of the same port without VISA."""
     resource = VisaOptions(**options).resource
+    if match := _HISLIP.fullmatch(resource):
+        return tcp_place(match[1], match[2] or str(_HISLIP_PORT))
     match = _SOCKET.fullmatch(resource)
     return tcp_place(match[1], match[2]) if match else f"visa {resource.upper()}"
 

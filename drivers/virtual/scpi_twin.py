@@ -78,6 +78,15 @@ class ScpiTwin(ABC, Generic[Options]):
         """The client has gone: half a line of it stays behind no longer."""
         self._scpi.hang_up()
 
+    def status_byte(self, *, message_available: bool) -> int:
+        """Return the status byte, as a serial poll has it."""
+        return self._scpi.status.byte(message_available=message_available)
+
+    def interrupted(self) -> None:
+        """Note that a new message came before an answer was read (-410)."""
+        self._scpi.hang_up()
+        self._scpi.report(-410)
+
     def replace(self, serial: str) -> None:
         """Put another unit in this place, trimmed alike. Raises ValueError for no serial number."""
         self._options = replace(self._options, serial=serial)
