@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from garbage import LEAK, Outcome, Parser, fed
 from line_parsers import line_parsers
+from message_parsers import message_parsers
 from text_parsers import text_parsers
 from wire_parsers import frame_parsers, scpi_parsers, session_parsers, slcan_parsers
 
@@ -28,6 +29,7 @@ def parsers(folder: Path) -> Iterable[Parser]:
     yield from line_parsers()
     yield from frame_parsers()
     yield from slcan_parsers()
+    yield from message_parsers()
 
 
 NAMES = [parser.name for parser in parsers(Path())]
