@@ -43,8 +43,14 @@ S = TypeVar("S", bound=Blocking)
 class Holder(Generic[S]):
     """Opens, uses and leaves sessions for a link, and translates what goes wrong into LinkLost."""
 
-    def __init__(self, name: str, clock: Clock, where: str, mailbox: Mailbox[Any]) -> None:
-        """``where`` names the far end in errors; ``mailbox`` is shut when the session is lost."""
+    def __init__(
+        self, name: str, clock: Clock, where: str, mailbox: Mailbox[Any], byte_ns: Duration = 0
+    ) -> None:
+        """``where`` names the far end in errors; ``mailbox`` is shut when the session is lost.
+
+        ``byte_ns`` is how long a byte takes on the line, where that is long.
+        """
+        self._byte_ns = byte_ns
         self._name = name
         self._clock = clock
         self._where = where
@@ -72,8 +78,8 @@ class Holder(Generic[S]):
                 raise lost from error
             raise
 
-    async def do(self, work: Callable[[S], None]) -> None:
-        """Have the thread do something that sends.
+    async def do(self, work: Callable[[S], None], size: int = 0) -> None:
+        """Have the thread do something that sends ``size`` bytes.
 
         Raises LinkLost, also when it takes too long; DeviceError if it was never begun.
         """
@@ -81,15 +87,16 @@ class Holder(Generic[S]):
         worker, session = self._worker, self.session
         assert worker is not None  # noqa: S101 - the mailbox is open
         assert session is not None  # noqa: S101 - the same
+        within = to_seconds(SEND_WITHIN + size * self._byte_ns)
         try:
-            async with asyncio.timeout(to_seconds(SEND_WITHIN)):
+            async with asyncio.timeout(within):
                 await worker.call(lambda: work(session))
         except Dropped as error:
             self._mailbox.check_out()
             raise DeviceError(self._name, "not sent: a message before it was given up") from error
         except Exception as error:
             self._mailbox.check_out()  # closed meanwhile: that is why
-            taken = f"it has taken no more data for {to_seconds(SEND_WITHIN):g} s"
+            taken = f"it has taken no more data for {within:g} s"
             reason = taken if isinstance(error, TimeoutError) else reason_of(error)
             raise self.lost(reason) from error
 
@@ -121,7 +128,7 @@ class Holder(Generic[S]):
             return
         try:
             if not worker.is_retired:
-                await flushed(self._clock, session.unsent)
+                await flushed(self._clock, session.unsent, self._byte_ns)
         finally:
             if session.unsent():
                 session.free()

@@ -28,6 +28,7 @@ _VENDOR = int.from_bytes(b"VI")
 _NAME = b"hislip0"
 _DELIVERED = 1  # bit of a control code: the client has taken the whole last answer
 _GRANTED, _REFUSED = 1, 3
+_UNASKED = 0xFFFF_FFFF  # the message ID of what answers no message (IVI-6.1, 3.1.2)
 
 
 @runtime_checkable
@@ -81,7 +82,7 @@ class HislipGuest:
     def _begin(self) -> None:
         """Stand as before the first message of a client."""
         self._largest = LARGEST
-        self._message_id = 0
+        self._message_id = _UNASKED
         self._under_way = 0  # answers that have not left the instrument
         self._unread = False  # one has left, and the client has not said that it has it
         self._epoch = 0

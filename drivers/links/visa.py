@@ -4,41 +4,53 @@ PyVISA blocks, so each session has one thread of its own, with a fence against c
 up (``worker``). Traps of PyVISA that this file knows:
 
 - Closing a ResourceManager kills every session of the process: it is never closed.
-- A read that times out throws away what it had read. So a socket is read by as many bytes as wait.
+- A read that times out throws away what it had read. So a socket is read by as many bytes as wait,
+  and a message of HiSLIP only when its first bytes are there.
 - An unasked read is an error on GPIB and USB: the thread reads while the host waits, never else.
 - pyvisa-py (measured, 0.8.1) reports a refused connection as open, a closed one as a time-out after
-  turning round all the while, and blocks for ever where the peer takes no data. Its socket is asked
-  itself for these, and shut down to free the thread.
+  turning round all the while, and blocks for ever where the peer takes no data. Its socket or port
+  is asked itself for these, and shut down to free the thread (``visa_below``).
 - A call that does not come back cannot be stopped in other backends; until it has, no new session
   is opened, since what it still sends could undo what the new one says.
 """
 
 import asyncio
 import re
-import select
-import socket
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from threading import Lock
 from typing import Any
 
 import pyvisa
-from pyvisa.constants import ResourceAttribute, StatusCode
+from pyvisa.constants import (
+    Parity as VisaParity,
+)
+from pyvisa.constants import (
+    ResourceAttribute,
+    SerialTermination,
+    StatusCode,
+)
+from pyvisa.constants import (
+    StopBits as VisaStopBits,
+)
 from pyvisa.errors import VisaIOError
-from pyvisa.resources import MessageBasedResource
+from pyvisa.resources import MessageBasedResource, SerialInstrument
 
 from drivers.links.blocking import Holder
 from drivers.links.endpoint import Card, byte_endpoint
-from drivers.links.endpoint_doors import TcpOpening
+from drivers.links.endpoint_doors import PtyOpening, TcpOpening
 from drivers.links.endpoint_hislip import HislipGuest
 from drivers.links.mailbox import Mailbox, handed_over
-from drivers.links.stream import RECEIVE_BYTES, reason_of, unsent_by_kernel
-from drivers.links.tcp import discard_on_close, tcp_place, tune
+from drivers.links.serial_port import Parity, SerialOptions, StopBits, serial_place
+from drivers.links.stream import RECEIVE_BYTES, SEND_WITHIN, reason_of
+from drivers.links.tcp import tcp_place
+from drivers.links.visa_below import Below, below
 from drivers.links.worker import Dropped
-from hil.core.instants import MILLISECOND, SECOND, Duration, to_seconds
+from hil.core.instants import MILLISECOND, SECOND, Duration
+from hil.core.recorded import UNLESS_DEFAULT
 from hil.ports import ByteTwin, Clock, Endpoint, LinkKind, Tap
 
 _SLICE = 50 * MILLISECOND
@@ -57,9 +69,15 @@ _HISLIP = re.compile(r"TCPIP\d*::([^:]+)::hislip0(?:,(\d+))?::INSTR", re.IGNOREC
 _HISLIP_PORT = 4880
 """Registered for it (IVI-6.1, 2.3)."""
 
+_ASRL = re.compile(r"ASRL(.+)::INSTR", re.IGNORECASE)
+
+_STOP_BITS: dict[StopBits, VisaStopBits] = {
+    "1": VisaStopBits.one,
+    "1.5": VisaStopBits.one_and_a_half,
+    "2": VisaStopBits.two,
+}
+
 _CHUNK = 65_536
-_SHORT = 4_096
-"""So much fits into the send buffer of a socket that has sent everything."""
 _LINE_FEED = 10
 
 
@@ -67,25 +85,48 @@ _LINE_FEED = 10
 class VisaOptions:
     """The bench file's keys: ``{resource: "TCPIP::192.0.2.17::hislip0::INSTR", backend: "@py"}``.
 
-    ``backend`` is PyVISA's: ``@py`` is pyvisa-py, ``@ivi`` the library that the vendor installed.
-    No other: PyVISA takes a path for a library and a name for a package, and would load either.
+    A serial port (``ASRL/dev/ttyUSB0::INSTR``) has those of the link ``serial`` as well, and they
+    mean the same there. ``backend`` is PyVISA's: ``@py`` is pyvisa-py, ``@ivi`` the library that
+    the vendor installed. No other: PyVISA takes a path for a library and a name for a package, and
+    would load either.
     """
 
     resource: str
     backend: str = "@py"
     connect_ns: Duration = 2 * SECOND
+    baud: int = field(default=115_200, metadata=UNLESS_DEFAULT)
+    data_bits: int = field(default=8, metadata=UNLESS_DEFAULT)
+    parity: Parity = field(default="none", metadata=UNLESS_DEFAULT)
+    stop_bits: StopBits = field(default="1", metadata=UNLESS_DEFAULT)
 
     def __post_init__(self) -> None:
         """Raises ValueError for what could not be opened, or has a link of its own."""
         if "::" not in self.resource:
             raise ValueError(f"resource: found '{self.resource}', expected a VISA address")
-        if self.resource.upper().startswith("ASRL"):
-            raise ValueError("resource: for a serial port take the link 'serial'")
         if self.backend not in _BACKENDS:
             known = " or ".join(f'"{name}"' for name in _BACKENDS)
             raise ValueError(f"backend: found '{self.backend}', expected {known}")
         if self.connect_ns <= 0:
             raise ValueError("connect_ns: expected more than 0 s")
+        line, usual = self._line("x"), SerialOptions("x")  # raises for what no port has
+        if self.port is None and line != usual:
+            keys = "baud, data_bits, parity, stop_bits"
+            raise ValueError(f"{keys}: keys of a serial port, found '{self.resource}'")
+
+    @property
+    def port(self) -> str | None:
+        """The serial port that a resource names, None for one that is no serial port."""
+        match = _ASRL.fullmatch(self.resource)
+        return match[1] if match else None
+
+    @property
+    def byte_ns(self) -> Duration:
+        """How long a byte takes on a serial line; 0 where it is none."""
+        return 0 if self.port is None else self._line(self.port).byte_ns
+
+    def _line(self, port: str) -> SerialOptions:
+        """Return the settings as the link ``serial`` has them. Raises ValueError."""
+        return SerialOptions(port, self.baud, self.data_bits, self.parity, self.stop_bits)
 
 
 _managing = Lock()
@@ -98,14 +139,14 @@ def _manager(backend: str) -> pyvisa.ResourceManager:
 
 
 class _Session:
-    """One VISA session, as its thread sees it; ``plug`` is the socket below it, if there is one."""
+    """One VISA session, as its thread sees it; ``below`` is what carries it, if that is known."""
 
     def __init__(self, options: VisaOptions) -> None:
         """Nothing is opened yet."""
         self._options = options
         self._resource: MessageBasedResource | None = None
         self._heard = -1
-        self.plug: socket.socket | None = None
+        self.below: Below | None = None
 
     # --- in the thread ---------------------------------------------------------------------------
 
@@ -122,16 +163,22 @@ class _Session:
             raise TypeError("no instrument that takes messages")
         self._resource = resource
         resource.timeout = _MESSAGE_SLICE / MILLISECOND
-        self.plug = _socket_below(resource)
-        if self.plug is not None:
-            tune(self.plug)
-            waiting(self.plug)  # tells if it was refused
-        elif isinstance(resource, pyvisa.resources.TCPIPSocket):
+        self.below = below(resource.visalib, resource.session)
+        if isinstance(resource, SerialInstrument):
+            _set_up(resource, options)
+        elif self.below is None and isinstance(resource, pyvisa.resources.TCPIPSocket):
             # a read ends with a line, or when no more comes; what is read is not changed
             resource.timeout = _SLICE / MILLISECOND
             resource.set_visa_attribute(ResourceAttribute.suppress_end_enabled, False)  # noqa: FBT003 - VISA's
             resource.set_visa_attribute(ResourceAttribute.termchar, _LINE_FEED)
             resource.set_visa_attribute(ResourceAttribute.termchar_enabled, True)  # noqa: FBT003 - VISA's
+        if self.below is not None:
+            if self.below.announces:
+                # nothing is read before it is there: only a peer that takes nothing is waited for
+                resource.timeout = SEND_WITHIN / MILLISECOND
+            elif self.below.carries_stream:
+                resource.timeout = float("inf")  # a write that blocks is freed
+            self.below.begin()
 
     def write(self, data: bytes) -> None:
         """Write all of ``data``. Raises VisaIOError, OSError."""
@@ -142,88 +189,90 @@ class _Session:
         """Return what comes within a slice, or nothing. Raises VisaIOError, OSError."""
         resource = self._resource
         assert resource is not None  # noqa: S101 - it was opened
+        if self.below is not None and self.below.announces:
+            return self._read_whole(resource) if self.below.skip() else b""
         count = _CHUNK
-        if self.plug is not None:
-            if not select.select([self.plug], [], [], to_seconds(_SLICE))[0]:
-                return b""
-            count = waiting(self.plug)
+        if isinstance(resource, SerialInstrument):
+            count = max(1, resource.bytes_in_buffer)  # one alone can be waited for without a loss
         try:
-            # as many as asked for is what is wanted, and no warning
-            with resource.ignore_warning(StatusCode.success_max_count_read):
-                return bytes(resource.visalib.read(resource.session, count)[0])
+            return self._read_part(resource, count)[0]
         except VisaIOError as error:
             if error.error_code == StatusCode.error_timeout:
                 return b""
             raise
 
+    def _read_whole(self, resource: MessageBasedResource) -> bytes:
+        """Return a message that has begun to come. Raises VisaIOError, OSError."""
+        message = b""
+        while True:
+            part, status = self._read_part(resource, _CHUNK)
+            message += part
+            if status != StatusCode.success_max_count_read:
+                return message
+
+    def _read_part(self, resource: MessageBasedResource, count: int) -> tuple[bytes, StatusCode]:
+        """Read at most ``count`` bytes; as many as asked for is what is wanted, and no warning."""
+        with resource.ignore_warning(StatusCode.success_max_count_read):
+            data, status = resource.visalib.read(resource.session, count)
+        return bytes(data), status
+
     def close(self) -> None:
-        """Close what was opened; a socket that has not sent everything forgets it."""
+        """Close what was opened; one that has not sent everything forgets it."""
         resource, self._resource = self._resource, None
         if resource is None:
             return
         with suppress(VisaIOError, OSError):  # it has gone by itself, and nothing is left to close
-            if self.plug is not None and unsent_by_kernel(self.plug.fileno()):
-                discard_on_close(self.plug)
+            if self.unsent() and self.below is not None:
+                self.below.discard()
             resource.close()
 
     # --- from the loop ---------------------------------------------------------------------------
 
     def at_hand(self) -> bytes:
-        """Return what waits in the socket, where there is one; not while the thread reads.
-
-        Raises OSError when the peer has gone.
-        """
-        count = 0 if self.plug is None else waiting(self.plug)
-        return self.plug.recv(count, socket.MSG_DONTWAIT) if self.plug and count else b""
+        """Return what waits in a stream, where it is one. Raises OSError when the peer has gone."""
+        stream = self.below is not None and self.below.carries_stream
+        return self.below.take() if self.below is not None and stream else b""
 
     def takes(self, data: bytes) -> bool:
         """Say whether a write of ``data`` cannot block."""
-        return self.plug is not None and len(data) <= _SHORT and not self.unsent()
+        return self.below is not None and self.below.takes(data)
 
     def listen(self, heard: Callable[[], None]) -> None:
-        """Call ``heard`` whenever something waits in the socket."""
-        assert self.plug is not None  # noqa: S101 - asked before
-        self._heard = self.plug.fileno()
-        asyncio.get_running_loop().add_reader(self._heard, heard)
+        """Call ``heard`` whenever something waits there; harmless when it is done already."""
+        if self.below is not None and self._heard < 0 and self.below.fileno() >= 0:
+            self._heard = self.below.fileno()
+            asyncio.get_running_loop().add_reader(self._heard, heard)
 
     def stop_listening(self) -> None:
-        """Call nobody any more; before the thread may close the socket. Harmless when it is so."""
+        """Call nobody any more; before the thread may close it. Harmless when it is so."""
         heard, self._heard = self._heard, -1
         if heard >= 0:
             asyncio.get_running_loop().remove_reader(heard)
 
     def unsent(self) -> int:
-        """Return how many bytes the kernel has not sent, as far as that can be known."""
-        return 0 if self.plug is None else unsent_by_kernel(self.plug.fileno())
+        """Return how many bytes have not left this host, as far as that can be known."""
+        return 0 if self.below is None else self.below.unsent()
 
     def free(self) -> None:
         """Get the thread out of a call that blocks, where there is a way."""
         self.stop_listening()
-        if self.plug is not None:
+        if self.below is not None:
             with suppress(OSError):  # the peer has gone, or the thread has closed it: it is free
-                discard_on_close(self.plug)
-                self.plug.shutdown(socket.SHUT_RDWR)
+                self.below.free()
 
 
-def _socket_below(resource: MessageBasedResource) -> socket.socket | None:
-    """Return pyvisa-py's socket of a SOCKET resource; None for anything else.
+def _set_up(resource: SerialInstrument, options: VisaOptions) -> None:
+    """Set a port's line, and let no byte be added, kept back or taken for an end.
 
-    PyVISA has no name for it. Should pyvisa-py rename it, its sockets are read as other backends'.
+    VISA would end a read at a line feed; a byte with bit 7 set can be data of a chamber.
     """
-    sessions = getattr(resource.visalib, "sessions", {})
-    below = getattr(sessions.get(resource.session), "interface", None)
-    return below if isinstance(below, socket.socket) else None
-
-
-def waiting(plug: socket.socket) -> int:
-    """Return how many bytes can be read now, 0 for none. Raises OSError when the peer has gone."""
-    try:
-        count = len(plug.recv(_CHUNK, socket.MSG_PEEK | socket.MSG_DONTWAIT))
-    except BlockingIOError:
-        return 0
-    if not count:
-        raise ConnectionResetError("closed by the peer")
-    return count
+    resource.timeout = _SLICE / MILLISECOND
+    resource.baud_rate = options.baud
+    resource.data_bits = options.data_bits
+    resource.parity = VisaParity[options.parity]
+    resource.stop_bits = _STOP_BITS[options.stop_bits]
+    resource.end_input = SerialTermination.none
+    resource.set_visa_attribute(ResourceAttribute.asrl_end_out, SerialTermination.none)
 
 
 class VisaLink:
@@ -234,7 +283,9 @@ class VisaLink:
         self._options = options
         self._tap = tap
         self._mailbox: Mailbox[bytes] = Mailbox(name, RECEIVE_BYTES)
-        self._holder: Holder[_Session] = Holder(name, clock, options.resource, self._mailbox)
+        self._holder: Holder[_Session] = Holder(
+            name, clock, options.resource, self._mailbox, options.byte_ns
+        )
         self._waits = False  # the host waits for bytes
         self._reads = False  # the thread has a read to do
 
@@ -245,8 +296,7 @@ class VisaLink:
         await self._holder.open(session, self._options.connect_ns + SECOND)
         self._mailbox.open()
         self._reads = False
-        if session.plug is not None:
-            session.listen(lambda: self._hear(session))
+        self._listen(session)
         self._read_on()
 
     async def send(self, data: bytes) -> None:
@@ -258,7 +308,8 @@ class VisaLink:
         session = self._holder.session
         at_once = session is not None and session.takes(data)
         if not (at_once and self._holder.do_at_once(lambda session: session.write(data))):
-            await self._holder.do(lambda session: session.write(data))
+            await self._holder.do(lambda session: session.write(data), len(data))
+            self._listen(session)  # an acknowledgement may have ended it
 
     async def receive(self) -> bytes:
         """Wait for at least one byte and return all that have arrived. Raises LinkLost."""
@@ -274,8 +325,9 @@ class VisaLink:
     def pending(self) -> bytes:
         """Take what was read and not taken, and what waits in a socket. Raises LinkLost.
 
-        An answer too many must not wait there for the next question. Instruments with messages see
-        to that themselves: IEEE 488.2 drops an answer that the next question interrupts.
+        An answer too many must not wait there for the next question. Where an answer comes only
+        to who reads, instruments see to that: IEEE 488.2 drops one that the next question
+        interrupts.
         """
         chunks = self._mailbox.take()
         session = self._holder.session
@@ -287,16 +339,16 @@ class VisaLink:
         return handed_over(chunks, self._tap)
 
     def check(self) -> None:
-        """Raise LinkLost if the link is gone or was not opened; a socket shows its end at once."""
+        """Raise LinkLost if the link is gone or was not opened; most show their end at once."""
         self._mailbox.check()
         self._check_end()
 
     def _check_end(self) -> None:
-        """Raise LinkLost if a socket's peer has gone."""
+        """Raise LinkLost if the peer of a socket, or a port, has gone."""
         session = self._holder.session
-        if session is not None and session.plug is not None:
+        if session is not None and session.below is not None:
             try:
-                waiting(session.plug)
+                session.below.waiting()
             except OSError as error:
                 raise self._holder.lost(reason_of(error)) from error
 
@@ -307,25 +359,39 @@ class VisaLink:
         await self._holder.leave()
 
     def _stop_listening(self) -> None:
-        """Leave the socket to the thread, which may close it."""
+        """Leave what is below to the thread, which may close it."""
         if self._holder.session is not None:
             self._holder.session.stop_listening()
 
     # --- reading ---------------------------------------------------------------------------------
 
+    def _listen(self, session: _Session | None) -> None:
+        """Hear what comes, or that nothing will, for as long as it is this session."""
+        if session is not None and session is self._holder.session and self._mailbox.is_open:
+            session.listen(lambda: self._hear(session))
+
     def _read_on(self) -> None:
         """Have the thread read for as long as the host waits; one slice at a time."""
         session = self._holder.session
-        if session is not None and session.plug is not None:
+        below = None if session is None else session.below
+        if below is not None and (below.carries_stream or below.announces):
             return  # the loop hears what comes
-        if session is not None and self._waits and not self._reads and self._mailbox.is_open:
+        if self._waits:
+            self._read(session)
+
+    def _read(self, session: _Session | None) -> None:
+        """Have the thread read once, unless it does."""
+        if session is not None and not self._reads and self._mailbox.is_open:
             self._reads = True
             reading = self._holder.post(session.read)
             reading.add_done_callback(lambda done: self._has_read(session, done))
 
     def _hear(self, session: _Session) -> None:
-        """Take what has come to a socket, in the loop, or note that it has ended."""
+        """Take what has come, in the loop or by the thread, or note that it has ended."""
+        below = session.below
+        assert below is not None  # noqa: S101 - it was heard
         try:
+            waiting = below.waiting()
             data = session.at_hand()
         except OSError as error:
             session.stop_listening()
@@ -333,6 +399,10 @@ class VisaLink:
             return
         if data:
             self._mailbox.put(data, len(data))
+        elif waiting:
+            session.stop_listening()  # until the thread has taken it
+            if below.announces:
+                self._read(session)
         if not self._mailbox.is_open:
             session.stop_listening()
 
@@ -348,6 +418,7 @@ class VisaLink:
                 self._mailbox.put(data, len(data))
         elif not isinstance(error, Dropped) and self._mailbox.is_open:
             self._holder.lost(reason_of(error))
+        self._listen(session)
         # when the host has had its turn: a read that nobody waits for would hold up the next write
         asyncio.get_running_loop().call_soon(self._read_on)
 
@@ -371,17 +442,19 @@ def visa_link(
 def visa_endpoint(
     name: str, clock: Clock, options: Mapping[str, Any], *, twin: ByteTwin
 ) -> Endpoint:
-    """Put a twin on the raw socket or behind the HiSLIP that a resource names.
+    """Put a twin on the raw socket, the pty or behind the HiSLIP that a resource names.
 
     Raises ValueError for another resource, or for HiSLIP of a twin without a status byte.
     """
     resource = VisaOptions(**options).resource
+    if port := VisaOptions(**options).port:
+        return byte_endpoint(name, clock, twin, PtyOpening(port))
     if match := _HISLIP.fullmatch(resource):
         opening = TcpOpening(match[1], int(match[2] or _HISLIP_PORT), "hislip")
         return Card(name, clock, [(opening, HislipGuest(twin, clock))])
     match = _SOCKET.fullmatch(resource)
     if match is None:
-        ways = "TCPIP::HOST::PORT::SOCKET and TCPIP::HOST::hislip0,PORT::INSTR"
+        ways = "TCPIP::HOST::PORT::SOCKET, TCPIP::HOST::hislip0,PORT::INSTR and ASRLPORT::INSTR"
         raise ValueError(f"resource: '{resource}' cannot be served, only {ways}")
     return byte_endpoint(name, clock, twin, TcpOpening(match[1], int(match[2])))
 
@@ -398,8 +471,11 @@ def resources() -> list[str]:
 
 
 def visa_place(options: Mapping[str, Any]) -> str:
-    """Return the name of a resource; a socket's is that of the same port without VISA."""
-    resource = VisaOptions(**options).resource
+    """Return the name of a resource; a socket's or a port's is the same as without VISA."""
+    chosen = VisaOptions(**options)
+    resource = chosen.resource
+    if chosen.port is not None:
+        return serial_place(chosen.port)
     if match := _HISLIP.fullmatch(resource):
         return tcp_place(match[1], match[2] or str(_HISLIP_PORT))
     match = _SOCKET.fullmatch(resource)

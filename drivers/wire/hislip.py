@@ -11,6 +11,8 @@ from enum import IntEnum
 _HEADER = struct.Struct("!2sBBIQ")
 _PROLOGUE = b"HS"
 
+HEADER_SIZE = _HEADER.size
+
 VERSION = 0x0100
 """1.0, the version that every client knows."""
 
@@ -78,6 +80,16 @@ class Message:
         """Return its bytes."""
         header = (_PROLOGUE, self.kind, self.control, self.parameter, len(self.payload))
         return _HEADER.pack(*header) + self.payload
+
+
+def kind_of(header: bytes) -> int:
+    """Return the type of the message that a header begins."""
+    return int(_HEADER.unpack(header)[1])
+
+
+def length_of(header: bytes) -> int:
+    """Return how many bytes follow a header."""
+    return int(_HEADER.unpack(header)[-1])
 
 
 class PoorlyFormedError(ValueError):

@@ -7,6 +7,7 @@ import asyncio
 import os
 import pty
 import select
+import signal
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -14,12 +15,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Protocol
 
+from drivers.links.endpoint import Card
+from drivers.links.endpoint_hislip import HislipGuest
 from drivers.links.faulty import disturb
 from drivers.links.faulty_media import BYTES
 from drivers.links.memory import memory_byte_link
 from drivers.links.serial_port import serial_link
 from drivers.links.tcp import tcp_link
-from drivers.links.visa import visa_link
+from drivers.links.visa import visa_endpoint, visa_link
+from drivers.wire.hislip import Kind, Message
 from hil.bench.clock import run_virtual
 from hil.bench.wall_time import run_wall
 from hil.core.instants import MILLISECOND, Duration, Instant
@@ -41,6 +45,8 @@ class Rig(Protocol):
     """All that the peer has ever heard."""
     room: int
     """More bytes than the peer takes without reading; 0 where it always reads."""
+    in_turns: bool
+    """An answer that was not read when the next message comes is dropped (IEEE 488.2, 6.3.2.3)."""
 
     async def open(self) -> None:
         """Open the link, and return when the peer has taken note."""
@@ -57,6 +63,9 @@ class Rig(Protocol):
     def die(self) -> None:
         """Let the peer go away."""
 
+    def die_saying(self, data: bytes) -> None:
+        """Let the peer go away in the midst of a message that begins with ``data``."""
+
     def revive(self) -> None:
         """Let the peer, or another one, come back at the same place; the host has to open again."""
 
@@ -69,6 +78,7 @@ class Peer(ABC):
     """What the real rigs share: a peer whose every byte is kept."""
 
     room = 16 << 20
+    in_turns = False
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
@@ -83,6 +93,10 @@ class Peer(ABC):
 
     @abstractmethod
     def die(self) -> None: ...
+
+    def die_saying(self, data: bytes) -> None:
+        self.say(data)
+        self.die()
 
     @abstractmethod
     def revive(self) -> None: ...
@@ -213,13 +227,14 @@ class PtyRig(Peer):
     settles = True
     room = 1 << 18
 
-    def __init__(self, clock: Clock, place: Path) -> None:
+    def __init__(
+        self, clock: Clock, place: Path, make: Callable[[Clock, Path], ByteLink] | None = None
+    ) -> None:
         super().__init__(clock)
         self.place = place
         self._loop = asyncio.get_running_loop()
         self.revive()
-        options = {"port": str(place), "baud": 4_000_000}
-        self.link = serial_link("peer", clock, options)
+        self.link = (make or _serial)(clock, place)
 
     def revive(self) -> None:
         self.master, self._held = pty.openpty()
@@ -252,6 +267,73 @@ class PtyRig(Peer):
             os.close(self.master)
             os.close(self._held)
             self.master = -1
+
+
+class CardRig(Peer):
+    """A twin behind a door of ours: what its clients speak to is the relay, a process of its own.
+
+    To deafen it is to stop that process.
+    """
+
+    in_turns = True
+
+    def __init__(self, clock: Clock, resource: str) -> None:
+        super().__init__(clock)
+        self.card = visa_endpoint("peer", clock, {"resource": resource}, twin=self)
+        self.revive()
+        visa = self.card.places[0].visa
+        self.link = visa_link("peer", clock, {"resource": visa})
+
+    def attach(self, send: Callable[[bytes, Instant], None]) -> None:
+        self._send = send
+
+    def receive(self, data: bytes) -> None:
+        """Hear a message; the line feed that END stands for is not one of the host's."""
+        self.hear(data.removesuffix(b"\n"))
+
+    def hang_up(self) -> None:
+        """Half a message that is dropped was heard all the same."""
+
+    def interrupted(self) -> None:
+        """Nobody asks this twin for its errors."""
+
+    def status_byte(self, *, message_available: bool) -> int:
+        return 16 if message_available else 0
+
+    async def open(self) -> None:
+        """Open the link: a session begins with questions, so who is deaf hears those first."""
+        was_deaf = self.is_deaf
+        self.deafen(active=False)
+        await self.link.open()
+        self.deafen(active=was_deaf)
+
+    def say(self, data: bytes, after: Duration = 0) -> None:
+        self._send(data, self.clock.now() + after)
+
+    def deafen(self, *, active: bool = True) -> None:
+        self.is_deaf = active
+        if self.card.pid is not None:
+            os.kill(self.card.pid, signal.SIGSTOP if active else signal.SIGCONT)
+
+    def die(self) -> None:
+        self.card.kill()
+
+    def revive(self) -> None:
+        self.card.open(lambda: None)
+        self.is_deaf = False
+
+
+class HislipRig(CardRig):
+    """HiSLIP, where an answer is a message with a length."""
+
+    def die_saying(self, data: bytes) -> None:
+        assert isinstance(self.card, Card)
+        [guest] = self.card._guests
+        assert isinstance(guest, HislipGuest)
+        assert guest._sync is not None
+        whole = Message(Kind.DATA_END, 0, guest._message_id, data + b"0\n").packed()
+        guest._sync.caller.send(whole[:-2])
+        self.clock.call_at(self.clock.now() + SOON, self.die)
 
 
 # --- runners -------------------------------------------------------------------------------------
@@ -315,16 +397,41 @@ def over_visa(case: Case) -> None:
     run_wall(main)
 
 
-def over_a_pty(case: Case) -> None:
+def _over_a_pty(make: Callable[[Clock, Path], ByteLink]) -> Runner:
+    def run(case: Case) -> None:
+        async def main(clock: Clock) -> None:
+            with TemporaryDirectory() as folder:
+                rig = PtyRig(clock, Path(folder) / "port", make)
+                try:
+                    async with asyncio.timeout(DEADLINE_S):
+                        await case(rig)
+                finally:
+                    await rig.link.close()
+                    rig.die()
+
+        run_wall(main)
+
+    return run
+
+
+def _serial(clock: Clock, place: Path) -> ByteLink:
+    return serial_link("peer", clock, {"port": str(place), "baud": 4_000_000})
+
+
+def _visa_serial(clock: Clock, place: Path) -> ByteLink:
+    options = {"resource": f"ASRL{place}::INSTR", "baud": 4_000_000}
+    return visa_link("peer", clock, options)
+
+
+def over_hislip(case: Case) -> None:
     async def main(clock: Clock) -> None:
-        with TemporaryDirectory() as folder:
-            rig = PtyRig(clock, Path(folder) / "port")
-            try:
-                async with asyncio.timeout(DEADLINE_S):
-                    await case(rig)
-            finally:
-                await rig.link.close()
-                rig.die()
+        rig = HislipRig(clock, "TCPIP::127.0.0.1::hislip0,0::INSTR")
+        try:
+            async with asyncio.timeout(DEADLINE_S):
+                await case(rig)
+        finally:
+            await rig.link.close()
+            rig.card.close()
 
     run_wall(main)
 
@@ -334,7 +441,9 @@ RIGS: dict[str, tuple[str, Runner]] = {
     "memory disturbed": ("memory", in_memory_disturbed),
     "tcp": ("tcp", over_tcp),
     "tcp disturbed": ("tcp", over_tcp_disturbed),
-    "pty serial": ("serial", over_a_pty),
+    "pty serial": ("serial", _over_a_pty(_serial)),
     "visa socket": ("visa", over_visa),
+    "visa HiSLIP": ("visa", over_hislip),
+    "visa ASRL": ("visa", _over_a_pty(_visa_serial)),
 }
 """By name: the entry point of ``hil.links`` that takes part, and what runs a case on it."""

@@ -2,11 +2,14 @@
 
 import asyncio
 import socket
+import termios
 from collections.abc import Awaitable, Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from byte_rigs import DEADLINE_S, SOON, SocketRig
+from byte_rigs import DEADLINE_S, SOON, PtyRig, SocketRig
 
 from drivers.links.visa import VisaLink, VisaOptions, visa_link
 from hil.bench.wall_time import run_wall
@@ -30,7 +33,7 @@ def with_visa(case: Callable[[SocketRig], Awaitable[None]]) -> None:
 @pytest.fixture
 def _no_socket(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the link treat pyvisa-py's socket as it treats other backends': through VISA alone."""
-    monkeypatch.setattr("drivers.links.visa._socket_below", lambda _resource: None)
+    monkeypatch.setattr("drivers.links.visa.below", lambda _visalib, _session: None)
 
 
 def test_a_refused_connection_is_told_though_pyvisa_py_calls_it_open() -> None:
@@ -137,6 +140,58 @@ def test_a_socket_of_another_backend_is_read_by_lines_without_a_loss() -> None:
     with_visa(case)
 
 
+def on_a_port(case: Callable[[PtyRig], Awaitable[None]], **keys: Any) -> None:
+    async def main(clock: Clock) -> None:
+        with TemporaryDirectory() as folder:
+            rig = PtyRig(
+                clock,
+                Path(folder) / "port",
+                lambda clock, place: visa_link(
+                    "unit", clock, {"resource": f"ASRL{place}::INSTR", **keys}
+                ),
+            )
+            rig.settles = False
+            try:
+                async with asyncio.timeout(DEADLINE_S):
+                    await case(rig)
+            finally:
+                await rig.link.close()
+                rig.die()
+
+    run_wall(main)
+
+
+@pytest.mark.usefixtures("_no_socket")
+def test_a_port_of_another_backend_is_read_without_a_loss_and_ends_at_no_byte() -> None:
+    async def case(rig: PtyRig) -> None:
+        await rig.open()
+        await rig.link.send(b"A?\r\n")
+        assert await rig.heard(4) == b"A?\r\n"
+        rig.say(b"\x003.")
+        rig.say(b"7\n4.2\n\n\xff5", after=5 * MILLISECOND)
+        got = b""
+        while len(got) < 11:
+            got += await rig.link.receive()
+        assert got == b"\x003.7\n4.2\n\n\xff5"
+
+    on_a_port(case)
+
+
+def test_a_port_gets_the_settings_of_its_line_and_nobody_else_gets_it() -> None:
+    async def case(rig: PtyRig) -> None:
+        await rig.open()
+        _, _, flags, _, _, speed, _ = termios.tcgetattr(rig._held)
+        assert speed == termios.B9600
+        assert flags & termios.CSTOPB  # a pty has no parity, and always 8 bits
+        other = visa_link("other", rig.clock, {"resource": f"ASRL{rig.place}::INSTR"})
+        with pytest.raises(LinkLost, match="ASRL"):
+            await other.open()
+        await rig.link.send(b"still ours")
+        assert await rig.heard(10) == b"still ours"
+
+    on_a_port(case, baud=9_600, stop_bits="2")
+
+
 async def floods(rig: SocketRig) -> None:
     """Send more than any socket takes."""
     for _ in range(1_000):
@@ -175,7 +230,8 @@ def test_while_a_call_does_not_come_back_no_other_session_begins(
     ("options", "message"),
     [
         ({"resource": "4711"}, "resource: found '4711'"),
-        ({"resource": "ASRL/dev/ttyUSB0::INSTR"}, "'serial'"),
+        ({"resource": "ASRL/dev/ttyUSB0::INSTR", "data_bits": 9}, "data_bits: found 9"),
+        ({"resource": "GPIB0::4::INSTR", "baud": 9_600}, "baud, .*: keys of a serial port"),
         ({"resource": "GPIB0::4::INSTR", "connect_ns": 0}, "connect_ns"),
     ],
 )
