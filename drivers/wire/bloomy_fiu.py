@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from hil.core.instants import MILLISECOND
+from hil.core.spec import FaultBoxSpec
 
 CHANNELS, MODULES = 24, 8
 ALL = 99
@@ -23,6 +24,15 @@ ANSWER = 20 * MILLISECOND
 """[A] The maker's client reads what came within 100 ms, and nothing later."""
 
 REPLY_LIMIT = 100 * MILLISECOND
+END = b"\r"
+
+SPEC = FaultBoxSpec(
+    model="FIU",
+    channels=CHANNELS,
+    carries_a=2.0,  # [M] a usual signal relay
+    reply=REPLY_LIMIT,
+    host_loss="relays stay as they are",
+)
 
 DONE, DATA, ERROR, REFUSED = "0", "1", "2", "3"
 """First character of an answer: done, data follow, not understood, not allowed (a text follows)."""
@@ -60,7 +70,7 @@ class Sum8:
     digit X is 16 X + ord(X) a multiple of 256.
     """
 
-    end = b"\r"
+    end = END
 
     def __init__(self, *, is_padded: bool) -> None:
         """``is_padded``: a sum below 16 is sent as two digits, as the unit does it."""
@@ -114,6 +124,12 @@ def states_line(module: int) -> str:
     """Return the question for all routes. Raises ValueError outside the unit."""
     _check_module(module)
     return f"S{module}"
+
+
+def version_line(module: int) -> str:
+    """Return the question for the version. Raises ValueError outside the unit."""
+    _check_module(module)
+    return f"H{module}"
 
 
 def parse_order(line: str) -> Order:

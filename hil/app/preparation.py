@@ -26,7 +26,7 @@ from hil.profile import (
     load_bench,
     load_profile,
 )
-from hil.profile.check_faults import SENSORS
+from hil.profile.check_faults import SENSORS, WIRING
 from hil.profile.watch import unguarded, watched
 
 
@@ -222,6 +222,8 @@ def _faults(bench: Bench) -> dict[str, dict[str, bool]]:
         *(["ntc"] if bench.wiring.ntcs else []),
         *(["current"] if bench.wiring.shunt else []),
     )
+    # on a real bench what a fault box can open is all that can be put into the wiring
+    faults[WIRING] = {one.fault: True for one in bench.wiring.through}
     faults[SENSORS] = {
         fault: cell
         for fault, cell in _of(SensorFaults, "FAULTS").items()
@@ -234,7 +236,7 @@ def _faults(bench: Bench) -> dict[str, dict[str, bool]]:
         if device.driver in installed(twins_of(device)) and (bench.lab or _has_twin(device)):
             twin = twin_of(device)
             owners.append(twin)
-            faults.setdefault("wiring", {}).update(_of(twin, "WIRING_FAULTS"))
+            faults[WIRING].update(_of(twin, "WIRING_FAULTS"))
         faults[name] = {key: cell for owner in owners for key, cell in _of(owner, "FAULTS").items()}
     return {target: taken for target, taken in faults.items() if taken}
 

@@ -13,7 +13,7 @@ from hil.bench.fenced import Fenced, Fences
 from hil.bench.rig import Rig
 from hil.core.errors import ConfigErrors
 from hil.core.records import Record
-from hil.core.spec import BoardSpec, ChamberSpec, DeviceSpec, EmulatorSpec
+from hil.core.spec import BoardSpec, ChamberSpec, DeviceSpec, EmulatorSpec, FaultBoxSpec
 from hil.ports import Clock, Disturber, Injectable, LabPlan, Link, LinkKind, Tap
 from hil.profile import Bench, LinkConfig
 from hil.profile.check_faults import SENSORS
@@ -24,8 +24,12 @@ ROLES: Mapping[type[DeviceSpec], str] = {
     EmulatorSpec: "cell-emulator",
     ChamberSpec: "chamber",
     BoardSpec: BOARD,
+    FaultBoxSpec: "fault-box",
 }
-"""Roles by data sheet, in the order of building: a virtual board looks for what it is wired to."""
+"""Roles by data sheet, in the order of building: a virtual board looks for what it is wired to.
+
+A fault box looks for the board, whose wires it opens.
+"""
 
 
 def role_of(spec: DeviceSpec) -> str:
@@ -34,7 +38,7 @@ def role_of(spec: DeviceSpec) -> str:
 
 
 def in_building_order(specs: Mapping[str, DeviceSpec]) -> list[str]:
-    """Return the devices' names, emulators first and the board last."""
+    """Return the devices' names in the order of ``ROLES``."""
     return sorted(specs, key=lambda name: list(ROLES).index(type(specs[name])))
 
 
@@ -76,6 +80,8 @@ def build(
         backdoors=backdoors(plan.twins) | lab_doors(bench) | {SENSORS: stack.sensor_faults},
         refuse_faults=refuse_lab_of(bench),
         room=bench.room,
+        fault_boxes={name: devices[name] for name in of_role[FaultBoxSpec]},
+        through={(one.fault, one.number): one.by for one in bench.wiring.through},
     )
 
 

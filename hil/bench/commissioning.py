@@ -107,11 +107,11 @@ class Commissioning:
 
 
 async def _all_on(rig: Rig) -> None:
-    """Arm emulators and board at 0 V; the chamber is left as it is until it is made safe."""
+    """Arm emulators at 0 V, board and fault boxes; leave the chamber until it is made safe."""
     zeros = {name: [0.0] * unit.SPEC.channels for name, unit in rig.emulators.items()}
     jobs = [unit.apply(zeros[name], {}) for name, unit in rig.emulators.items()]
     await all_or_group("preset", jobs)
-    await all_or_group("arm", [one.arm() for one in (*rig.emulators.values(), rig.board)])
+    await all_or_group("arm", [one.arm() for one in rig.devices() if one is not rig.chamber])
 
 
 async def _let_go(rig: Rig) -> None:

@@ -1,6 +1,7 @@
 """The faults that a profile puts in: ordered by the timeline, carried out in the tick.
 
-An emulator's own fault is a command to it. Others go through a back door: at once where the bench
+An emulator's own fault is a command to it, an open wire that passes a fault box one to that. Others
+go through a back door: at once where the bench
 has the twin, by a request to the lab where that is another process. What was put into a lab is
 taken out again when the run is over, or the next run would judge a board by the faults of this one.
 """
@@ -12,6 +13,8 @@ from hil.bench.own_faults import OwnFaults
 from hil.bench.rig import Rig
 from hil.core.instants import Instant
 from hil.core.records import Injected, Record
+from hil.core.wiring import Channel
+from hil.profile.check_faults import WIRING
 from hil.profile.model import FaultStep, Inject
 
 
@@ -22,11 +25,12 @@ class Injections:
         """``noted`` keeps what is the bench's own doing, for whoever judges the board."""
         self._rig, self._emit, self._noted = rig, emit, noted
         self._own: list[tuple[str, int, str]] = []  # for the emulators themselves
+        self._relays: list[tuple[Channel, bool]] = []  # for fault boxes
         self._asked: list[asyncio.Future[None]] = []  # of a lab
         self._in_lab: dict[tuple[str, str, int], Inject] = {}
 
     def order(self, step: FaultStep, at: Instant, *, active: bool) -> None:
-        """Put a fault in or out: by the emulators' own command, else through a back door."""
+        """Put a fault in or out: by an instrument's own command, else through a back door."""
         self._emit(Injected(at, step.target, step.fault, step.cell, active))
         own = self._rig.emulators.get(step.target)
         if own is not None and step.fault in own.FAULTS:
@@ -34,6 +38,10 @@ class Injections:
             self._own.append((own.name, self._channel(step), fault))
             return
         self._noted.note(step.target, step.fault, step.cell, active=active)
+        relay = self._rig.through.get((step.fault, step.cell)) if step.target == WIRING else None
+        if relay is not None:
+            self._relays.append((relay, active))
+            return
         done = self._through_door(step, active=active)
         if done is not None:
             self._asked.append(asyncio.ensure_future(done))
@@ -43,7 +51,7 @@ class Injections:
                 self._in_lab[key] = step
 
     async def carry_out(self) -> None:
-        """Set what the emulators set themselves, and see what a lab made of the others.
+        """Set what instruments set themselves, and see what a lab made of the others.
 
         Raises DeviceError; every answer is waited for, whatever the first one says.
         """
@@ -55,6 +63,9 @@ class Injections:
             await self._rig.emulators[unit].set_fault(channel, fault)
             self._noted.relay(unit, channel, active=fault != "none")
         self._own.clear()
+        for relay, is_open in self._relays:
+            await self._rig.fault_boxes[relay.device].set_open(relay.number, is_open=is_open)
+        self._relays.clear()
 
     async def take_out(self, now: Callable[[], Instant]) -> None:
         """Take out of a lab what was put in, once the bench is safe. Raises DeviceError.

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from hil.bench.stack import Stack
 from hil.core.instants import Duration
 from hil.core.spec import DeviceSpec
-from hil.ports import Board, CellEmulator, Chamber, Device, Injectable
+from hil.core.wiring import Channel
+from hil.ports import Board, CellEmulator, Chamber, Device, FaultBox, Injectable
 from hil.profile.room import Room
 
 
@@ -16,7 +17,8 @@ class Rig:
 
     ``board_cycle_ns`` is the board's own measurement cycle, from its design file. Where the devices
     are in a lab, ``refuse_faults`` raises DeviceError while somebody's faults are in them.
-    ``room`` is where the bench stands.
+    ``room`` is where the bench stands. ``through`` gives the channel of a fault box that makes a
+    fault of the wiring: of ``("open-lead", 3)`` the one that lead 3 passes.
     """
 
     emulators: Mapping[str, CellEmulator]
@@ -27,12 +29,15 @@ class Rig:
     backdoors: Mapping[str, Injectable] = field(default_factory=dict)
     refuse_faults: Callable[[], Awaitable[None]] | None = None
     room: Room = field(default_factory=Room)
+    fault_boxes: Mapping[str, FaultBox] = field(default_factory=dict)
+    through: Mapping[tuple[str, int], Channel] = field(default_factory=dict)
 
     def specs(self) -> dict[str, DeviceSpec]:
         """Return the instruments' data sheets by their names; the board's is no instrument's."""
         specs: dict[str, DeviceSpec] = {name: one.SPEC for name, one in self.emulators.items()}
+        specs |= {name: one.SPEC for name, one in self.fault_boxes.items()}
         return specs | {self.chamber.name: self.chamber.SPEC}
 
     def devices(self) -> Sequence[Device]:
         """Return all devices in the order of the bench file's roles."""
-        return [*self.emulators.values(), self.chamber, self.board]
+        return [*self.emulators.values(), self.chamber, self.board, *self.fault_boxes.values()]

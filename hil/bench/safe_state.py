@@ -17,7 +17,7 @@ from hil.core.instants import SECOND, Duration, to_seconds
 from hil.core.records import BadMeasurement, Record, SafeStateArmed, SafeStateReached
 from hil.ports import Clock, Device, Forcible, Identity
 
-BOARD, CELLS, CHAMBER = 10, 20, 30
+BOARD, CELLS, FAULT_BOX, CHAMBER = 10, 20, 25, 30
 """Orders: lower goes first."""
 
 AGAIN_WITHIN = 10 * SECOND
@@ -37,12 +37,15 @@ def orders(rig: Rig) -> dict[str, tuple[int, str]]:
     """Return each device's order and what safe means for it, by its role."""
     found = {rig.board.name: (BOARD, "all bleeds off")}
     found |= dict.fromkeys(rig.emulators, (CELLS, "all outputs off"))
+    # after the cells: nothing flows any more in a wire that closes
+    found |= dict.fromkeys(rig.fault_boxes, (FAULT_BOX, "all channels connected"))
     return found | {rig.chamber.name: (CHAMBER, "heating and cooling off")}
 
 
 BY_HAND = {
     BOARD: "cut the board's supply: without cells and supply it bleeds nothing",
     CELLS: "press the emergency stop or pull the unit's mains plug, and touch no lead before",
+    FAULT_BOX: "switch the box off: its relays fall back, and all wires are connected",
     CHAMBER: "switch the chamber off at its main switch",
 }
 """What is left to a human when a device cannot be shown to be safe, by its order."""

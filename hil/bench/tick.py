@@ -222,7 +222,12 @@ class Ticker:
         jobs: list[Job] = [(name, self._sense_unit(name)) for name in rig.emulators]
         jobs.append((rig.chamber.name, self._sense_chamber()))
         jobs.append((rig.board.name, self._sense_board()))
+        jobs += [(name, self._sense_box(name)) for name in rig.fault_boxes]
         return jobs
+
+    async def _sense_box(self, name: str) -> None:
+        await self._rig.fault_boxes[name].sense()
+        self._ages.read(name, self._clock.now())
 
     async def _sense_unit(self, name: str) -> None:
         asked = self._now

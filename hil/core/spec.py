@@ -105,4 +105,20 @@ class BoardSpec:
     host_loss: str = ""
 
 
-DeviceSpec = EmulatorSpec | ChamberSpec | BoardSpec
+@dataclass(frozen=True, slots=True)
+class FaultBoxSpec:
+    """A box of relays in wires between the bench and the board: each channel is one wire.
+
+    ``carries_a`` is what a channel may carry; a relay has no accuracy that a calibration would keep
+    (``calibration_days``).
+    """
+
+    model: str
+    channels: int
+    carries_a: float
+    reply: Duration
+    calibration_days: int | None = None
+    host_loss: str = ""
+
+
+DeviceSpec = EmulatorSpec | ChamberSpec | BoardSpec | FaultBoxSpec

@@ -5,6 +5,7 @@ Cells, NTCs and devices' channels count from 1, as on the devices' own front pan
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from hil.core.recorded import UNLESS_DEFAULT
 
@@ -54,11 +55,26 @@ class VirtualWiring:
 
 
 @dataclass(frozen=True, slots=True)
+class Through:
+    """A wire that passes a channel of a fault box: sense lead ``number``, or NTC ``number``."""
+
+    wire: Literal["lead", "ntc"]
+    number: int
+    by: Channel
+
+    @property
+    def fault(self) -> str:
+        """Return the fault of ``wiring`` that the box makes of it: its channel opened."""
+        return f"open-{self.wire}"
+
+
+@dataclass(frozen=True, slots=True)
 class WiringPlan:
     """The whole harness. ``cells[k]`` emulates cell k + 1; ``lead_ohm`` is one sense lead.
 
     There are ``len(cells) + 1`` sense leads; lead k (from 1) is the negative side of cell k and
     the positive side of cell k - 1. NTCs of the board that are not in ``ntcs`` are physical.
+    ``through`` are the wires that a fault box can open.
     """
 
     cells: tuple[Channel, ...]
@@ -66,6 +82,7 @@ class WiringPlan:
     ntcs: tuple[NtcWire, ...]
     shunt: ShuntWire | None
     virtual: VirtualWiring = field(default=VirtualWiring(), metadata=UNLESS_DEFAULT)
+    through: tuple[Through, ...] = field(default=(), metadata=UNLESS_DEFAULT)
 
 
 def units_of(cells: Sequence[Channel]) -> dict[str, list[int]]:

@@ -15,6 +15,7 @@ from hil.ports.devices import (
     Describing,
     Device,
     DriverFactory,
+    FaultBox,
     Forcible,
     Identity,
 )
@@ -69,6 +70,7 @@ __all__ = [
     "Endpoint",
     "EndpointFactory",
     "EngineKind",
+    "FaultBox",
     "Firmware",
     "Forcible",
     "FrameLink",

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 from hil.core.instants import Instant
-from hil.core.spec import BoardSpec, ChamberSpec, DeviceSpec, EmulatorSpec
+from hil.core.spec import BoardSpec, ChamberSpec, DeviceSpec, EmulatorSpec, FaultBoxSpec
 from hil.ports.clock import Clock
 
 
@@ -113,6 +113,24 @@ class Chamber(Device, Protocol):
 
     async def sense(self) -> ChamberReading:
         """Read air temperature, set-point and alarm. Raises DeviceError."""
+
+
+class FaultBox(Device, Protocol):
+    """Relays in the wires between the bench and the board; safe is every channel connected."""
+
+    SPEC: ClassVar[FaultBoxSpec]
+
+    async def set_open(self, channel: int, *, is_open: bool) -> None:
+        """Open a channel or connect it again, and read it back.
+
+        Raises ValueError for a channel that there is not, DeviceError.
+        """
+
+    async def sense(self) -> None:
+        """See that all channels are as they were told. Raises InstrumentFault, other DeviceErrors.
+
+        A relay that falls back by itself would let a board pass that never saw its fault.
+        """
 
 
 class BoardFault(NamedTuple):

@@ -11,12 +11,12 @@ A real bench and its virtual twin differ in ``clock`` and in the devices' ``link
       leads: 60 mohm                                      # each sense lead, or a list of N + 1
       ntcs: {1: {cell: 6, by: emulator-1 aux 1}}          # NTC 1 of the board feels cell 6
       shunt: {by: emulator-1 aux 8, centre: 0 V, ratio: 100}
+      through: {leads: {1-17: fiu-1 channel 1-17}}        # sense leads that a fault box can open
 
 What a driver, a link or a twin takes beside that is its own business: it declares a frozen
 dataclass (``OPTIONS``), and ``read_options`` reads the keys by it, with the same messages.
 """
 
-import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,12 +25,11 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, PlainValidator, TypeAdapter, WithJsonSchema, create_model
 from pydantic import Field as FormField
 
-from hil.core import units
 from hil.core.described import DescribedChamber
-from hil.core.errors import ConfigError, ConfigErrors, UnitError
+from hil.core.errors import ConfigError, ConfigErrors
 from hil.core.instants import SECOND, Duration
 from hil.core.recorded import UNLESS_DEFAULT
-from hil.core.wiring import Channel, NtcWire, ShuntWire, VirtualWiring, WiringPlan
+from hil.core.wiring import Channel, WiringPlan
 from hil.physics.board import BoardDesign
 from hil.ports import Firmware
 from hil.profile.bases import BOARD, on_top, whole_tree
@@ -46,7 +45,6 @@ from hil.profile.forms import (
     filled,
     key_of,
     make,
-    quantity,
 )
 from hil.profile.instruments import name_descriptions, put_descriptions_in
 from hil.profile.model import Limit, nearest_mark
@@ -56,8 +54,8 @@ from hil.profile.resolved import as_json
 from hil.profile.room import Room
 from hil.profile.source import Mark
 from hil.profile.tree import Table, Text, load_table, node_of, walk
+from hil.profile.wiring import STACK, WiringFields, plan_of
 
-MAX_CHANNELS = 64
 MAX_PORT = 65_535
 
 
@@ -245,112 +243,6 @@ class DeviceFields(Form):
 DEVICE: Any = Annotated[DeviceFields, AfterValidator(lambda form: make(DeviceConfig, form))]
 
 
-def _channels(value: Any) -> tuple[Channel, ...]:
-    """Read ``emulator-1: 1-8``: channels of one device, in the order of the cells."""
-    match = None
-    if isinstance(value, dict) and len(value) == 1:
-        [(device, numbers)] = value.items()
-        match = re.fullmatch(r"(\d{1,3})(?:-(\d{1,3}))?", str(numbers))
-    if match is None:
-        raise ValueError("expected a device and its channels, such as emulator-1: 1-8")
-    first, last = int(match[1]), int(match[2] or match[1])
-    if not 1 <= first <= last <= MAX_CHANNELS:
-        raise ValueError(f"found channels {numbers}, expected them to rise within 1-{MAX_CHANNELS}")
-    return tuple(Channel(str(device), number) for number in range(first, last + 1))
-
-
-STACK: Any = Annotated[
-    tuple,
-    PlainValidator(_channels),
-    WithJsonSchema({"type": "object", "additionalProperties": {"type": ["string", "integer"]}}),
-]
-
-
-def _aux(value: Any) -> Channel:
-    """Read ``emulator-1 aux 3``: an auxiliary output of a device."""
-    match = re.fullmatch(r"(\S+) aux (\d{1,3})", str(value))
-    if match is None:
-        raise ValueError(f"found '{value}', expected an output such as emulator-1 aux 3")
-    return Channel(match[1], int(match[2]))
-
-
-AUX: Any = Annotated[
-    Channel,
-    PlainValidator(_aux),
-    WithJsonSchema({"type": "string", "examples": ["emulator-1 aux 3"]}),
-]
-
-
-def _leads(value: Any) -> tuple[float, ...]:
-    """Read one resistance for every lead, or a list with one a lead."""
-    try:
-        return tuple(units.parse(str(one), "ohm") for one in _listed(value))
-    except UnitError as error:
-        raise ValueError(str(error)) from error
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-LEADS: Any = Annotated[
-    tuple,
-    PlainValidator(_leads),
-    WithJsonSchema(
-        {"type": ["string", "array"], "items": {"type": "string"}, "examples": ["60 mohm"]}
-    ),
-]
-
-
-class NtcFields(Form):
-    """The NTC input of the board that an auxiliary output emulates, and the cell it follows."""
-
-    cell: int = FormField(ge=1)
-    by: AUX
-
-
-ShuntForm = create_model(
-    "Shunt",
-    __base__=Form,
-    by=(AUX, ...),
-    centre=(quantity("V"), ...),
-    ratio=(quantity("1"), FormField(description="volts at the output a volt across the shunt")),
-)
-
-
-def _wiring_fault(value: Any) -> tuple[str, int]:
-    """Read ``swapped-leads 3``: a fault of the wiring, and which lead, cell or NTC it is on."""
-    match = re.fullmatch(r"([a-z-]+)(?: (\d{1,3}))?", str(value))
-    if match is None:
-        raise ValueError(f"found '{value}', expected a fault and its number, as swapped-leads 3")
-    return match[1], int(match[2] or 0)
-
-
-WIRING_FAULT: Any = Annotated[
-    tuple,
-    PlainValidator(_wiring_fault),
-    WithJsonSchema({"type": "string", "examples": ["swapped-leads 3"]}),
-]
-
-
-class VirtualWiringFields(Form):
-    """How the virtual harness really is; what is left out is as the rest of the file says."""
-
-    leads: LEADS | None = None
-    faults: list[WIRING_FAULT] = FormField(default_factory=list)
-
-
-class WiringFields(Form):
-    """The harness. NTC inputs that are not listed are physical sensors."""
-
-    leads: LEADS
-    ntcs: dict[Annotated[int, FormField(ge=1)], NtcFields] = FormField(default_factory=dict)
-    shunt: ShuntForm | None = None  # type: ignore[valid-type] # a form made above
-    virtual: VirtualWiringFields = FormField(
-        default_factory=VirtualWiringFields, description="how the virtual harness really is"
-    )
-
-
 def read_address(text: str) -> tuple[str, int]:
     """Read ``HOST:PORT``; port 0 means any that is free. Raises ValueError."""
     host, colon, port = text.rpartition(":")
@@ -429,7 +321,7 @@ def load_bench(
         design=design,
         board=form.board,
         devices=form.devices,
-        wiring=_plan(form),
+        wiring=plan_of(form.stack, form.wiring),
         limits=form.limits,
         lab=form.lab and form.lab.control,
         room=form.room,
@@ -491,24 +383,6 @@ def _put_design_in(tree: Table, root: Path | None) -> str:
     return str(name)
 
 
-def _plan(form: Any) -> WiringPlan:
-    """Build the wiring plan; one lead resistance stands for all of them."""
-    cells = tuple(channel for channels in form.stack for channel in channels)
-    wiring = form.wiring
-    lead_ohm = _all_leads(wiring.leads, len(cells))
-    ntcs = tuple(NtcWire(number, ntc.cell, ntc.by) for number, ntc in sorted(wiring.ntcs.items()))
-    shunt = wiring.shunt
-    wire = shunt and ShuntWire(shunt.by, shunt.centre, shunt.ratio)
-    true_ohm = () if wiring.virtual.leads is None else _all_leads(wiring.virtual.leads, len(cells))
-    virtual = VirtualWiring(true_ohm, tuple(wiring.virtual.faults))
-    return WiringPlan(cells, lead_ohm, ntcs, wire, virtual)
-
-
-def _all_leads(lead_ohm: tuple[float, ...], cells: int) -> tuple[float, ...]:
-    """Return one resistance a lead."""
-    return lead_ohm * (cells + 1) if len(lead_ohm) == 1 else lead_ohm
-
-
 def _wiring_errors(bench: Bench) -> Iterator[ConfigError]:
     """Find what contradicts itself inside one bench file."""
     plan, board, cells = bench.wiring, bench.board, len(bench.wiring.cells)
@@ -531,7 +405,21 @@ def _wiring_errors(bench: Bench) -> Iterator[ConfigError]:
             yield bench.wrong(f"{key}.cell", f"no cell {wire.cell}: the stack has {cells}")
     if plan.shunt is not None and plan.shunt.ratio == 0.0:
         yield bench.wrong("wiring.shunt.ratio", "found 0, expected another number")
+    yield from _through_errors(bench)
     yield from _taken_twice(bench)
+
+
+def _through_errors(bench: Bench) -> Iterator[ConfigError]:
+    """Find wires that there are not, and those that would pass two relays."""
+    passed: set[tuple[str, int]] = set()
+    counts = {"lead": len(bench.wiring.cells) + 1, "ntc": bench.board.ntcs}
+    for one in bench.wiring.through:
+        key, most = f"wiring.through.{one.wire}s", counts[one.wire]
+        if not 1 <= one.number <= most:
+            yield bench.wrong(key, f"no {one.wire} {one.number}: there are {most}")
+        if (one.wire, one.number) in passed:
+            yield bench.wrong(key, f"{one.wire} {one.number} passes two channels")
+        passed.add((one.wire, one.number))
 
 
 def _taken_twice(bench: Bench) -> Iterator[ConfigError]:
@@ -543,6 +431,7 @@ def _taken_twice(bench: Bench) -> Iterator[ConfigError]:
     outputs = [("stack", channel) for channel in plan.cells]
     outputs += [(f"wiring.ntcs.{wire.ntc}.by", wire.by) for wire in plan.ntcs]
     outputs += [("wiring.shunt.by", plan.shunt.by)] if plan.shunt is not None else []
+    outputs += [(f"wiring.through.{one.wire}s", one.by) for one in plan.through]
     taken: set[tuple[bool, Channel]] = set()
     for key, channel in outputs:
         if channel.device not in bench.devices:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from hil.core.errors import ConfigError
 from hil.core.instants import to_seconds
-from hil.core.spec import BoardSpec, ChamberSpec, EmulatorSpec
+from hil.core.spec import BoardSpec, ChamberSpec, EmulatorSpec, FaultBoxSpec
 from hil.physics.board import ntc_divider_v
 from hil.profile.check_engine import engine_errors
 from hil.profile.conditions import nearest
@@ -86,6 +86,7 @@ def tick_errors(scene: Scene) -> Iterator[ConfigError]:
     tick, wrong = (own, scene.profile.wrong) if own else (bench.tick_ns, bench.wrong)
     needs = {name: spec.settle + spec.reply for name, spec in scene.of(EmulatorSpec).items()}
     needs |= {name: spec.reply for name, spec in scene.of(ChamberSpec).items()}
+    needs |= {name: spec.reply for name, spec in scene.of(FaultBoxSpec).items()}
     slowest = max(needs, key=lambda name: needs[name], default=None)
     if slowest is not None and tick <= needs[slowest]:
         takes = f"{slowest} takes {to_seconds(needs[slowest]):g} s to settle and reply"
@@ -102,13 +103,14 @@ def _roles(scene: Devices, chambers: int) -> Iterator[ConfigError]:
     A run has one chamber; a lab may have more, and its board is in the first.
     """
     roles = (
-        ("board", BoardSpec, 1),
-        ("chamber", ChamberSpec, chambers),
-        ("cell emulator", EmulatorSpec, MOST_OF_A_ROLE),
+        ("board", BoardSpec, 1, 1),
+        ("chamber", ChamberSpec, 1, chambers),
+        ("cell emulator", EmulatorSpec, 1, MOST_OF_A_ROLE),
+        ("fault box", FaultBoxSpec, 0, MOST_OF_A_ROLE),
     )
-    for role, kind, most in roles:
+    for role, kind, least, most in roles:
         names = [name for name, spec in scene.specs.items() if isinstance(spec, kind)]
-        if not names:
+        if len(names) < least:
             yield scene.bench.wrong("devices", f"a bench needs a {role}, and this one has none")
         if len(names) > most:
             message = f"a bench has one {role}, found {' and '.join(names)}"
@@ -130,6 +132,14 @@ def _channels(scene: Devices) -> Iterator[ConfigError]:
         elif spec is not None and channel.number > spec.channels:
             message = f"cell {number}: {channel.device} has channels 1 to {spec.channels}"
             yield scene.bench.wrong("stack", message)
+    boxes = scene.of(FaultBoxSpec)
+    for one in plan.through:
+        key, box = f"wiring.through.{one.wire}s", boxes.get(one.by.device)
+        if box is None and one.by.device in scene.specs:
+            yield scene.bench.wrong(key, f"'{one.by.device}' is no fault box")
+        elif box is not None and not 1 <= one.by.number <= box.channels:
+            message = f"no channel {one.by.number}: {box.model} has {box.channels}"
+            yield scene.bench.wrong(key, message)
     yield from _outputs(scene)
 
 

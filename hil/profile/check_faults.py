@@ -39,6 +39,7 @@ def inject_errors(scene: Scene, step: FaultStep, key: str) -> Iterator[ConfigErr
     else:
         yield from _elsewhere(scene, step, key)
         yield from _not_emulated(scene, step, key)
+        yield from _not_through(scene, step, key)
 
 
 def _elsewhere(scene: Scene, step: FaultStep, key: str) -> Iterator[ConfigError]:
@@ -57,6 +58,19 @@ def _not_emulated(scene: Scene, step: FaultStep, key: str) -> Iterator[ConfigErr
     if step.target == SENSORS and step.cell and step.cell not in emulated:
         known = ", ".join(map(str, emulated))
         message = f"NTC {step.cell} is not emulated; the bench emulates {known}"
+        yield scene.profile.wrong(f"{key}.cell", message)
+
+
+def _not_through(scene: Scene, step: FaultStep, key: str) -> Iterator[ConfigError]:
+    """Refuse a wire that passes no fault box, where nothing but such a box could open it."""
+    bench = scene.bench
+    by_box = [one.number for one in bench.wiring.through if one.fault == step.fault]
+    has_door = bench.lab is not None or any(
+        scene.known.is_virtual(device.link.kind) for device in bench.devices.values()
+    )
+    if step.target == WIRING and by_box and not has_door and step.cell not in by_box:
+        wire, known = step.fault.removeprefix("open-"), ", ".join(map(str, by_box))
+        message = f"{wire} {step.cell} passes no fault box; these do: {known}"
         yield scene.profile.wrong(f"{key}.cell", message)
 
 

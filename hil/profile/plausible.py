@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from hil.core.instants import SECOND, Duration, to_seconds
-from hil.core.spec import ChamberSpec, DeviceSpec, EmulatorSpec
+from hil.core.spec import ChamberSpec, DeviceSpec, EmulatorSpec, FaultBoxSpec
 from hil.core.watched import Watched
 from hil.core.wiring import Channel, units_of
 
@@ -87,6 +87,8 @@ def rules(
             found.append(_age(name, tick_ns))
         elif isinstance(spec, ChamberSpec):
             found += _frozen(name, spec.read_noise_k, spec.read_resolution_k, ())
+            found.append(_age(name, tick_ns))
+        elif isinstance(spec, FaultBoxSpec):
             found.append(_age(name, tick_ns))
     return found
 

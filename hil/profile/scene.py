@@ -6,12 +6,19 @@ from functools import cached_property
 from typing import TypeVar
 
 from hil.core.errors import ConfigError
-from hil.core.spec import BoardSpec, ChamberSpec, DeviceSpec, EmulatorSpec, Range
+from hil.core.spec import (
+    BoardSpec,
+    ChamberSpec,
+    DeviceSpec,
+    EmulatorSpec,
+    FaultBoxSpec,
+    Range,
+)
 from hil.ports import EngineKind, LinkKind
 from hil.profile.bench import Bench
 from hil.profile.model import Profile
 
-SpecT = TypeVar("SpecT", EmulatorSpec, ChamberSpec, BoardSpec)
+SpecT = TypeVar("SpecT", EmulatorSpec, ChamberSpec, BoardSpec, FaultBoxSpec)
 
 
 @dataclass(frozen=True)

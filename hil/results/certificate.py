@@ -26,6 +26,8 @@ def wiring_digest(plan: WiringPlan, drivers: Mapping[str, str], board: str) -> s
     really is does not count: that is what the test is to find out.
     """
     body = {key: value for key, value in asdict(plan).items() if key != "virtual"}
+    if not plan.through:
+        del body["through"]  # or certificates from before there were fault boxes would be void
     text = json.dumps([body, dict(drivers), board], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from house import ROOT, project_files, relative
 
-from hil.core.spec import BoardSpec, ChamberSpec, EmulatorSpec
+from hil.core.spec import DeviceSpec
 from hil.ports import Describing, Disturber, LinkKind
 from hil.profile import load_instrument
 
@@ -52,7 +52,7 @@ def test_every_driver_has_data_and_a_twin() -> None:
         driver = point.load()
         if isinstance(driver, Describing):
             driver = driver.described(load_instrument("cts"))
-        assert isinstance(driver.SPEC, EmulatorSpec | ChamberSpec | BoardSpec), point.name
+        assert isinstance(driver.SPEC, DeviceSpec), point.name
         assert point.name in twins
 
 

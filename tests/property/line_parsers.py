@@ -11,11 +11,14 @@ from wire_parsers import IN_ANSWERS, PLAN, driver_of
 
 from drivers.chambers.described import DescribedChambers
 from drivers.chambers.espec_p300 import EspecP300
+from drivers.fault_boxes.bloomy_fiu import BloomyFiu
+from drivers.virtual.bloomy_fiu import BloomyFiuTwin
 from drivers.virtual.described_chamber import DescribedChamberTwins
 from drivers.virtual.espec_p300 import EspecP300Twin
 from drivers.virtual.espec_program import parse_program
 from drivers.virtual.line_twin import LineTwin
-from drivers.wire import espec_p300
+from drivers.wire import bloomy_fiu, espec_p300
+from drivers.wire.bloomy_fiu import Sum8
 from drivers.wire.framing import Cts, framing_of, other_side
 from hil.core.errors import DeviceError
 from hil.core.instants import SECOND
@@ -126,6 +129,35 @@ def _described() -> Iterable[Parser]:
         )
 
 
+def _fiu() -> Iterable[Parser]:
+    """Yield the twin, the driver and the answers of a fault-insertion unit."""
+    asked, told = Sum8(is_padded=False), Sum8(is_padded=True)
+    orders = (
+        "C099",
+        "D003",
+        "F001",
+        "V024",
+        "I024",
+        "S0",
+        "L0",
+        "O01",
+        "H0",
+        "D0100",
+        "C100",
+        "X0",
+    )
+    to_it = [asked.wrap(line) for line in orders]
+    answers = [told.wrap(line) for line in ("0", "1" + "C" * 24, "1V01.00", "2", "3BUS IN USE")]
+    parts = words(
+        "C", "D", "F", "0", "1", "99", "24", "E5", "79", "\r", "\n", "\0", "\xff", "9" * 40
+    )
+    yield Parser("FIU twin", line_twin(BloomyFiuTwin), (), to_it, parts)
+    driver = driver_of(BloomyFiu, BloomyFiuTwin)
+    yield Parser("FIU driver", driver, (DeviceError,), answers, [*IN_ANSWERS, *parts])
+    each = simple(one_of(bloomy_fiu.parse_answer, bloomy_fiu.parse_order, bloomy_fiu.parse_routes))
+    yield Parser("FIU lines", each, (ValueError,), [*answers, *to_it], parts)
+
+
 def _program(text: str) -> object:
     return parse_program(text, 0)
 
@@ -146,3 +178,4 @@ def line_parsers() -> Iterable[Parser]:
     driver = driver_of(EspecP300, EspecP300Twin)
     yield Parser("P300 driver", driver, (DeviceError,), lines, [*IN_ANSWERS, *IN_P300])
     yield from _described()
+    yield from _fiu()

@@ -1,0 +1,1 @@
+"""Drivers of fault boxes: relays in the wires between the bench and the board."""
