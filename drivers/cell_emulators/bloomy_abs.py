@@ -122,6 +122,10 @@ class BloomyAbs(ScpiInstrument):
             await self._check_errors()
         return CellReadings(sensed.voltage_v, sensed.current_a, sensed.alarm)
 
+    async def inputs(self) -> Sequence[bool]:
+        """Return the levels of the digital inputs. Raises DeviceError."""
+        return self._parsed(wire.parse_inputs, await self._ask(wire.READ_INPUTS))
+
     async def set_fault(self, channel: int, fault: str) -> None:
         """Put ``none``, ``open``, ``short`` or ``polarity`` on one channel and read it back.
 

@@ -81,6 +81,10 @@ class PlainUnit(ScpiInstrument, ABC):
             if not low <= value_v <= high:
                 raise ValueError(f"{self.name}: {value_v} V; a cell goes from {low} to {high} V")
 
+    async def inputs(self) -> Sequence[bool]:
+        """Return no level: a plain unit has no digital inputs."""
+        return ()
+
     async def set_fault(self, channel: int, fault: str) -> None:
         """Refuse: the unit has no fault relays. Raises ValueError but for ``none``."""
         if fault != "none":

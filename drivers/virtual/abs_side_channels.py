@@ -1,7 +1,8 @@
 """The auxiliary analog and digital channels of a virtual Bloomy ABS.
 
 The analog outputs are ideal but for their converter's steps: the vendor publishes no accuracy.
-Nothing on this bench drives the inputs, which therefore read zero.
+Nothing on this bench drives the analog inputs, which therefore read zero; digital ones read what is
+wired to them, low where nothing is.
 """
 
 from collections.abc import Callable
@@ -19,8 +20,9 @@ _SHORT = (":AUX:AOUT#", ":AUX:DOUT#", ":AUX:AIN#", ":AUX:DIN#")
 class SideChannels:
     """The registers of the outputs, and the commands for outputs and inputs."""
 
-    def __init__(self) -> None:
-        """Start with all outputs at zero."""
+    def __init__(self, level: Callable[[int], bool]) -> None:
+        """Start with all outputs at zero; ``level`` is what stands at a digital input, from 1."""
+        self._level = level
         self.reset()
 
     def reset(self) -> None:
@@ -42,7 +44,7 @@ class SideChannels:
                 Command(analog_out, self._set_analog, self._read_analog, volts, SPEC.aux_outputs),
                 Command(digital_out, self._set_digital, self._read_digital, level, digital),
                 Command(analog_in, None, _constant("0.0000"), (), wire.AUX_INPUTS),
-                Command(digital_in, None, _constant("0"), (), wire.DIGITAL_INPUTS),
+                Command(digital_in, None, self._read_inputs, (), wire.DIGITAL_INPUTS),
             ]
         return rows
 
@@ -61,6 +63,9 @@ class SideChannels:
 
     def _read_digital(self, channels: Channels) -> str:
         return ",".join(str(int(self._digital[channel - 1])) for channel in channels)
+
+    def _read_inputs(self, channels: Channels) -> str:
+        return ",".join(str(int(self._level(channel))) for channel in channels)
 
 
 def _constant(reading: str) -> Callable[[Channels], str]:

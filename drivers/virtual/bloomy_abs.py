@@ -25,6 +25,8 @@ from hil.ports import Clock, LabPlan
 
 SPEC = wire.SPEC
 _NOISE_A = 20e-6  # [A]
+_LOOPS = {"emergency-stop": "emergency-stop", "cover-open": "cover"}
+"""Faults of the loops at its digital inputs, and the guard that each one opens."""
 _DROP_ALL = wire.SOFT_INTERLOCK | wire.FAN_4 | wire.HARDWARE_FAULT
 
 
@@ -33,12 +35,14 @@ class AbsOptions(EmulatorOptions):
     """The keys that a bench file may give a virtual unit.
 
     ``calibrated`` is what ``CAL:DATE?`` answers, an ISO date; ``boot_ns`` how long it hears nothing
-    after its supply has come or ``*RST``.
+    after its supply has come or ``*RST``. ``opened`` is a guard's loop that is open from the start:
+    a cover that nobody closed, a wire that is cut.
     """
 
     reply_ns: int = SPEC.reply
     calibrated: str = "2026-01-15"
     boot_ns: int = wire.REBOOT
+    opened: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what the unit could not send."""
@@ -54,7 +58,12 @@ class BloomyAbsTwin(EmulatorTwin[AbsOptions]):
     MEAN_OVER: ClassVar[Duration] = wire.SAMPLES_AVERAGED * wire.FILTERED_SAMPLE_PERIOD
     NOISE: ClassVar[tuple[float, float]] = (SPEC.read_noise_v, _NOISE_A)
     LATE: ClassVar[Duration] = 2 * wire.REPLY_LIMIT
-    FAULTS: ClassVar[tuple[str, ...]] = (*EmulatorTwin.FAULTS, "alarm")
+    FAULTS: ClassVar[tuple[str, ...]] = (
+        *EmulatorTwin.FAULTS,
+        "alarm",
+        "emergency-stop",
+        "cover-open",
+    )
     FAULTS_OF_A_CELL: ClassVar[tuple[str, ...]] = (*EmulatorTwin.FAULTS_OF_A_CELL, "alarm")
 
     def __init__(
@@ -63,7 +72,10 @@ class BloomyAbsTwin(EmulatorTwin[AbsOptions]):
         """``options`` are the fields of ``AbsOptions``; TypeError for any other."""
         super().__init__(name, clock, plan, AbsOptions(**(options or {})))
         self._broken_fans: set[int] = set()
-        self._side = SideChannels()
+        self._guards = {g.by.number: g.name for g in plan.wiring.guards if g.by.device == name}
+        self._twins = plan.twins
+        self._opened: set[str] = {self._options.opened}
+        self._side = SideChannels(self._input)
         self._reset_registers()
         self._scpi = ScpiDevice(self._commands(), self._identity(), reset=self._reboot)
 
@@ -82,16 +94,28 @@ class BloomyAbsTwin(EmulatorTwin[AbsOptions]):
     # --- Injectable --------------------------------------------------------------------------
 
     def inject(self, fault: str, cell: int, *, active: bool) -> None:
-        """Put a fault in or out, as every emulator; or stop a fan.
+        """Put a fault in or out, as every emulator; stop a fan, or open a switch wired to an input.
 
         ``alarm`` stops the fan of the channel's pair, latched until a reboot with the fan mended.
+        ``emergency-stop`` and ``cover-open`` open that loop: what a hand would do, without the
+        contactor that a real emergency stop drops as well.
         """
+        if fault in _LOOPS:
+            (self._opened.add if active else self._opened.discard)(_LOOPS[fault])
+            return
         if fault != "alarm":
             super().inject(fault, cell, active=active)
             return
         fan = wire.fan_of(self._outputs.index(self._output(cell)) + 1)
         (self._broken_fans.add if active else self._broken_fans.discard)(fan)
         self._raise_alarm(fan if active else 0)
+
+    def _input(self, number: int) -> bool:
+        """Return the level at a digital input: high through a closed loop, low with no wire."""
+        guard = self._guards.get(number)
+        if guard == "door":
+            return not any(getattr(twin, "door_open", False) for twin in self._twins.values())
+        return guard is not None and guard not in self._opened
 
     # --- state -------------------------------------------------------------------------------
 

@@ -68,6 +68,11 @@ class ChamberTwin(ABC):
         self._frozen_degc: float | None = None
         self._shown_off_k = 0.0
 
+    @property
+    def door_open(self) -> bool:
+        """Say whether the door stands open: what a switch in its frame tells."""
+        return self._air.door_open
+
     def truth(self) -> Mapping[str, Any]:
         """Return the air as it is; a subclass adds what its controller was told."""
         now = self._clock.now()

@@ -31,6 +31,7 @@ SPEC = EmulatorSpec(
     calibration_days=365,  # [A] the usual interval of such instruments
     read_noise_v=30e-6,  # [A]
     read_resolution_v=10e-6,  # [A] five decimals
+    digital_inputs=4,  # the vendor's headers
 )
 
 MAKER = "Bloomy Controls"
@@ -50,7 +51,10 @@ with it; that the samples then come at 10 Hz too is inferred [A].
 """
 
 # Counts of the side channels, from the vendor's headers.
-AUX_INPUTS, DIGITAL_OUTPUTS, DIGITAL_INPUTS = 8, 4, 4
+AUX_INPUTS, DIGITAL_OUTPUTS, DIGITAL_INPUTS = 8, 4, SPEC.digital_inputs
+
+READ_INPUTS = ";".join(f":MEAS:DAUX:IN{number}?" for number in range(1, DIGITAL_INPUTS + 1))
+"""One line asks for all digital inputs."""
 
 SOFT_INTERLOCK = 0x000001
 FAN_0 = 0x000100
@@ -131,6 +135,14 @@ def parse_left(reply: str) -> Left:
     if len(parts) != len(Left._fields):
         raise ValueError(f"expected {len(Left._fields)} replies in one, found {reply!r}")
     return Left(parse_numbers(parts[0], SPEC.aux_outputs), parse_numbers(parts[1], SPEC.channels))
+
+
+def parse_inputs(reply: str) -> list[bool]:
+    """Take the reply to ``READ_INPUTS`` apart. Raises ValueError when it is anything else."""
+    fields = [field.strip() for field in reply.split(";")]
+    if len(fields) != DIGITAL_INPUTS or not set(fields) <= {"0", "1"}:
+        raise ValueError(f"expected {DIGITAL_INPUTS} times 0 or 1, found {reply!r}")
+    return [field == "1" for field in fields]
 
 
 def parse_flags(reply: str) -> list[bool]:

@@ -81,6 +81,7 @@ def build(
         refuse_faults=refuse_lab_of(bench),
         room=bench.room,
         fault_boxes={name: devices[name] for name in of_role[FaultBoxSpec]},
+        guards=bench.wiring.guards,
         through={(one.fault, one.number): one.by for one in bench.wiring.through},
     )
 

@@ -20,7 +20,7 @@ from hil.core.spec import Accuracy
 from hil.core.wiring import units_of
 from hil.physics.board import ntc_divider_v
 from hil.profile import Bench, Profile, plausible
-from hil.profile.limits import SILENT_CYCLES, combined
+from hil.profile.limits import SILENT_CYCLES, combined, guards
 from hil.verdict.deviations import BoardWatch
 from hil.verdict.findings import Explains, Lead, Tolerances
 from hil.verdict.registry import Uncertainties
@@ -70,7 +70,9 @@ def make_layout(bench: Bench, *, shadow: bool = False, weather: bool = False) ->
     In ``shadow`` mode with what the reference decides, in ``weather`` with what surrounds the pack.
     """
     cells, units = bench.wiring.cells, len(units_of(bench.wiring.cells))
-    return tick_layout(len(cells), bench.board.ntcs, units, shadow=shadow, weather=weather)
+    guards = [one.signal for one in bench.wiring.guards]
+    ntcs = bench.board.ntcs
+    return tick_layout(len(cells), ntcs, units, shadow=shadow, weather=weather, guards=guards)
 
 
 def make_interlock(
@@ -87,7 +89,7 @@ def make_interlock(
     specs = rig.specs()
     tick_ns = profile.tick_ns or bench.tick_ns
     sane = plausible.rules(specs, bench.wiring.cells, tick_ns)
-    bounds = combined(profile, bench, specs)
+    bounds = [*guards(bench), *combined(profile, bench, specs)]
     return Interlock(bounds, Reader(layout), Plausibility(sane, layout), warn)
 
 

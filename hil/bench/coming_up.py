@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from hil.bench.rig import Rig
 from hil.bench.safe_state import SafeState, made_safe, undo_of
-from hil.core.errors import BenchError
+from hil.core.errors import BenchError, DeviceError
 from hil.core.instants import SECOND
 from hil.core.records import DeviceIdentified, Record
 from hil.ports import Clock, Device, Guard, Identity
@@ -30,7 +30,8 @@ async def connected(
     """Connect to all devices together, register the undo of each, and note in ``who`` they are.
 
     ``door_told`` says what there is to say of the chamber's door when it is read back. Raises
-    ExceptionGroup with every DeviceError; a lab in which somebody's faults are is a DeviceError.
+    ExceptionGroup with every DeviceError; a lab in which somebody's faults are is a DeviceError,
+    and so is an open guard.
     """
     if rig.refuse_faults is not None:
         await rig.refuse_faults()
@@ -48,6 +49,15 @@ async def connected(
         who[device.name] = identity
         guard.know(device.name, identity)
         emit(DeviceIdentified(clock.now(), device.name, *identity))
+    await all_or_group("guards", [_refuse_open(rig, unit) for unit in rig.emulators])
+
+
+async def _refuse_open(rig: Rig, unit: str) -> None:
+    """Raise DeviceError for a guard that is open: nothing is switched on before it is closed."""
+    for guard, is_closed in (await rig.read_guards(unit)).items():
+        if not is_closed:
+            read = f"digital input {guard.by.number} reads low"
+            raise DeviceError(unit, f"{guard.name} is open ({read}): close it first")
 
 
 async def all_or_group(what: str, jobs: Sequence[Coroutine[Any, Any, T]]) -> list[T]:

@@ -50,8 +50,11 @@ class Reader:
         self.layout = layout
 
     def columns(self, quantity: str) -> slice:
-        """Return the columns of a quantity; KeyError for a name outside ``SOURCES``."""
-        return self.layout.columns(SOURCES[quantity][0])
+        """Return the columns of a quantity; KeyError for a name that is none.
+
+        What is not in ``SOURCES`` is a signal of the row itself: a guard.
+        """
+        return self.layout.columns(SOURCES.get(quantity, (quantity,))[0])
 
     def where(self, quantity: str) -> str:
         """Return where the quantity is read, as reports show it."""

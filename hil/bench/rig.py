@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from hil.bench.stack import Stack
 from hil.core.instants import Duration
 from hil.core.spec import DeviceSpec
-from hil.core.wiring import Channel
+from hil.core.wiring import Channel, GuardWire
 from hil.ports import Board, CellEmulator, Chamber, Device, FaultBox, Injectable
 from hil.profile.room import Room
 
@@ -18,7 +18,8 @@ class Rig:
     ``board_cycle_ns`` is the board's own measurement cycle, from its design file. Where the devices
     are in a lab, ``refuse_faults`` raises DeviceError while somebody's faults are in them.
     ``room`` is where the bench stands. ``through`` gives the channel of a fault box that makes a
-    fault of the wiring: of ``("open-lead", 3)`` the one that lead 3 passes.
+    fault of the wiring: of ``("open-lead", 3)`` the one that lead 3 passes. ``guards`` are the
+    switches that guard people.
     """
 
     emulators: Mapping[str, CellEmulator]
@@ -31,12 +32,19 @@ class Rig:
     room: Room = field(default_factory=Room)
     fault_boxes: Mapping[str, FaultBox] = field(default_factory=dict)
     through: Mapping[tuple[str, int], Channel] = field(default_factory=dict)
+    guards: Sequence[GuardWire] = ()
 
     def specs(self) -> dict[str, DeviceSpec]:
         """Return the instruments' data sheets by their names; the board's is no instrument's."""
         specs: dict[str, DeviceSpec] = {name: one.SPEC for name, one in self.emulators.items()}
         specs |= {name: one.SPEC for name, one in self.fault_boxes.items()}
         return specs | {self.chamber.name: self.chamber.SPEC}
+
+    async def read_guards(self, unit: str) -> dict[GuardWire, bool]:
+        """Return which of the guards at a unit's digital inputs are closed. Raises DeviceError."""
+        wired = [one for one in self.guards if one.by.device == unit]
+        levels = await self.emulators[unit].inputs() if wired else ()
+        return {one: levels[one.by.number - 1] for one in wired}
 
     def devices(self) -> Sequence[Device]:
         """Return all devices in the order of the bench file's roles."""

@@ -247,6 +247,8 @@ class Ticker:
             self.row[read_a + k] = reading.current_a[channel]
         for k in self.own_faults.unread(name):
             self.row[read_v + k] = math.nan
+        for guard, is_closed in (await self._rig.read_guards(name)).items():
+            self.row[self._at[guard.signal].start] = float(is_closed)
         self._refuse_unbelievable(name, reading)
 
     def _refuse_unbelievable(self, name: str, reading: CellReadings) -> None:
@@ -287,6 +289,8 @@ class Ticker:
         nans = [math.nan] * len(cell_v)
         row[at["emulator.read_v"]] = row[at["emulator.read_a"]] = nans
         row[at["emulator.span_s"]] = [math.nan] * len(self._span)
+        for guard in self._rig.guards:
+            row[at[guard.signal].start] = math.nan
         row[at["chamber.air_degc"].start] = math.nan
         if (weather := self._parts.weather) is not None:
             row[at["pack.ambient_degc"].start] = weather.at(self._now - self._first_at())

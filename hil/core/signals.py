@@ -4,7 +4,7 @@ A tick is one flat list of floats; the layout, recorded once at the start of a r
 Folds (metrics, reports, exports) find their columns here and never by position.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 MOST_COLUMNS = 2**16
@@ -63,7 +63,13 @@ class Layout:
 
 
 def tick_layout(
-    cells: int, ntcs: int, units: int = 1, *, shadow: bool = False, weather: bool = False
+    cells: int,
+    ntcs: int,
+    units: int = 1,
+    *,
+    shadow: bool = False,
+    weather: bool = False,
+    guards: Sequence[str] = (),
 ) -> Layout:
     """Return the row of a bench with one stack of ``cells`` and a board with ``ntcs`` cell NTCs.
 
@@ -72,11 +78,13 @@ def tick_layout(
     unit of ``hil.core.wiring.units_of``), ``board`` what the board reported, ``command`` what the
     controller asked for. ``pack.current_a`` is positive in discharge. In ``shadow`` mode nothing is
     commanded, and ``reference`` is what the controller decides beside the board. In ``weather``
-    the row says what the pack's enclosure stands in, and what it has come to.
+    the row says what the pack's enclosure stands in, and what it has come to. ``guards`` are the
+    signals of switches that guard people: 1 closed, 0 open.
     """
     beside = [Signal("reference.duty", "1", cells)] if shadow else []
     if weather:
         beside += [Signal("pack.ambient_degc", "degC"), Signal("plant.enclosure_degc", "degC")]
+    beside += [Signal(name, "1") for name in guards]
     return Layout(
         [
             Signal("step", "1"),

@@ -61,6 +61,7 @@ class EmulatorSpec:
     host_loss: str = ""
     read_noise_v: float = 0.0
     read_resolution_v: float = 0.0
+    digital_inputs: int = 0
 
     def read_error_v(self, value_v: float) -> float:
         """Return by how much one reading may be off: its accuracy, and four sigma of its noise."""

@@ -20,7 +20,8 @@ class Watched:
     @property
     def name(self) -> str:
         """Return the rule as records name it: ``cell.voltage <= 3.65 V (profile)``."""
-        return f"{self.rule} {self.value:g} {self.unit} ({self.origin})"
+        value = f"{self.value:g} {self.unit}".rstrip()
+        return f"{self.rule} {value} ({self.origin})"
 
     def plain(self) -> dict[str, Any]:
         """Return it as JSON has it."""

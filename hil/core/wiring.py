@@ -68,13 +68,33 @@ class Through:
         return f"open-{self.wire}"
 
 
+GuardName = Literal["emergency-stop", "cover", "door"]
+
+
+@dataclass(frozen=True, slots=True)
+class GuardWire:
+    """A switch that guards people, at a digital input of a device.
+
+    Its loop is closed while all is well, so that the input reads high; pressed, opened or cut, it
+    reads low.
+    """
+
+    name: GuardName
+    by: Channel
+
+    @property
+    def signal(self) -> str:
+        """Return the signal of a tick's row that tells its state: 1 closed, 0 open."""
+        return f"guard.{self.name}"
+
+
 @dataclass(frozen=True, slots=True)
 class WiringPlan:
     """The whole harness. ``cells[k]`` emulates cell k + 1; ``lead_ohm`` is one sense lead.
 
     There are ``len(cells) + 1`` sense leads; lead k (from 1) is the negative side of cell k and
     the positive side of cell k - 1. NTCs of the board that are not in ``ntcs`` are physical.
-    ``through`` are the wires that a fault box can open.
+    ``through`` are the wires that a fault box can open, ``guards`` the switches that guard people.
     """
 
     cells: tuple[Channel, ...]
@@ -83,6 +103,7 @@ class WiringPlan:
     shunt: ShuntWire | None
     virtual: VirtualWiring = field(default=VirtualWiring(), metadata=UNLESS_DEFAULT)
     through: tuple[Through, ...] = field(default=(), metadata=UNLESS_DEFAULT)
+    guards: tuple[GuardWire, ...] = field(default=(), metadata=UNLESS_DEFAULT)
 
 
 def units_of(cells: Sequence[Channel]) -> dict[str, list[int]]:

@@ -91,6 +91,9 @@ class CellEmulator(Device, Protocol):
     async def sense(self) -> CellReadings:
         """Read back all cells. Raises DeviceError."""
 
+    async def inputs(self) -> Sequence[bool]:
+        """Return the levels of the digital inputs (``SPEC.digital_inputs``). Raises DeviceError."""
+
     async def set_fault(self, channel: int, fault: str) -> None:
         """Put ``none`` or one of ``FAULTS`` on one channel. Raises DeviceError."""
 

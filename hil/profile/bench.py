@@ -12,6 +12,7 @@ A real bench and its virtual twin differ in ``clock`` and in the devices' ``link
       ntcs: {1: {cell: 6, by: emulator-1 aux 1}}          # NTC 1 of the board feels cell 6
       shunt: {by: emulator-1 aux 8, centre: 0 V, ratio: 100}
       through: {leads: {1-17: fiu-1 channel 1-17}}        # sense leads that a fault box can open
+      guards: {door: emulator-1 di 2}                     # switches that guard people
 
 What a driver, a link or a twin takes beside that is its own business: it declares a frozen
 dataclass (``OPTIONS``), and ``read_options`` reads the keys by it, with the same messages.
@@ -432,13 +433,15 @@ def _taken_twice(bench: Bench) -> Iterator[ConfigError]:
     outputs += [(f"wiring.ntcs.{wire.ntc}.by", wire.by) for wire in plan.ntcs]
     outputs += [("wiring.shunt.by", plan.shunt.by)] if plan.shunt is not None else []
     outputs += [(f"wiring.through.{one.wire}s", one.by) for one in plan.through]
-    taken: set[tuple[bool, Channel]] = set()
+    outputs += [(f"wiring.guards.{one.name}", one.by) for one in plan.guards]
+    taken: set[tuple[str, Channel]] = set()
     for key, channel in outputs:
         if channel.device not in bench.devices:
             hint = nearest(channel.device, bench.devices)
             yield bench.wrong(key, f"no device '{channel.device}'{hint}")
-        # cell outputs and auxiliary outputs are numbered apart
-        output = (key == "stack", channel)
+        # cell outputs, auxiliary outputs and digital inputs are numbered apart
+        kind = key if key == "stack" else "di" if key.startswith("wiring.guards.") else "aux"
+        output = (kind, channel)
         if output in taken:
             yield bench.wrong(key, f"{channel.device} {channel.number} is wired twice")
         taken.add(output)

@@ -140,6 +140,12 @@ def _channels(scene: Devices) -> Iterator[ConfigError]:
         elif box is not None and not 1 <= one.by.number <= box.channels:
             message = f"no channel {one.by.number}: {box.model} has {box.channels}"
             yield scene.bench.wrong(key, message)
+    for guard in plan.guards:
+        key, spec = f"wiring.guards.{guard.name}", emulators.get(guard.by.device)
+        inputs = 0 if spec is None else spec.digital_inputs
+        if guard.by.device in scene.specs and not 1 <= guard.by.number <= inputs:
+            message = f"no digital input {guard.by.number}: {guard.by.device} has {inputs}"
+            yield scene.bench.wrong(key, message)
     yield from _outputs(scene)
 
 

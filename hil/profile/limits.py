@@ -114,6 +114,14 @@ def combined(profile: Profile, bench: Bench, specs: Mapping[str, DeviceSpec]) ->
     return tightest(bounds)
 
 
+def guards(bench: Bench) -> list[Bound]:
+    """Return the rules on the switches that guard people: each loop is closed, and is seen to be.
+
+    No profile can loosen them; one that cannot be read any more trips as every limit does.
+    """
+    return [Bound(one.signal, "min", 1.0, "", "bench") for one in bench.wiring.guards]
+
+
 def _of(origin: str, limits: Iterable[Limit]) -> Iterator[Bound]:
     """Yield what one file says."""
     for limit in limits:

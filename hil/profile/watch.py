@@ -9,7 +9,7 @@ from hil.core.instants import to_seconds
 from hil.core.spec import ChamberSpec, DeviceSpec, EmulatorSpec
 from hil.core.watched import Watched
 from hil.profile.bench import Bench
-from hil.profile.limits import BLIND, combined
+from hil.profile.limits import BLIND, combined, guards
 from hil.profile.model import Profile
 from hil.profile.plausible import GIVEN_UP_AFTER, rules
 
@@ -24,6 +24,7 @@ def watched(profile: Profile, bench: Bench, specs: Mapping[str, DeviceSpec]) -> 
     """Return every rule of a run: limits first, then what readings must be to be believed."""
     tick_ns = profile.tick_ns or bench.tick_ns
     return [
+        *(bound.watched for bound in guards(bench)),
         *(bound.watched for bound in combined(profile, bench, specs)),
         BLIND,
         FAILING,
@@ -42,10 +43,11 @@ def unguarded(bench: Bench, specs: Mapping[str, DeviceSpec]) -> Iterator[str]:
         if isinstance(spec := specs.get(channel.device), EmulatorSpec)
     ]
     stack_v = sum(high for _, high in tops)
-    if stack_v > TOUCH_SAFE_V:
+    seen = {one.name for one in bench.wiring.guards}
+    if stack_v > TOUCH_SAFE_V and "cover" not in seen:
         can = f"{len(tops)} cells can make {stack_v:g} V DC, above {TOUCH_SAFE_V:g} V"
         yield f"{can}: the stack needs a closed cover, and {bench.name} has no cover input"
     for name, spec in specs.items():
-        if isinstance(spec, ChamberSpec):
+        if isinstance(spec, ChamberSpec) and "door" not in seen:
             span = f"{spec.set_degc.low:g} to {spec.set_degc.high:g} degC"
             yield f"{name} goes from {span}: {bench.name} has no door input to see it opened"

@@ -12,7 +12,16 @@ from pydantic import PlainValidator, WithJsonSchema, create_model
 
 from hil.core import units
 from hil.core.errors import UnitError
-from hil.core.wiring import Channel, NtcWire, ShuntWire, Through, VirtualWiring, WiringPlan
+from hil.core.wiring import (
+    Channel,
+    GuardName,
+    GuardWire,
+    NtcWire,
+    ShuntWire,
+    Through,
+    VirtualWiring,
+    WiringPlan,
+)
 from hil.profile.forms import Form, quantity
 
 MAX_CHANNELS = 64
@@ -152,6 +161,21 @@ class ThroughFields(Form):
     ntcs: THROUGH = ()
 
 
+def _digital(value: Any) -> Channel:
+    """Read ``emulator-1 di 2``: a digital input of a device."""
+    match = re.fullmatch(r"(\S+) di (\d{1,3})", str(value))
+    if match is None:
+        raise ValueError(f"found '{value}', expected a digital input such as emulator-1 di 2")
+    return Channel(match[1], int(match[2]))
+
+
+DIGITAL: Any = Annotated[
+    Channel,
+    PlainValidator(_digital),
+    WithJsonSchema({"type": "string", "examples": ["emulator-1 di 2"]}),
+]
+
+
 class VirtualWiringFields(Form):
     """How the virtual harness really is; what is left out is as the rest of the file says."""
 
@@ -167,6 +191,9 @@ class WiringFields(Form):
     shunt: ShuntForm | None = None  # type: ignore[valid-type] # a form made above
     through: ThroughFields = FormField(
         default_factory=ThroughFields, description="wires that a fault box can open"
+    )
+    guards: dict[GuardName, DIGITAL] = FormField(
+        default_factory=dict, description="switches that guard people: closed while all is well"
     )
     virtual: VirtualWiringFields = FormField(
         default_factory=VirtualWiringFields, description="how the virtual harness really is"
@@ -186,7 +213,8 @@ def plan_of(stack: Sequence[Sequence[Channel]], wiring: WiringFields) -> WiringP
         *(Through("lead", number, by) for number, by in wiring.through.leads),
         *(Through("ntc", number, by) for number, by in wiring.through.ntcs),
     )
-    return WiringPlan(cells, lead_ohm, ntcs, wire, virtual, through)
+    guards = tuple(GuardWire(name, by) for name, by in sorted(wiring.guards.items()))
+    return WiringPlan(cells, lead_ohm, ntcs, wire, virtual, through, guards)
 
 
 def _all_leads(lead_ohm: tuple[float, ...], cells: int) -> tuple[float, ...]:
