@@ -95,9 +95,17 @@ class HislipGuest:
         self._channels[caller.session] = _Channel(caller)
 
     def ended(self, session: int) -> None:
-        """End the session with either of its connections."""
+        """End the session with either of its connections.
+
+        Its last message may still stand in the synchronous one when the other has gone: it is heard
+        first, or an "off" just before a client leaves would be lost.
+        """
         channel = self._channels.pop(session, None)
-        if channel is not None and channel in (self._sync, self._async):
+        if channel is None:
+            return
+        if channel is self._async and self._sync is not None:
+            self._sync.caller.close()
+        elif channel is self._sync:
             self._leave()
 
     def _leave(self) -> None:

@@ -44,6 +44,8 @@ CHUNK = 1 << 12
 """What is read at once, so that a client who pours out questions leaves the others their turn."""
 MOST_WAITING = 1 << 18
 """What may wait for a client that does not read, in bytes."""
+MOST_HEARD_OUT = 1 << 23
+"""What is still heard of one that is let go of: what a socket may hold, no more of a flood."""
 
 _KERNEL_KEEPS = 1 << 16  # an instrument has no megabytes for answers that nobody reads
 _TIOCGPTPEER = 0x5441  # <asm/ioctls.h>; not among Python's constants
@@ -68,6 +70,7 @@ class Connection:
         self.heard_out = False  # the client has ended its side, and may wait for answers
         self.is_over = False
         self.is_paused = False
+        self.still_hears: int | None = None  # bytes, of one that is let go of
         self._waiting = bytearray()
         self._watched = 0
         poll.register(plug, self._watched)
@@ -101,6 +104,8 @@ class Connection:
             return False
         if data:
             self._tell(DATA, self.session, data)
+            if self.still_hears is not None:
+                self.still_hears -= len(data)
             return True
         self.heard_out = True
         self._tell(ENDED, self.session, b"")
@@ -110,8 +115,18 @@ class Connection:
     def take_all_in(self) -> None:
         """Pass on all that waits: one that has gone just before somebody else came is heard out."""
         while not (self.is_over or self.heard_out or self.is_paused):
+            if self.still_hears is not None and self.still_hears <= 0:
+                return
             if not self.take_in():
                 return
+
+    def let_go(self) -> None:
+        """Hear what the client has said until now, then end the connection."""
+        if self.still_hears is None:
+            self.still_hears = MOST_HEARD_OUT
+        self.take_all_in()
+        if not self.is_paused:
+            self.drop()
 
     def watch(self) -> None:
         """Listen for what there is to do."""
@@ -183,13 +198,15 @@ class TcpDoor:
         """End a connection."""
         for client in self._there():
             if client.session == session:
-                client.drop()
+                client.let_go()
 
     def pause(self, *, active: bool) -> None:
         """Let the clients wait, while the lab is behind."""
         for client in self._there():
             client.is_paused = active
             client.watch()
+            if client.still_hears is not None and not active:
+                client.let_go()
 
     def _there(self) -> list[Connection]:
         """Return the clients that are there still."""
