@@ -16,6 +16,7 @@ from drivers.virtual.firmware_parameters import parameter_page
 from drivers.virtual.held_clock import HeldClock
 from drivers.virtual.reference_board import BoardOptions
 from drivers.virtual.reference_sampling import Sampling
+from drivers.virtual.supply_input import SupplyInput
 from hil.physics.board import BoardDesign
 from hil.ports import POWER_LOSS, BoardEngine, Clock, LabPlan, SpiBus, Timer
 
@@ -47,6 +48,11 @@ class FirmwareBoardTwin:
         self._parameters = parameter_page(self._design, self._options.serial)
         self._send: Callable[[Message], None] | None = None
         self._is_started = False
+        self._feed: SupplyInput | None = None
+        feed, wire = self._design.feed, plan.wiring.supply
+        if feed is not None and wire is not None:
+            hangs = self._options.hangs_in_brown_out
+            self._feed = SupplyInput(feed, wire, plan.twins, clock, self._see_supply, hangs=hangs)
         self._has_lost_power = False
         self._is_running = False  # started, and has not lost its supply
         self._is_silent = False  # the transceiver; the firmware does not know
@@ -72,7 +78,12 @@ class FirmwareBoardTwin:
     def start(self) -> None:
         """Give the board its supply; harmless when it has it. Raises ValueError for its page."""
         self._is_started = True
-        self._supply(on=not self._has_lost_power)
+        self._see_supply()
+
+    def _see_supply(self) -> None:
+        """Start or stop with what there is of the supply."""
+        is_fed = self._feed is None or self._feed.is_on
+        self._supply(on=self._is_started and is_fed and not self._has_lost_power)
 
     def _supply(self, *, on: bool) -> None:
         """Switch supply and firmware; switched on again, both start anew."""
@@ -150,7 +161,7 @@ class FirmwareBoardTwin:
         """
         if fault == POWER_LOSS:
             self._has_lost_power = active
-            self._supply(on=self._is_started and not active)
+            self._see_supply()
         elif fault == "silent" and self._engine is None:
             raise ValueError(
                 f"{self.name}: '{fault}': its firmware is a process of its own, which alone has "

@@ -22,6 +22,7 @@ from drivers.virtual.reference_commands import Commands
 from drivers.virtual.reference_protection import Outcome, Protections
 from drivers.virtual.reference_sampling import Sampling
 from drivers.virtual.reference_telemetry import Telemetry
+from drivers.virtual.supply_input import SupplyInput
 from drivers.wire import reference_board as wire
 from drivers.wire.reference_board import RequestCode, State
 from hil.core.instants import SECOND, Instant
@@ -36,9 +37,14 @@ _CONNECTED_V = 0.5
 
 @dataclass(frozen=True, slots=True)
 class BoardOptions:
-    """The keys that a bench file may give the virtual board."""
+    """The keys that a bench file may give the virtual board.
+
+    One that ``hangs_in_brown_out`` has no reset circuit: after too little of its supply it does
+    nothing until it has had none at all.
+    """
 
     serial: int = 1
+    hangs_in_brown_out: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what the identity has no room for."""
@@ -82,7 +88,9 @@ class ReferenceBoardTwin:
         self._telemetry = Telemetry(design)
         self._slow_every = max(1, round(SECOND / design.cycle_ns))
         self._send: Callable[[Message], None] | None = None
-        self._powered = True
+        self._feed = self._feed_of(plan)
+        self._powered = self._feed is None
+        self._is_cut = False
         self._protections = Protections(design)
         self._on_since: Instant = 0
         self._decided_on: tuple[Sequence[int], Outcome] | None = None
@@ -149,7 +157,8 @@ class ReferenceBoardTwin:
         ValueError for any other fault or cell.
         """
         if fault == POWER_LOSS:
-            self._supply(on=not active)
+            self._is_cut = active
+            self._see_supply()
         elif fault in Sampling.FAULTS:
             self._sampling.inject(fault, cell, active=active, now=self._clock.now())
         elif fault == "silent":
@@ -189,11 +198,25 @@ class ReferenceBoardTwin:
         design = self._design
         self._commands = Commands(design.cells, design.command_timeout_ns)
         self._on_since = self._clock.now()
+        self._off_cycles = self.cycles  # before it was switched on: what is slow begins with that
         self._counts = [0] * design.cells
         self._duty = [0] * design.cells
         self._flags = 0
         self._on_until_s = np.zeros(design.cells)
         self._decided_on = None
+
+    def _feed_of(self, plan: LabPlan) -> SupplyInput | None:
+        """Return the supply terminals, where the bench gives the board its supply."""
+        feed, wire = self._design.feed, plan.wiring.supply
+        if feed is None or wire is None:
+            return None
+        hangs = self._options.hangs_in_brown_out
+        return SupplyInput(feed, wire, plan.twins, self._clock, self._see_supply, hangs=hangs)
+
+    def _see_supply(self) -> None:
+        """Start or stop with what there is of the supply."""
+        is_fed = self._feed is None or self._feed.is_on
+        self._supply(on=is_fed and not self._is_cut)
 
     def _supply(self, *, on: bool) -> None:
         """Switch the board's own supply; parts that are broken stay so."""
@@ -219,7 +242,7 @@ class ReferenceBoardTwin:
         self._clock.call_at(now + self._design.cycle_ns, self._cycle, start)
         if not self._powered:
             return
-        is_slow = (self.cycles - 1) % self._slow_every == 0
+        is_slow = (self.cycles - 1 - self._off_cycles) % self._slow_every == 0
 
         # sample first: what follows may change the bleeds, and with them the readings
         self._harness.advance(now)

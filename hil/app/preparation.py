@@ -26,7 +26,7 @@ from hil.profile import (
     load_bench,
     load_profile,
 )
-from hil.profile.check_faults import SENSORS, WIRING
+from hil.profile.check_faults import SENSORS, SUPPLY, SUPPLY_FAULTS, WIRING
 from hil.profile.watch import unguarded, watched
 
 
@@ -238,6 +238,8 @@ def _faults(bench: Bench) -> dict[str, dict[str, bool]]:
             owners.append(twin)
             faults[WIRING].update(_of(twin, "WIRING_FAULTS"))
         faults[name] = {key: cell for owner in owners for key, cell in _of(owner, "FAULTS").items()}
+    if bench.wiring.supply is not None:
+        faults[SUPPLY] = {**faults.get(SUPPLY, {}), **dict.fromkeys(SUPPLY_FAULTS, False)}
     return {target: taken for target, taken in faults.items() if taken}
 
 

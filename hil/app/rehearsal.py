@@ -32,13 +32,16 @@ def rehearse(bench: Bench, seed: int) -> None:
 
     async def main(clock: Clock) -> None:
         rig = build(alike, seed, clock, WireHash())
-        for device in rig.devices():
+        if rig.supply is not None:
+            await rig.supply.unit.connect()
+            await rig.supply.power_up()
+        for device in rig.supplied():
             await device.connect()
             await device.identify()
         for unit in rig.emulators.values():
             await unit.apply([_CELL_V] * unit.SPEC.channels, {})
         await rig.chamber.apply(_ROOM_DEGC, None)
-        for device in rig.devices():
+        for device in rig.supplied():
             await device.arm()
         await rig.board.apply([1.0] * bench.board.cells)
         await clock.sleep_until(clock.now() + _LASTS)

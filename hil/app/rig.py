@@ -11,9 +11,10 @@ from hil.app.preparation import specs_of
 from hil.bench.assembly import make_stack
 from hil.bench.fenced import Fenced, Fences
 from hil.bench.rig import Rig
+from hil.bench.supply import BoardSupply
 from hil.core.errors import ConfigErrors
 from hil.core.records import Record
-from hil.core.spec import BoardSpec, ChamberSpec, DeviceSpec, EmulatorSpec, FaultBoxSpec
+from hil.core.spec import BoardSpec, ChamberSpec, DeviceSpec, EmulatorSpec, FaultBoxSpec, SupplySpec
 from hil.ports import Clock, Disturber, Injectable, LabPlan, Link, LinkKind, Tap
 from hil.profile import Bench, LinkConfig
 from hil.profile.check_faults import SENSORS
@@ -23,6 +24,7 @@ from hil.results.wire_hash import WireHash
 ROLES: Mapping[type[DeviceSpec], str] = {
     EmulatorSpec: "cell-emulator",
     ChamberSpec: "chamber",
+    SupplySpec: "supply",
     BoardSpec: BOARD,
     FaultBoxSpec: "fault-box",
 }
@@ -69,7 +71,7 @@ def build(
             devices[name] = _device(name, bench, plan, clock, wire, faults, fences, limit_a)
         except ValueError as error:
             raise ConfigErrors([bench.wrong(f"devices.{name}", str(error))]) from error
-    stack = make_stack(bench)
+    stack, supply = make_stack(bench), bench.wiring.supply
     of_role = {role: [n for n in bench.devices if type(specs[n]) is role] for role in ROLES}
     return Rig(
         emulators={name: devices[name] for name in of_role[EmulatorSpec]},
@@ -83,6 +85,7 @@ def build(
         fault_boxes={name: devices[name] for name in of_role[FaultBoxSpec]},
         guards=bench.wiring.guards,
         through={(one.fault, one.number): one.by for one in bench.wiring.through},
+        supply=None if supply is None else BoardSupply(devices[supply.by.device], supply, clock),
     )
 
 

@@ -72,7 +72,15 @@ def make_layout(bench: Bench, *, shadow: bool = False, weather: bool = False) ->
     cells, units = bench.wiring.cells, len(units_of(bench.wiring.cells))
     guards = [one.signal for one in bench.wiring.guards]
     ntcs = bench.board.ntcs
-    return tick_layout(len(cells), ntcs, units, shadow=shadow, weather=weather, guards=guards)
+    return tick_layout(
+        len(cells),
+        ntcs,
+        units,
+        shadow=shadow,
+        weather=weather,
+        guards=guards,
+        supply=bench.wiring.supply is not None,
+    )
 
 
 def make_interlock(
@@ -204,4 +212,13 @@ def uncertainties(rig: Rig) -> Uncertainties:
         read_a=worst(lambda spec: spec.read_accuracy_a),
         pcb_k=NTC_ACCURACY_K,
         chamber_k=rig.chamber.SPEC.read_accuracy_k,
+        **_of_supply(rig),
     )
+
+
+def _of_supply(rig: Rig) -> dict[str, Accuracy]:
+    """Return how well the board's own supply is read back, where the bench gives it."""
+    if rig.supply is None:
+        return {}
+    spec = rig.supply.unit.SPEC
+    return {"supply_v": spec.read_accuracy_v, "supply_a": spec.read_accuracy_a}

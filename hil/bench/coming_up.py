@@ -42,13 +42,18 @@ async def connected(
         told = door_told if device is rig.chamber else None
         safe.arm(undo_of(rig, device, partial(made_safe, device, who, told)))
 
-    devices = rig.devices()
-    await all_or_group("connect", [connect(device) for device in devices])
-    identities = await all_or_group("identify", [device.identify() for device in devices])
-    for device, identity in zip(devices, identities, strict=True):
-        who[device.name] = identity
-        guard.know(device.name, identity)
-        emit(DeviceIdentified(clock.now(), device.name, *identity))
+    async def meet(devices: Sequence[Device]) -> None:
+        await all_or_group("connect", [connect(device) for device in devices])
+        identities = await all_or_group("identify", [device.identify() for device in devices])
+        for device, identity in zip(devices, identities, strict=True):
+            who[device.name] = identity
+            guard.know(device.name, identity)
+            emit(DeviceIdentified(clock.now(), device.name, *identity))
+
+    if rig.supply is not None:
+        await meet([rig.supply.unit])
+        await rig.supply.power_up()
+    await meet(rig.supplied())
     await all_or_group("guards", [_refuse_open(rig, unit) for unit in rig.emulators])
 
 

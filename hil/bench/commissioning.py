@@ -111,7 +111,7 @@ async def _all_on(rig: Rig) -> None:
     zeros = {name: [0.0] * unit.SPEC.channels for name, unit in rig.emulators.items()}
     jobs = [unit.apply(zeros[name], {}) for name, unit in rig.emulators.items()]
     await all_or_group("preset", jobs)
-    await all_or_group("arm", [one.arm() for one in rig.devices() if one is not rig.chamber])
+    await all_or_group("arm", [one.arm() for one in rig.supplied() if one is not rig.chamber])
 
 
 async def _let_go(rig: Rig) -> None:

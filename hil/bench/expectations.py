@@ -44,6 +44,8 @@ def uncertainty_of(u: Uncertainties, cells: int) -> UncertaintyOf:
         "board.temperature": u.pcb_k.at,
         "board.cell.error": lambda _error_v: u.read_v.at(TYPICAL_CELL_V),
         "board.current.error": u.pack_a.at,
+        "board.supply.voltage": u.supply_v.at,
+        "board.supply.current": u.supply_a.at,
         "board.temperature.error": lambda _error_k: u.chamber_k.at(HOTTEST_DEGC),
     }
     return lambda quantity, value: table.get(quantity, _exact)(value)

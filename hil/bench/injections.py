@@ -1,9 +1,10 @@
 """The faults that a profile puts in: ordered by the timeline, carried out in the tick.
 
-An emulator's own fault is a command to it, an open wire that passes a fault box one to that. Others
-go through a back door: at once where the bench
-has the twin, by a request to the lab where that is another process. What was put into a lab is
-taken out again when the run is over, or the next run would judge a board by the faults of this one.
+An emulator's own fault is a command to it, an open wire that passes a fault box one to that, less
+of the board's supply one to the unit that gives it. Others go through a back door: at once where
+the bench has the twin, by a request to the lab where that is another process. What was put into a
+lab is taken out again when the run is over, or the next run would judge a board by the faults of
+this one.
 """
 
 import asyncio
@@ -14,8 +15,10 @@ from hil.bench.rig import Rig
 from hil.core.instants import Instant
 from hil.core.records import Injected, Record
 from hil.core.wiring import Channel
-from hil.profile.check_faults import WIRING
+from hil.profile.check_faults import SUPPLY, SUPPLY_FAULTS, WIRING
 from hil.profile.model import FaultStep, Inject
+
+_OF_SUPPLY = frozenset((SUPPLY, fault) for fault in SUPPLY_FAULTS)
 
 
 class Injections:
@@ -36,6 +39,9 @@ class Injections:
         if own is not None and step.fault in own.FAULTS:
             fault = step.fault if active else "none"
             self._own.append((own.name, self._channel(step), fault))
+            return
+        if self._rig.supply is not None and (step.target, step.fault) in _OF_SUPPLY:
+            self._rig.supply.order(step.fault, active=active)
             return
         self._noted.note(step.target, step.fault, step.cell, active=active)
         relay = self._rig.through.get((step.fault, step.cell)) if step.target == WIRING else None
@@ -66,6 +72,8 @@ class Injections:
         for relay, is_open in self._relays:
             await self._rig.fault_boxes[relay.device].set_open(relay.number, is_open=is_open)
         self._relays.clear()
+        if self._rig.supply is not None:
+            await self._rig.supply.carry_out()
 
     async def take_out(self, now: Callable[[], Instant]) -> None:
         """Take out of a lab what was put in, once the bench is safe. Raises DeviceError.

@@ -21,6 +21,8 @@ SOURCES: dict[str, tuple[str, str]] = {
     "chamber.temperature": ("chamber.air_degc", "chamber telemetry"),
     "gap": ("plant.cell_v", "plant (emulated truth)"),
     "board.bleeding": ("board.duty", "board telemetry"),
+    "board.supply.voltage": ("supply.read_v", "supply read-back"),
+    "board.supply.current": ("supply.read_a", "supply read-back"),
 }
 """Quantity -> (signal of the row, where it is read)."""
 

@@ -143,7 +143,7 @@ class Run:
         # Nothing goes on before its undo stands on the disk, where a crash leaves it.
         self._recorder.sync(self._clock.now())
         self._recorder.check()
-        await all_or_group("arm", [device.arm() for device in self._rig.devices()])
+        await all_or_group("arm", [device.arm() for device in self._rig.supplied()])
         if self._parts.shadow:
             # an earlier run may have taken the bleeds over, and its safe state was all off
             await self._rig.board.balance()

@@ -17,7 +17,7 @@ from hil.core.instants import SECOND, Duration, to_seconds
 from hil.core.records import BadMeasurement, Record, SafeStateArmed, SafeStateReached
 from hil.ports import Clock, Device, Forcible, Identity
 
-BOARD, CELLS, FAULT_BOX, CHAMBER = 10, 20, 25, 30
+BOARD, CELLS, FAULT_BOX, CHAMBER, SUPPLY = 10, 20, 25, 30, 40
 """Orders: lower goes first."""
 
 AGAIN_WITHIN = 10 * SECOND
@@ -39,7 +39,11 @@ def orders(rig: Rig) -> dict[str, tuple[int, str]]:
     found |= dict.fromkeys(rig.emulators, (CELLS, "all outputs off"))
     # after the cells: nothing flows any more in a wire that closes
     found |= dict.fromkeys(rig.fault_boxes, (FAULT_BOX, "all channels connected"))
-    return found | {rig.chamber.name: (CHAMBER, "heating and cooling off")}
+    found[rig.chamber.name] = (CHAMBER, "heating and cooling off")
+    if rig.supply is not None:
+        # the last: without it the board can neither obey nor say that it has
+        found[rig.supply.unit.name] = (SUPPLY, "output off")
+    return found
 
 
 BY_HAND = {
@@ -47,6 +51,7 @@ BY_HAND = {
     CELLS: "press the emergency stop or pull the unit's mains plug, and touch no lead before",
     FAULT_BOX: "switch the box off: its relays fall back, and all wires are connected",
     CHAMBER: "switch the chamber off at its main switch",
+    SUPPLY: "pull the supply's mains plug",
 }
 """What is left to a human when a device cannot be shown to be safe, by its order."""
 
@@ -65,7 +70,8 @@ class Undo:
     """How one device is made safe; ``action`` returns what was read back.
 
     ``stronger`` are the means for one that answers that it is on, the gentlest first; ``by_hand``
-    says what a human must do when none of them helps.
+    says what a human must do when none of them helps. One that says nothing, or does not obey, is
+    safe all the same when all that it ``lives_by`` is off: a board without cells and supply.
     """
 
     device: str
@@ -75,6 +81,7 @@ class Undo:
     within: Duration = 10 * SECOND
     stronger: tuple[Means, ...] = ()
     by_hand: str = ""
+    lives_by: frozenset[str] = frozenset()
 
 
 TOLD_FIRST = 2
@@ -97,7 +104,18 @@ def undo_of(rig: Rig, device: Device, way: Callable[[int | None], Awaitable[str]
             for number, how in enumerate(device.STRONGER)
         )
     plain = partial(way, None)
-    return Undo(device.name, order, meaning, plain, stronger=stronger, by_hand=BY_HAND[order])
+    lives_by: frozenset[str] = frozenset()
+    if device is rig.board and rig.supply is not None:
+        lives_by = frozenset({*rig.emulators, rig.supply.unit.name})
+    return Undo(
+        device.name,
+        order,
+        meaning,
+        plain,
+        stronger=stronger,
+        by_hand=BY_HAND[order],
+        lives_by=lives_by,
+    )
 
 
 async def ordered_off(device: Device, means: int | None = None) -> str:
@@ -198,6 +216,7 @@ class SafeState:
         self._emit = emit
         self._undos: list[Undo] = []
         self._told: set[str] = set()
+        self._off: set[str] = set()
         self._forced: set[str] = set()
         self._reached: asyncio.Task[bool] | None = None
         self._hurried = False
@@ -240,16 +259,26 @@ class SafeState:
         One lost line must not leave an output on: who could not be read back is told again, but
         only when all others have been told, and every attempt leaves its record.
         """
-        left = await self._round(sorted(self._undos, key=lambda undo: undo.order))
+        left = self._alive(await self._round(sorted(self._undos, key=lambda undo: undo.order)))
         give_up = self._clock.now() + AGAIN_WITHIN
         for pause in PAUSES:
             if not left or self._clock.now() + pause > give_up:
                 break
             await self._clock.sleep_until(self._clock.now() + pause)
-            left = await self._round(left)
+            left = self._alive(await self._round(left))
         if self._bugs:
             raise self._bugs[0]
         return not left
+
+    def _alive(self, left: list[Undo]) -> list[Undo]:
+        """Return those that are not safe by what they live by, and say so of the others."""
+        dead = [undo for undo in left if undo.lives_by and undo.lives_by <= self._off]
+        for undo in dead:
+            by = ", ".join(sorted(undo.lives_by))
+            without = f"says nothing of it; what it lives by is off: {by}"
+            now = self._clock.now()
+            self._note(SafeStateReached(now, undo.device, undo.meaning, without, ok=True))
+        return [undo for undo in left if undo not in dead]
 
     async def _round(self, left: list[Undo]) -> list[Undo]:
         """Tell each device once, order after order; return those that are not safe."""
@@ -283,6 +312,8 @@ class SafeState:
             error = await self._by(undo.device, way, by_hand, forced=number > 0)
             if not isinstance(error, InstrumentFault):
                 break
+        if error is None:
+            self._off.add(undo.device)
         return error is None
 
     async def _by(self, device: str, way: Means, by_hand: str, *, forced: bool) -> Exception | None:

@@ -15,10 +15,12 @@ from hil.balancing.strategy import AnyStrategy, Floats
 from hil.bench.ages import Ages
 from hil.bench.demand import Demand, current_for
 from hil.bench.driven import Driven
+from hil.bench.excuses import Excuses
 from hil.bench.interlock import Interlock
 from hil.bench.observation import Observer
 from hil.bench.own_faults import OwnFaults
 from hil.bench.rig import Rig
+from hil.bench.supply import BoardSupply
 from hil.bench.together import Job, Together
 from hil.core.errors import DeviceError, InstrumentFault, LinkLost
 from hil.core.instants import MILLISECOND, Duration, Instant, to_seconds
@@ -106,6 +108,7 @@ class Ticker:
         self._weather_from: Instant | None = None
         self._started = self._now = self.row_at = self.sensed_at = parts.clock.now()
         self.own_faults = OwnFaults(parts.rig.stack, layout)
+        self._excuses = Excuses(parts.rig.supply, layout)
         self._match_v = {
             name: unit.SPEC.set_accuracy_v.at(LARGEST_CELL_V)
             + unit.SPEC.read_accuracy_v.at(LARGEST_CELL_V)
@@ -164,13 +167,15 @@ class Ticker:
         if report is not None and self._hears_board:
             self._note_faults(report)
             if self._parts.interlock.has_looked(ages):
-                judged = self.own_faults.judged(self.row)
+                judged = self._excuses.row(self.own_faults.judged(self.row), now)
+                report = self._excuses.report(report, now)
                 for deviation in self._parts.watch.check(now, judged, report, step):
                     self._emit(deviation)
         self._decide(now)
         self.row[self._decides] = self._decided
         self._emit(Tick(now, tuple(self.row), self._parts.wire()))
-        self._parts.interlock.check(now, self.row, hears_board=self._hears_board, ages=ages)
+        watched = self._excuses.row(self.row, now)
+        self._parts.interlock.check(now, watched, hears_board=self._hears_board, ages=ages)
 
     # --- set ---------------------------------------------------------------------------------
 
@@ -223,7 +228,17 @@ class Ticker:
         jobs.append((rig.chamber.name, self._sense_chamber()))
         jobs.append((rig.board.name, self._sense_board()))
         jobs += [(name, self._sense_box(name)) for name in rig.fault_boxes]
+        if rig.supply is not None:
+            jobs.append((rig.supply.unit.name, self._sense_supply(rig.supply)))
         return jobs
+
+    async def _sense_supply(self, supply: BoardSupply) -> None:
+        asked, reading = self._now, await supply.sense()
+        if asked != self._now:
+            return
+        self._ages.read(supply.unit.name, self._clock.now())
+        self.row[self._at["supply.read_v"].start] = reading.voltage_v
+        self.row[self._at["supply.read_a"].start] = reading.current_a
 
     async def _sense_box(self, name: str) -> None:
         await self._rig.fault_boxes[name].sense()
@@ -291,6 +306,8 @@ class Ticker:
         row[at["emulator.span_s"]] = [math.nan] * len(self._span)
         for guard in self._rig.guards:
             row[at[guard.signal].start] = math.nan
+        if self._rig.supply is not None:
+            row[at["supply.read_v"].start] = row[at["supply.read_a"].start] = math.nan
         row[at["chamber.air_degc"].start] = math.nan
         if (weather := self._parts.weather) is not None:
             row[at["pack.ambient_degc"].start] = weather.at(self._now - self._first_at())

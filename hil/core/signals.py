@@ -70,6 +70,7 @@ def tick_layout(
     shadow: bool = False,
     weather: bool = False,
     guards: Sequence[str] = (),
+    supply: bool = False,
 ) -> Layout:
     """Return the row of a bench with one stack of ``cells`` and a board with ``ntcs`` cell NTCs.
 
@@ -79,12 +80,15 @@ def tick_layout(
     controller asked for. ``pack.current_a`` is positive in discharge. In ``shadow`` mode nothing is
     commanded, and ``reference`` is what the controller decides beside the board. In ``weather``
     the row says what the pack's enclosure stands in, and what it has come to. ``guards`` are the
-    signals of switches that guard people: 1 closed, 0 open.
+    signals of switches that guard people: 1 closed, 0 open. ``supply`` is the board's own as its
+    unit reads it back.
     """
     beside = [Signal("reference.duty", "1", cells)] if shadow else []
     if weather:
         beside += [Signal("pack.ambient_degc", "degC"), Signal("plant.enclosure_degc", "degC")]
     beside += [Signal(name, "1") for name in guards]
+    if supply:
+        beside += [Signal("supply.read_v", "V"), Signal("supply.read_a", "A")]
     return Layout(
         [
             Signal("step", "1"),

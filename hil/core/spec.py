@@ -122,4 +122,21 @@ class FaultBoxSpec:
     host_loss: str = ""
 
 
-DeviceSpec = EmulatorSpec | ChamberSpec | BoardSpec | FaultBoxSpec
+@dataclass(frozen=True, slots=True)
+class SupplySpec:
+    """A unit that gives a board its own supply; ``calibration_days`` as in ``EmulatorSpec``."""
+
+    model: str
+    channels: int
+    set_v: Range
+    set_accuracy_v: Accuracy
+    read_accuracy_v: Accuracy
+    read_accuracy_a: Accuracy
+    source_a: float
+    settle: Duration
+    reply: Duration
+    calibration_days: int | None = None
+    host_loss: str = ""
+
+
+DeviceSpec = EmulatorSpec | ChamberSpec | BoardSpec | FaultBoxSpec | SupplySpec

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from hil.core.instants import Duration
 from hil.core.recorded import UNLESS_DEFAULT
 
 
@@ -89,12 +90,27 @@ class GuardWire:
 
 
 @dataclass(frozen=True, slots=True)
+class SupplyWire:
+    """The board's own supply: a channel of a unit, and what it stands at.
+
+    ``brown_out_v`` is what a brown-out leaves of it; ``boot_ns`` is how long the board needs from
+    its supply to its first report.
+    """
+
+    by: Channel
+    voltage_v: float
+    brown_out_v: float
+    boot_ns: Duration
+
+
+@dataclass(frozen=True, slots=True)
 class WiringPlan:
     """The whole harness. ``cells[k]`` emulates cell k + 1; ``lead_ohm`` is one sense lead.
 
     There are ``len(cells) + 1`` sense leads; lead k (from 1) is the negative side of cell k and
     the positive side of cell k - 1. NTCs of the board that are not in ``ntcs`` are physical.
     ``through`` are the wires that a fault box can open, ``guards`` the switches that guard people.
+    A board whose ``supply`` is none is not the bench's to supply.
     """
 
     cells: tuple[Channel, ...]
@@ -104,6 +120,7 @@ class WiringPlan:
     virtual: VirtualWiring = field(default=VirtualWiring(), metadata=UNLESS_DEFAULT)
     through: tuple[Through, ...] = field(default=(), metadata=UNLESS_DEFAULT)
     guards: tuple[GuardWire, ...] = field(default=(), metadata=UNLESS_DEFAULT)
+    supply: SupplyWire | None = field(default=None, metadata=UNLESS_DEFAULT)
 
 
 def units_of(cells: Sequence[Channel]) -> dict[str, list[int]]:

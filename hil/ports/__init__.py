@@ -18,6 +18,8 @@ from hil.ports.devices import (
     FaultBox,
     Forcible,
     Identity,
+    Supply,
+    SupplyReading,
 )
 from hil.ports.engines import BoardEngine, Electronics, EngineKind, Firmware, LiveFactory, SpiBus
 from hil.ports.guard import Guard
@@ -88,6 +90,8 @@ __all__ = [
     "Place",
     "Recorder",
     "SpiBus",
+    "Supply",
+    "SupplyReading",
     "Tap",
     "Timer",
     "TwinFactory",

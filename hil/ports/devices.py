@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 from hil.core.instants import Instant
-from hil.core.spec import BoardSpec, ChamberSpec, DeviceSpec, EmulatorSpec, FaultBoxSpec
+from hil.core.spec import BoardSpec, ChamberSpec, DeviceSpec, EmulatorSpec, FaultBoxSpec, SupplySpec
 from hil.ports.clock import Clock
 
 
@@ -134,6 +134,26 @@ class FaultBox(Device, Protocol):
 
         A relay that falls back by itself would let a board pass that never saw its fault.
         """
+
+
+class SupplyReading(NamedTuple):
+    """Read-back of a supply's channel: mean current since the last reading, + into the board."""
+
+    voltage_v: float
+    current_a: float
+    alarm: int
+
+
+class Supply(Device, Protocol):
+    """A unit that gives the board its own supply; safe is every output off."""
+
+    SPEC: ClassVar[SupplySpec]
+
+    async def give(self, channel: int, voltage_v: float) -> None:
+        """Set the voltage of one channel. Raises ValueError outside SPEC; DeviceError."""
+
+    async def sense(self, channel: int) -> SupplyReading:
+        """Read one channel back. Raises DeviceError."""
 
 
 class BoardFault(NamedTuple):

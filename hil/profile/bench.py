@@ -434,6 +434,7 @@ def _taken_twice(bench: Bench) -> Iterator[ConfigError]:
     outputs += [("wiring.shunt.by", plan.shunt.by)] if plan.shunt is not None else []
     outputs += [(f"wiring.through.{one.wire}s", one.by) for one in plan.through]
     outputs += [(f"wiring.guards.{one.name}", one.by) for one in plan.guards]
+    outputs += [("wiring.supply.by", plan.supply.by)] if plan.supply is not None else []
     taken: set[tuple[str, Channel]] = set()
     for key, channel in outputs:
         if channel.device not in bench.devices:

@@ -22,6 +22,7 @@ from hil.profile.bench import Bench
 from hil.profile.check_bench import bench_errors, tick_errors
 from hil.profile.check_currents import current_errors
 from hil.profile.check_faults import WIRING, inject_errors, reported_errors
+from hil.profile.check_supply import supply_asked
 from hil.profile.check_weather import weather_hints
 from hil.profile.conditions import QUANTITIES, After, Compare, Condition
 from hil.profile.entries import key_of_path
@@ -62,7 +63,7 @@ def check_profile(
 ) -> Findings:
     """Check a profile against a bench; ``specs`` by device name (an unknown driver has none)."""
     scene = Scene(profile, bench, specs, known)
-    checks = (bench_errors, tick_errors, _needs, _pack, _limits, _strategy, _steps)
+    checks = (bench_errors, tick_errors, _needs, _pack, _limits, _strategy, _steps, supply_asked)
     errors = [error for check in checks for error in check(scene)]
     hints = [*_hints(scene), *unlimited_charges(scene)]
     return Findings(in_order(errors), in_order(hints))

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 
 from hil.core.errors import ConfigError
 from hil.core.instants import to_seconds
-from hil.core.spec import BoardSpec, ChamberSpec, EmulatorSpec, FaultBoxSpec
+from hil.core.spec import BoardSpec, ChamberSpec, EmulatorSpec, FaultBoxSpec, SupplySpec
 from hil.physics.board import ntc_divider_v
 from hil.profile.check_engine import engine_errors
+from hil.profile.check_supply import supply_errors
 from hil.profile.conditions import nearest
 from hil.profile.scene import Devices, Scene
 
@@ -52,7 +53,7 @@ def bench_errors(scene: Devices, *, served: bool = False) -> Iterator[ConfigErro
         yield from _worlds(scene)
     # With an unknown driver a missing role is only its shadow.
     if len(scene.specs) == len(bench.devices):
-        yield from _roles(scene, chambers=MOST_OF_A_ROLE if served else 1)
+        yield from _roles(scene, chambers=MOST_OF_A_ROLE if served else 1, served=served)
     yield from _channels(scene)
 
 
@@ -87,6 +88,7 @@ def tick_errors(scene: Scene) -> Iterator[ConfigError]:
     needs = {name: spec.settle + spec.reply for name, spec in scene.of(EmulatorSpec).items()}
     needs |= {name: spec.reply for name, spec in scene.of(ChamberSpec).items()}
     needs |= {name: spec.reply for name, spec in scene.of(FaultBoxSpec).items()}
+    needs |= {name: spec.settle + spec.reply for name, spec in scene.of(SupplySpec).items()}
     slowest = max(needs, key=lambda name: needs[name], default=None)
     if slowest is not None and tick <= needs[slowest]:
         takes = f"{slowest} takes {to_seconds(needs[slowest]):g} s to settle and reply"
@@ -97,7 +99,7 @@ def tick_errors(scene: Scene) -> Iterator[ConfigError]:
         yield wrong("tick", f"found {to_seconds(tick):g} s, and {waits} (board.command_timeout)")
 
 
-def _roles(scene: Devices, chambers: int) -> Iterator[ConfigError]:
+def _roles(scene: Devices, chambers: int, *, served: bool) -> Iterator[ConfigError]:
     """Each role as often as a bench has it, told by the kind of its data sheet.
 
     A run has one chamber; a lab may have more, and its board is in the first.
@@ -107,6 +109,7 @@ def _roles(scene: Devices, chambers: int) -> Iterator[ConfigError]:
         ("chamber", ChamberSpec, 1, chambers),
         ("cell emulator", EmulatorSpec, 1, MOST_OF_A_ROLE),
         ("fault box", FaultBoxSpec, 0, MOST_OF_A_ROLE),
+        ("supply of the board", SupplySpec, 0, MOST_OF_A_ROLE if served else 1),
     )
     for role, kind, least, most in roles:
         names = [name for name, spec in scene.specs.items() if isinstance(spec, kind)]
@@ -147,6 +150,7 @@ def _channels(scene: Devices) -> Iterator[ConfigError]:
             message = f"no digital input {guard.by.number}: {guard.by.device} has {inputs}"
             yield scene.bench.wrong(key, message)
     yield from _outputs(scene)
+    yield from supply_errors(scene)
 
 
 def _outputs(scene: Devices) -> Iterator[ConfigError]:

@@ -15,6 +15,11 @@ from hil.profile.scene import Scene
 WIRING = "wiring"
 """The target of ``inject`` that is no device: the harness."""
 
+SUPPLY = "supply"
+"""The board's own supply, where the bench gives it."""
+
+SUPPLY_FAULTS = ("brown-out", "lost")
+
 SENSORS = "sensors"
 """The other one: the NTCs and the shunt that the bench emulates, as it shows them."""
 

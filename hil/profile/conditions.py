@@ -48,6 +48,8 @@ QUANTITIES: dict[str, Quantity] = {
     "current": Quantity("A", each=False, about="magnitude of the pack current"),
     "pack.voltage": Quantity("V", each=False, about="voltage of the whole pack"),
     "chamber.temperature": Quantity("degC", each=False, about="air temperature in the chamber"),
+    "board.supply.voltage": Quantity("V", each=False, about="the board's own supply, read back"),
+    "board.supply.current": Quantity("A", each=False, about="what the board draws of that"),
     "gap": Quantity(
         "V", each=False, about="highest minus lowest true cell voltage", worked_out=True
     ),

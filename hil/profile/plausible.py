@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from hil.core.instants import SECOND, Duration, to_seconds
-from hil.core.spec import ChamberSpec, DeviceSpec, EmulatorSpec, FaultBoxSpec
+from hil.core.spec import ChamberSpec, DeviceSpec, EmulatorSpec, FaultBoxSpec, SupplySpec
 from hil.core.watched import Watched
 from hil.core.wiring import Channel, units_of
 
@@ -88,7 +88,7 @@ def rules(
         elif isinstance(spec, ChamberSpec):
             found += _frozen(name, spec.read_noise_k, spec.read_resolution_k, ())
             found.append(_age(name, tick_ns))
-        elif isinstance(spec, FaultBoxSpec):
+        elif isinstance(spec, FaultBoxSpec | SupplySpec):
             found.append(_age(name, tick_ns))
     return found
 

@@ -13,12 +13,13 @@ from hil.core.spec import (
     EmulatorSpec,
     FaultBoxSpec,
     Range,
+    SupplySpec,
 )
 from hil.ports import EngineKind, LinkKind
 from hil.profile.bench import Bench
 from hil.profile.model import Profile
 
-SpecT = TypeVar("SpecT", EmulatorSpec, ChamberSpec, BoardSpec, FaultBoxSpec)
+SpecT = TypeVar("SpecT", EmulatorSpec, ChamberSpec, BoardSpec, FaultBoxSpec, SupplySpec)
 
 
 @dataclass(frozen=True)

@@ -12,17 +12,19 @@ from pydantic import PlainValidator, WithJsonSchema, create_model
 
 from hil.core import units
 from hil.core.errors import UnitError
+from hil.core.instants import SECOND
 from hil.core.wiring import (
     Channel,
     GuardName,
     GuardWire,
     NtcWire,
     ShuntWire,
+    SupplyWire,
     Through,
     VirtualWiring,
     WiringPlan,
 )
-from hil.profile.forms import Form, quantity
+from hil.profile.forms import DURATION, Form, quantity
 
 MAX_CHANNELS = 64
 
@@ -176,6 +178,30 @@ DIGITAL: Any = Annotated[
 ]
 
 
+def _output(value: Any) -> Channel:
+    """Read ``psu-1 channel 1``: an output of a device."""
+    match = re.fullmatch(r"(\S+) channel (\d{1,3})", str(value))
+    if match is None:
+        raise ValueError(f"found '{value}', expected an output such as psu-1 channel 1")
+    return Channel(match[1], int(match[2]))
+
+
+OUTPUT: Any = Annotated[
+    Channel,
+    PlainValidator(_output),
+    WithJsonSchema({"type": "string", "examples": ["psu-1 channel 1"]}),
+]
+
+SupplyForm = create_model(
+    "Supply",
+    __base__=Form,
+    by=(OUTPUT, ...),
+    voltage=(quantity("V"), ...),
+    brown_out=(quantity("V"), FormField(description="what a brown-out leaves of it")),
+    boot=(DURATION, FormField(SECOND, description="from the supply to the board's first report")),
+)
+
+
 class VirtualWiringFields(Form):
     """How the virtual harness really is; what is left out is as the rest of the file says."""
 
@@ -194,6 +220,9 @@ class WiringFields(Form):
     )
     guards: dict[GuardName, DIGITAL] = FormField(
         default_factory=dict, description="switches that guard people: closed while all is well"
+    )
+    supply: SupplyForm | None = FormField(  # type: ignore[valid-type] # a form made above
+        default=None, description="the board's own supply"
     )
     virtual: VirtualWiringFields = FormField(
         default_factory=VirtualWiringFields, description="how the virtual harness really is"
@@ -214,7 +243,9 @@ def plan_of(stack: Sequence[Sequence[Channel]], wiring: WiringFields) -> WiringP
         *(Through("ntc", number, by) for number, by in wiring.through.ntcs),
     )
     guards = tuple(GuardWire(name, by) for name, by in sorted(wiring.guards.items()))
-    return WiringPlan(cells, lead_ohm, ntcs, wire, virtual, through, guards)
+    given: Any = wiring.supply
+    supply = given and SupplyWire(given.by, given.voltage, given.brown_out, given.boot)
+    return WiringPlan(cells, lead_ohm, ntcs, wire, virtual, through, guards, supply)
 
 
 def _all_leads(lead_ohm: tuple[float, ...], cells: int) -> tuple[float, ...]:

@@ -19,7 +19,7 @@ from hil.results.disk import read_small, replace_text
 MOST_BYTES = 16 << 20
 
 
-_YOUNGER = frozenset({"through", "guards"})
+_YOUNGER = frozenset({"through", "guards", "supply"})
 
 
 def wiring_digest(plan: WiringPlan, drivers: Mapping[str, str], board: str) -> str:

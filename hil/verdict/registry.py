@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Literal, SupportsFloat, TypeAlias
 
 from hil.core.instants import Instant
+from hil.core.recorded import UNLESS_DEFAULT
 from hil.core.spec import Accuracy
 
 Needs: TypeAlias = Literal["emulated", "metered", "shadow", "study", "none"]
@@ -138,11 +139,18 @@ class Uncertainties:
     pack_a: Accuracy = EXACT
     pcb_k: Accuracy = EXACT
     chamber_k: Accuracy = EXACT
+    supply_v: Accuracy = field(default=EXACT, metadata=UNLESS_DEFAULT)
+    supply_a: Accuracy = field(default=EXACT, metadata=UNLESS_DEFAULT)
 
     def constants(self) -> dict[str, tuple[float, ...]]:
         """Return them as the first record keeps them: ``uncertainty.set_v``: (offset, gain)."""
-        named = ((f.name, getattr(self, f.name)) for f in fields(self))
-        return {f"{_PREFIX}{name}": (one.offset, one.gain) for name, one in named}
+        named = {f.name: getattr(self, f.name) for f in fields(self)}
+        left_out = [f.name for f in fields(self) if f.metadata and named[f.name] == f.default]
+        return {
+            f"{_PREFIX}{name}": (one.offset, one.gain)
+            for name, one in named.items()
+            if name not in left_out
+        }
 
     @classmethod
     def of(cls, constants: Mapping[str, tuple[float, ...]]) -> "Uncertainties":

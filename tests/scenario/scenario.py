@@ -71,6 +71,7 @@ def play(tmp_path: Path) -> Play:
         stop: StopLadder | None = None,
         fail_fast: bool = False,
         certificates: Path | None = None,
+        engine: str | None = None,
     ) -> Played:
         request = Request(
             profile=str(profile),
@@ -81,6 +82,7 @@ def play(tmp_path: Path) -> Play:
             certificates=certificates or tmp_path / "certificates",
             until=None if until_s is None else round(until_s * SECOND),
             fail_fast=fail_fast,
+            engine=engine,
         )
         return Played(run_profile(request, stop or StopLadder(), lambda _status: None))
 

@@ -64,7 +64,7 @@ def test_what_the_field_builds_is_there() -> None:
     assert sold == {0.05, 0.1, 0.2}
     # whatever a design may have, one of them has
     optional = [field.name for field in dataclasses.fields(BoardDesign) if field.default is None]
-    assert len(optional) == 14
+    assert len(optional) == 15
     for name in optional:
         assert any(getattr(one, name) is not None for one in designs.values()), name
 

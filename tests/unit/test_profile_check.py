@@ -7,6 +7,7 @@ from typing import Any, Literal, cast
 
 import pytest
 
+from hil.app import Request, prepare
 from hil.balancing import STRATEGIES
 from hil.core.instants import MILLISECOND, SECOND
 from hil.core.spec import Accuracy, BoardSpec, ChamberSpec, DeviceSpec, EmulatorSpec, Range
@@ -87,8 +88,7 @@ def lines(findings: Findings) -> list[str]:
 def test_shipped_profiles_fit_their_benches_without_a_warning(name: str) -> None:
     """Where the board is to decide by itself, it needs firmware: the bench files name none."""
     shadow = load_profile(name).controller.mode == "shadow"
-    findings = check(*([ENGINE] if shadow else []), profile=name)
-    assert findings == Findings([], [])
+    assert prepare(Request(name, overrides=[ENGINE] if shadow else [])).warnings == ()
 
 
 ENGINE = "bench.devices.board.engine=lib"

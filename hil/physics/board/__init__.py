@@ -29,6 +29,7 @@ from hil.physics.board.design import (
 from hil.physics.board.groups import (
     ActiveBalancer,
     Derating,
+    Feed,
     InternalFet,
     Leakage,
     Mosfet,
@@ -75,6 +76,7 @@ __all__ = [
     "BoardDesign",
     "Chain",
     "Derating",
+    "Feed",
     "InternalFet",
     "Leakage",
     "Mosfet",

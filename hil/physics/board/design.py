@@ -13,6 +13,7 @@ from hil.physics.board.groups import (
     INTERNAL_FILTER_OHM,
     ActiveBalancer,
     Derating,
+    Feed,
     InternalFet,
     Leakage,
     Mosfet,
@@ -168,6 +169,7 @@ class BoardDesign:
     leakage: Leakage | None = field(default=None, metadata=UNLESS_DEFAULT)
     derating: Derating | None = field(default=None, metadata=UNLESS_DEFAULT)
     balancer: ActiveBalancer | None = field(default=None, metadata=UNLESS_DEFAULT)
+    feed: Feed | None = field(default=None, metadata=UNLESS_DEFAULT)
 
     def __post_init__(self) -> None:
         """Refuse a board that cannot exist. Raises ValueError naming the key."""

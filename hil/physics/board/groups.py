@@ -275,6 +275,28 @@ class Derating:
 
 
 @dataclass(frozen=True)
+class Feed:
+    """The board's own supply, where the bench gives it one.
+
+    The board runs between ``min`` and ``max`` and draws ``current`` then, awake and with all bleeds
+    off; ``hold_up`` is for how long its capacitors carry it on below ``min``.
+    """
+
+    min_v: float
+    max_v: float
+    current_a: float
+    hold_up_ns: int = 2_000_000
+
+    def __post_init__(self) -> None:
+        """Refuse a supply that no board has. Raises ValueError naming the key."""
+        within(self, "min_v", 2.0, 60.0)
+        within(self, "current_a", 1e-6, 5.0)
+        within(self, "hold_up_ns", 0.0, 1e9)
+        if not self.max_v > self.min_v:
+            refuse("max_v", f"{self.max_v:g} V", f"more than {self.min_v:g} V (min)")
+
+
+@dataclass(frozen=True)
 class ActiveBalancer:
     """A converter that carries charge from one cell to another, or to all of them in series.
 

@@ -1,0 +1,1 @@
+"""Drivers of what powers the board itself."""
