@@ -27,6 +27,13 @@ _PATIENCE_CYCLES = 5
 """The board answers at the end of a cycle; more than a few of them is no answer."""
 
 
+HOST_FAULTS = ("host-silent", "host-bad-crc", "host-stuck-counter")
+"""What a host can do to a board: send nothing, seal wrongly, never count on."""
+
+_STUCK_AT = 7
+"""The alive counter of a host that does not count."""
+
+
 class ReferenceBoard:
     """``hil.ports.Board`` over a CAN link."""
 
@@ -43,6 +50,7 @@ class ReferenceBoard:
     )
 
     CARRIES: ClassVar[str] = "frames"
+    FAULTS: ClassVar[tuple[str, ...]] = HOST_FAULTS
 
     def __init__(
         self, name: str, link: FrameLink, clock: Clock, options: Mapping[str, Any]
@@ -53,6 +61,7 @@ class ReferenceBoard:
         self._options = BoardOptions(**options)
         self._counters = e2e.Counters()
         self._picture = Picture(self._options)
+        self._host_fault = ""
 
     async def connect(self) -> None:
         """Open the link. Raises LinkLost."""
@@ -129,12 +138,20 @@ class ReferenceBoard:
         self._drain()
         return self._picture.report()
 
+    async def set_fault(self, fault: str, *, active: bool) -> None:
+        """Be a host with one of ``FAULTS``, or a sound one again. Raises ValueError for another."""
+        if fault not in self.FAULTS:
+            known = ", ".join(self.FAULTS)
+            raise ValueError(f"{self.name}: no fault {fault!r}; a host has {known}")
+        self._host_fault = fault if active else ""
+
     async def make_safe(self) -> str:
-        """Command all bleeds off and wait until the board reports them so.
+        """Command all bleeds off and wait until the board reports them so, as a sound host.
 
         Raises LinkTimeout if it reports nothing, InstrumentFault (code: how many) if some are on.
         """
         picture, cells = self._picture, self._options.cells
+        self._host_fault = ""
 
         async def all_off() -> None:
             await self.apply([0.0] * cells)
@@ -177,6 +194,12 @@ class ReferenceBoard:
         await self._send(wire.REQUEST, wire.encode_request(wire.Request(alive, code)))
 
     async def _send(self, identifier: int, data: bytearray) -> None:
+        if self._host_fault == "host-silent":
+            return
+        if self._host_fault == "host-bad-crc":
+            data[0] ^= 0xFF
+        elif self._host_fault == "host-stuck-counter":
+            data = wire.recounted(identifier, data, _STUCK_AT)
         await self._link.send(Message(arbitration_id=identifier, is_extended_id=False, data=data))
 
     async def _until(

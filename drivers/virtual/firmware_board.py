@@ -155,8 +155,9 @@ class FirmwareBoardTwin:
         ``silent`` is a CAN transceiver that sends nothing, ``power-loss`` takes the board's supply,
         ``stuck-cell`` repeats the cell's last reading, ``stuck-bleed`` is a bleed transistor that
         nothing switches off, ``front-end-silent`` cuts the front end of ``cell`` and all behind it
-        off their bus, ``bad-pec`` spoils all that this front end answers, and the wiring has faults
-        of its own (``Sampling.inject``). Raises ValueError for any other fault or cell, and for
+        off their bus, ``bad-pec`` spoils the check of all that this front end answers, ``tampered``
+        changes on the way what it has measured, and not the check, and the wiring has faults of its
+        own (``Sampling.inject``). Raises ValueError for any other fault or cell, and for
         ``silent`` where the firmware has a CAN controller of its own, out of our reach.
         """
         if fault == POWER_LOSS:

@@ -39,6 +39,7 @@ class BoardElectronics:
         "stuck-bleed",
         "front-end-silent",
         "bad-pec",
+        "tampered",
         *Sampling.FAULTS,
     )
     FAULTS_OF_A_CELL: ClassVar[tuple[str, ...]] = (
@@ -177,6 +178,8 @@ class BoardElectronics:
             self._chain.cut(front_end, active=active)
         elif fault == "bad-pec":
             self._chain.spoil(front_end, active=active)
+        elif fault == "tampered":
+            self._chain.tamper(front_end, active=active)
         else:
             raise ValueError(f"{self._name}: no fault {fault!r} of its electronics")
 

@@ -24,6 +24,7 @@ _IDLE = b"\xff"
 _HEAD = wire.COMMAND_BYTES
 _BLOCK = wire.GROUP_BYTES + wire.CHECK_BYTES
 _WRONG_CHECK = 0x55
+_TAMPERED_BIT = 0x10  # of a word's high byte: 0.41 V of a cell
 _CLEARS: dict[int, wire.Bank] = {
     Code.CLRCELL: "cells",
     Code.CLRAUX: "pins",
@@ -58,12 +59,13 @@ class Inputs(Protocol):
 class Ltc6813:
     """One chip's registers. ``heard_at`` is its last valid command, kept by the chain.
 
-    ``spoils`` makes every answer fail its check: put in from outside, unknown to the chip.
+    ``spoils`` makes every answer fail its check, ``tampered`` has somebody on the wire change what
+    was measured and not the check: put in from outside, unknown to the chip.
     """
 
     def __init__(self) -> None:
         """Start as the supply leaves it: asleep, nothing converted, nothing bleeding."""
-        self.spoils = False
+        self.spoils = self.tampered = False
         self.heard_at: Instant = 0
         self.reset()
 
@@ -102,6 +104,8 @@ class Ltc6813:
         else:
             results = self.results[group.bank]
             block = wire.sealed(wire.packed(*results[group.first : group.first + 3]))
+            if self.tampered:
+                block = block[:1] + bytes([block[1] ^ _TAMPERED_BIT]) + block[2:]
         return block[:-1] + bytes([block[-1] ^ _WRONG_CHECK]) if self.spoils else block
 
     def _config(self, code: int) -> bytes:
@@ -173,6 +177,11 @@ class DaisyChain:
         """Cut the bus before a front end (from 0), or mend it."""
         (self._cut.add if active else self._cut.discard)(front_end)
         self._rewired()
+
+    def tamper(self, front_end: int, *, active: bool) -> None:
+        """Change what a front end (from 0) answers of its measurements, on the way."""
+        self.chips[front_end].tampered = active
+        self._answers.clear()
 
     def spoil(self, front_end: int, *, active: bool) -> None:
         """Let all answers of a front end (from 0) fail their check."""

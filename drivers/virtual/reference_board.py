@@ -40,11 +40,13 @@ class BoardOptions:
     """The keys that a bench file may give the virtual board.
 
     One that ``hangs_in_brown_out`` has no reset circuit: after too little of its supply it does
-    nothing until it has had none at all.
+    nothing until it has had none at all. One that does not check its commands (``checks_commands:
+    no``) takes frames with a wrong check or counter for right ones.
     """
 
     serial: int = 1
     hangs_in_brown_out: bool = False
+    checks_commands: bool = True
 
     def __post_init__(self) -> None:
         """Refuse what the identity has no room for."""
@@ -60,6 +62,7 @@ class ReferenceBoardTwin:
         "stuck-cell",
         "stuck-bleed",
         "bad-crc",
+        "stuck-counter",
         "blind",
         "front-end-silent",
         POWER_LOSS,
@@ -150,9 +153,10 @@ class ReferenceBoardTwin:
     def inject(self, fault: str, cell: int, *, active: bool) -> None:
         """Put a fault in or out; ``cell`` from 1 where the fault has one.
 
-        ``silent`` sends nothing, ``bad-crc`` seals wrongly, ``blind`` finds no open wire,
-        ``stuck-cell`` repeats the cell's last reading, ``stuck-bleed`` cannot switch the cell's
-        bleed off, ``front-end-silent`` loses the front end of ``cell``, ``power-loss`` takes the
+        ``silent`` sends nothing, ``bad-crc`` seals wrongly, ``stuck-counter`` never counts on,
+        ``blind`` finds no open wire, ``stuck-cell`` repeats the cell's last reading,
+        ``stuck-bleed`` cannot switch the cell's bleed off,
+        ``front-end-silent`` loses the front end of ``cell``, ``power-loss`` takes the
         board's supply, and the wiring has faults of its own (``Sampling.inject``). Raises
         ValueError for any other fault or cell.
         """
@@ -165,6 +169,8 @@ class ReferenceBoardTwin:
             self._telemetry.silent = active
         elif fault == "bad-crc":
             self._telemetry.corrupt = active
+        elif fault == "stuck-counter":
+            self._telemetry.counts = not active
         elif fault == "blind":
             self._blind = active
         elif fault in self.FAULTS:
@@ -196,7 +202,8 @@ class ReferenceBoardTwin:
     def _forget(self) -> None:
         """Start as after power-up: no command, no judgement, no bleed but those that are stuck."""
         design = self._design
-        self._commands = Commands(design.cells, design.command_timeout_ns)
+        checks = self._options.checks_commands
+        self._commands = Commands(design.cells, design.command_timeout_ns, checks=checks)
         self._on_since = self._clock.now()
         self._off_cycles = self.cycles  # before it was switched on: what is slow begins with that
         self._counts = [0] * design.cells

@@ -63,6 +63,13 @@ TO_HOST = {
 _START = {identifier: e2e.start(data) for identifier, data in (TO_BOARD | TO_HOST).items()}
 
 
+def recounted(identifier: int, frame: bytearray, alive: int) -> bytearray:
+    """Return a frame of a message with another alive counter, sealed again."""
+    changed = bytearray(frame)
+    changed[1] = changed[1] & 0xF0 | alive
+    return e2e.seal(_START[identifier], bytes(changed))
+
+
 class State(IntEnum):
     """What the board is doing."""
 

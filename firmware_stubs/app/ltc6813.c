@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "bytes.h"
+#include "defects.h"
 #include "pec15.h"
 
 enum {
@@ -48,7 +49,7 @@ void ltc6813_put(uint8_t *out, uint32_t chips, uint32_t chip, const uint8_t *gro
 const uint8_t *ltc6813_get(const uint8_t *answer, uint32_t chip) {
     const uint8_t *packet = answer + COMMAND_BYTES + PACKET_BYTES * chip;
     const uint16_t pec = get_be16(packet + LTC6813_GROUP_BYTES);
-    return pec == pec15(packet, LTC6813_GROUP_BYTES) ? packet : NULL;
+    return pec == pec15(packet, LTC6813_GROUP_BYTES) || defect_believes_all() ? packet : NULL;
 }
 
 void ltc6813_config_a(uint8_t *group, uint32_t dcc) {

@@ -71,7 +71,7 @@ def build(
             devices[name] = _device(name, bench, plan, clock, wire, faults, fences, limit_a)
         except ValueError as error:
             raise ConfigErrors([bench.wrong(f"devices.{name}", str(error))]) from error
-    stack, supply = make_stack(bench), bench.wiring.supply
+    stack, supply = make_stack(bench, clock.now), bench.wiring.supply
     of_role = {role: [n for n in bench.devices if type(specs[n]) is role] for role in ROLES}
     return Rig(
         emulators={name: devices[name] for name in of_role[EmulatorSpec]},

@@ -11,9 +11,9 @@ from hil.bench.observation import Observer
 from hil.bench.plausibility import Plausibility
 from hil.bench.quantities import Reader
 from hil.bench.rig import Rig
-from hil.bench.sensor_faults import HOTTEST_DEGC, SensorFaults
+from hil.bench.sensor_faults import SensorFaults
 from hil.bench.stack import Sensors, Stack
-from hil.core.instants import SECOND, Duration, to_seconds
+from hil.core.instants import SECOND, Duration, Instant, to_seconds
 from hil.core.records import LimitWarned
 from hil.core.signals import Layout, tick_layout
 from hil.core.spec import Accuracy
@@ -52,16 +52,16 @@ DUTY_SHARE = 0.02
 """A reported duty has 200 steps: further off than four of them it is another one."""
 
 
-def make_stack(bench: Bench) -> Stack:
-    """Map cells, NTCs and the shunt to channels."""
+def make_stack(bench: Bench, now: Callable[[], Instant]) -> Stack:
+    """Map cells, NTCs and the shunt to channels; ``now`` is the bench's clock."""
     design = bench.board
-    hot_v = ntc_divider_v(design, HOTTEST_DEGC)
-    sensors = Sensors(
-        ntc_v=lambda degc: ntc_divider_v(design, degc),
-        shunt_ohm=design.shunt_ohm,
-        faults=SensorFaults(bench.wiring, supply_v=BEYOND * design.ntc_supply_v, hot_v=hot_v),
+    faults = SensorFaults(
+        bench.wiring,
+        supply_v=BEYOND * design.ntc_supply_v,
+        divider_v=lambda degc: ntc_divider_v(design, degc),
+        now=now,
     )
-    return Stack(bench.wiring, sensors)
+    return Stack(bench.wiring, Sensors(design.shunt_ohm, faults))
 
 
 def make_layout(bench: Bench, *, shadow: bool = False, weather: bool = False) -> Layout:

@@ -29,6 +29,7 @@ class Injections:
         self._rig, self._emit, self._noted = rig, emit, noted
         self._own: list[tuple[str, int, str]] = []  # for the emulators themselves
         self._relays: list[tuple[Channel, bool]] = []  # for fault boxes
+        self._host: list[tuple[str, bool]] = []  # of the bench as the board's host
         self._asked: list[asyncio.Future[None]] = []  # of a lab
         self._in_lab: dict[tuple[str, str, int], Inject] = {}
 
@@ -39,6 +40,11 @@ class Injections:
         if own is not None and step.fault in own.FAULTS:
             fault = step.fault if active else "none"
             self._own.append((own.name, self._channel(step), fault))
+            return
+        board = self._rig.board
+        if (step.target, step.fault) in {(board.name, fault) for fault in board.FAULTS}:
+            self._host.append((step.fault, active))
+            self._noted.host(active=active)
             return
         if self._rig.supply is not None and (step.target, step.fault) in _OF_SUPPLY:
             self._rig.supply.order(step.fault, active=active)
@@ -72,6 +78,9 @@ class Injections:
         for relay, is_open in self._relays:
             await self._rig.fault_boxes[relay.device].set_open(relay.number, is_open=is_open)
         self._relays.clear()
+        for fault, active in self._host:
+            await self._rig.board.set_fault(fault, active=active)
+        self._host.clear()
         if self._rig.supply is not None:
             await self._rig.supply.carry_out()
 

@@ -33,11 +33,16 @@ class OwnFaults:
         self._stack = stack
         self._read_a, self._ntc = layout.index("emulator.read_a"), layout.index("board.ntc_degc")
         self._current = layout.index("board.current_a")
+        self._command = layout.columns("command.duty")
         self._relays: set[int] = set()
         self._standing: set[tuple[str, str, int]] = set()
         self._miswired: set[int] = set()
         self._ntcs: set[int] = set()
-        self._has_current = False
+        self._has_current = self._has_host = False
+
+    def host(self, *, active: bool) -> None:
+        """Note that the bench is no sound host of the board: what it commands does not count."""
+        self._has_host = active
 
     def relay(self, unit: str, channel: int, *, active: bool) -> None:
         """Note a fault that an emulator has put on a channel itself.
@@ -78,9 +83,11 @@ class OwnFaults:
 
         A miswired cell has been drained by what flows there; a sensor shows what the bench says.
         """
-        if not self._standing:
+        if not self._standing and not self._has_host:
             return row
         row = row.copy()
+        if self._has_host:
+            row[self._command] = [math.nan] * self._stack.cells
         for k in self._miswired:
             row[self._read_a + k] = math.nan
         for ntc in self._ntcs:

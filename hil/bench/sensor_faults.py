@@ -5,14 +5,19 @@ needs no twin and no relay, and is the same on a real bench. The plant goes on a
 shown is the bench's own doing, and the board is not blamed for reading it.
 """
 
+from collections.abc import Callable
 from typing import ClassVar
 
+from hil.core.instants import Instant, to_seconds
 from hil.core.wiring import WiringPlan
 
 HOTTEST_DEGC = 105.0
 """The end of an NTC's usual range: hotter than any cell of which a board need not think."""
 
-_NTC_FAULTS = ("open-ntc", "shorted-ntc", "stuck-ntc", "hot-ntc")
+RUNAWAY_K_PER_S = 1.0
+"""How fast a cell in thermal runaway warms at least (GB 38031-2020, C.5.3: 1 degC/s for 3 s)."""
+
+_NTC_FAULTS = ("open-ntc", "shorted-ntc", "stuck-ntc", "hot-ntc", "runaway-ntc")
 _CURRENT_FAULTS = ("dead-current", "stuck-current", "reversed-current")
 
 
@@ -20,21 +25,32 @@ class SensorFaults:
     """Which sensors are broken, and how; an ``Injectable`` of the bench itself.
 
     ``open-ntc`` shows the supply of the board's divider, ``shorted-ntc`` its ground, ``stuck-ntc``
-    what it showed last, ``hot-ntc`` 105 degC whatever the cell is. ``dead-current`` shows 0 A,
-    ``stuck-current`` what it showed last, ``reversed-current`` charge as discharge.
+    what it showed last, ``hot-ntc`` 105 degC whatever the cell is, ``runaway-ntc`` a cell that
+    warms by 1 K a second up to that. ``dead-current`` shows 0 A, ``stuck-current`` what it showed
+    last, ``reversed-current`` charge as discharge.
     """
 
     FAULTS: ClassVar[tuple[str, ...]] = (*_NTC_FAULTS, *_CURRENT_FAULTS)
     FAULTS_OF_A_CELL: ClassVar[tuple[str, ...]] = _NTC_FAULTS
 
-    def __init__(self, plan: WiringPlan, *, supply_v: float, hot_v: float) -> None:
+    def __init__(
+        self,
+        plan: WiringPlan,
+        *,
+        supply_v: float,
+        divider_v: Callable[[float], float],
+        now: Callable[[], Instant],
+    ) -> None:
         """Begin with all sensors of a harness sound.
 
-        ``supply_v`` is what an open NTC stands at, ``hot_v`` one at ``HOTTEST_DEGC``.
+        ``supply_v`` is what an open NTC stands at, ``divider_v`` one at a temperature in degC.
         """
         self._emulated = {wire.ntc for wire in plan.ntcs}
         self._has_shunt = plan.shunt is not None
+        self._divider_v, self._now = divider_v, now
+        hot_v = divider_v(HOTTEST_DEGC)
         self._constant_v = {"open-ntc": supply_v, "shorted-ntc": 0.0, "hot-ntc": hot_v}
+        self._ran_away: dict[int, tuple[Instant, float]] = {}
         self._ntcs: dict[int, str] = {}
         self._current = ""
         self._shown_v: dict[int, float] = {}
@@ -49,14 +65,20 @@ class SensorFaults:
             self._current = fault if active else ""
         elif fault in _NTC_FAULTS and cell in self._emulated:
             self._ntcs.pop(cell, None)
+            self._ran_away.pop(cell, None)
             if active:
                 self._ntcs[cell] = fault
         else:
             raise ValueError(f"sensors: no fault {fault!r} on {cell}: it is not emulated")
 
-    def ntc_v(self, ntc: int, true_v: float) -> float:
-        """Return what the divider of an NTC shows where its cell's would be ``true_v``."""
+    def ntc_v(self, ntc: int, true_degc: float) -> float:
+        """Return what the divider of an NTC shows where its cell has ``true_degc``."""
         fault = self._ntcs.get(ntc, "")
+        if fault == "runaway-ntc":
+            began, from_degc = self._ran_away.setdefault(ntc, (self._now(), true_degc))
+            warmed_k = RUNAWAY_K_PER_S * to_seconds(self._now() - began)
+            true_degc = min(HOTTEST_DEGC, from_degc + warmed_k)
+        true_v = self._divider_v(true_degc)
         if fault != "stuck-ntc":
             self._shown_v[ntc] = self._constant_v.get(fault, true_v)
         return self._shown_v.setdefault(ntc, true_v)

@@ -5,7 +5,7 @@ board's NTC divider) and ``CurrentSensorSim`` (an auxiliary output drives the bo
 through a level shifter). Pure mapping between cells and channels; no I/O.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hil.bench.sensor_faults import SensorFaults
@@ -15,12 +15,11 @@ from hil.ports import CellReadings
 
 @dataclass(frozen=True, slots=True)
 class Sensors:
-    """How the board's sensor inputs translate: NTC divider voltage, and the shunt's resistance.
+    """How the board's sensor inputs translate: the shunt's resistance, and the NTCs' dividers.
 
-    ``faults`` are those that the bench itself shows there.
+    Those are behind the ``faults`` that the bench itself shows there.
     """
 
-    ntc_v: Callable[[float], float]
     shunt_ohm: float
     faults: SensorFaults
 
@@ -42,9 +41,9 @@ class Stack:
 
     def aux_v(self, unit: str, cell_degc: Sequence[float], current_a: float) -> Mapping[int, float]:
         """Return what the unit's auxiliary outputs must show, by output number."""
-        ntc_v, faults = self._sensors.ntc_v, self._sensors.faults
+        faults = self._sensors.faults
         aux = {
-            wire.by.number: faults.ntc_v(wire.ntc, ntc_v(cell_degc[wire.cell - 1]))
+            wire.by.number: faults.ntc_v(wire.ntc, cell_degc[wire.cell - 1])
             for wire in self._ntcs[unit]
         }
         shunt = self._shunt

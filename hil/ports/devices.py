@@ -190,9 +190,13 @@ class BoardReport(NamedTuple):
 
 
 class Board(Device, Protocol):
-    """The board under test, spoken to over its own protocol."""
+    """The board under test, spoken to over its own protocol.
+
+    ``FAULTS`` are those that the driver can have as the board's host.
+    """
 
     SPEC: ClassVar[BoardSpec]
+    FAULTS: ClassVar[tuple[str, ...]]
 
     async def apply(self, duty: Sequence[float]) -> None:
         """Command one bleed duty (0..1) a cell."""
@@ -205,6 +209,12 @@ class Board(Device, Protocol):
 
     async def sense(self) -> BoardReport:
         """Fold everything received so far into a report; does not wait for a frame."""
+
+    async def set_fault(self, fault: str, *, active: bool) -> None:
+        """Be a host with one of ``FAULTS``, or a sound one again; ``make_safe`` ends it.
+
+        Raises ValueError for any other fault.
+        """
 
 
 @runtime_checkable

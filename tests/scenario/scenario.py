@@ -95,11 +95,12 @@ def profile(tmp_path: Path) -> Callable[[str], Path]:
 
     def written(steps: str, **changes: str) -> Path:
         keys = {
+            "needs": "{cells: 16}",
             "controller": "{strategy: none}",
             "pack": "{cell: lfp-100ah, soc: 60 %, spread: {capacity: 1 %, soc: 0.5 %}}",
             "verdict": "[max_cell_voltage <= 3.60 V]",
         } | changes
-        head = "profile: scenario\nabout: a scenario\nneeds: {cells: 16}\n"
+        head = "profile: scenario\nabout: a scenario\n"
         body = "".join(f"{key}: {value}\n" for key, value in keys.items())
         path = tmp_path / "scenario.yaml"
         path.write_text(f"{head}{body}steps:\n{steps}", encoding="utf-8")

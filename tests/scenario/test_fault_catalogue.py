@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from scenario import Play
+from tools import program
 
 Profile = Callable[..., Path]
 
@@ -22,11 +23,14 @@ NEVER = "1000000"
 class Case:
     """A fault: the steps that bring it about and ask for the report, and what makes a board blind.
 
-    ``verdict`` closes the profile: where a blind board would have gone.
+    ``broken`` are steps that break the other board first, where it is no parameter of it that is
+    wrong; ``engine`` runs firmware on both.
     """
 
     steps: str
-    blind: tuple[str, ...]
+    blind: tuple[str, ...] = ()
+    broken: str = ""
+    engine: str | None = None
     pack: str = "{cell: lfp-100ah, soc: 60 %}"
     more: dict[str, str] = field(default_factory=dict)
 
@@ -52,7 +56,79 @@ def forbids(name: str, direction: str = "charge") -> str:
     )
 
 
+BLEEDS = {"controller": "{strategy: fixed-threshold, start: 10 mV, stop: 5 mV, every: 1 s}"}
+ONE_HIGH = "{cell: lfp-100ah, soc: 60 %, cells: {5: {soc: 99 %}}}"
+
+
+def host(fault: str, reported: str) -> str:
+    """Break the bench as a host: a board must notice, and bleed no more on what it was told."""
+    return (
+        "  - expect: {board.bleeding: {min: 5 %}, read: before}\n"
+        f"  - inject: {{target: board, fault: {fault}}}\n"
+        f"  - expect: {{board: {reported}, within: 8 s}}\n"
+        "  - rest: 8 s\n"
+        "  - expect: {board.bleeding: {max: 0 %}, read: on no valid command}\n"
+    )
+
+
+def board_breaks(fault: str) -> Case:
+    """Return the case of a board that breaks by itself: what it sends is not to be believed."""
+    return Case("  - rest: 20 s\n", broken=f"  - inject: {{target: board, fault: {fault}}}\n")
+
+
 CATALOGUE = {
+    "cell reading stuck": Case(
+        "  - discharge: {current: 50 A, until: [after: 60 s]}\n"
+        "  - rest: 2 s\n"
+        "  - expect: {board.cell.error: {min: -10 mV, max: 10 mV}}\n",
+        broken="  - inject: {target: board, fault: stuck-cell, cell: 5}\n",
+    ),
+    "cell readings drifting with heat": Case(
+        "  - soak: {chamber: 60 degC, for: 20 min}\n"
+        "  - expect: {board.cell.error: {min: -10 mV, max: 10 mV}}\n",
+        ("bench.board.drift=500 ppm/K",),
+        more={"needs": "{cells: 16, chamber: {min: 10 degC, max: 70 degC}}"},
+    ),
+    "CAN node lost: the host": Case(
+        host("host-silent", "command-lost"),
+        ("bench.board.command_timeout=1 h",),
+        pack=ONE_HIGH,
+        more=BLEEDS,
+    ),
+    "CAN bit errors in what the host sends": Case(
+        host("host-bad-crc", "bad-command"),
+        ("bench.devices.board.virtual.checks_commands=no",),
+        pack=ONE_HIGH,
+        more=BLEEDS,
+    ),
+    "CAN counter of the host stale": Case(
+        host("host-stuck-counter", "bad-command"),
+        ("bench.devices.board.virtual.checks_commands=no",),
+        pack=ONE_HIGH,
+        more=BLEEDS,
+    ),
+    "CAN node lost, or bus off: the board": board_breaks("silent"),
+    "CAN bit errors in what the board sends": board_breaks("bad-crc"),
+    "CAN counter of the board stale": board_breaks("stuck-counter"),
+    "front end's messages tampered with": Case(
+        "  - inject: {target: board, fault: tampered, cell: 3}\n"
+        "  - expect: {board: front-end-silent, cell: 1, within: 5 s}\n"
+        + forbids("what cannot be believed forbids charge"),
+        ("bench.devices.board.engine.define=[DEFECT_PEC_NOT_CHECKED]",),
+        engine="lib",
+    ),
+    "thermal runaway": Case(
+        "  - inject: {target: sensors, fault: runaway-ntc, cell: 2}\n"
+        "  - expect: {board: over-temperature, within: 60 s}\n" + forbids("runaway forbids charge"),
+        ("bench.board.over_temperature=120 degC",),
+    ),
+    "supply browned out": Case(
+        "  - inject: {target: supply, fault: brown-out, for: 1 s}\n"
+        "  - rest: 5 s\n"
+        "  - expect: {board.age: {max: 300 ms}}\n",
+        ("bench.devices.board.virtual.hangs_in_brown_out=yes",),
+        more={"bench": "supply-16s"},
+    ),
     "cell over-voltage": Case(
         charge_to("3.67 V") + "  - rest: 5 s\n" + forbids("over-voltage forbids charge"),
         ("bench.board.over_voltage=4.5 V",),
@@ -185,11 +261,13 @@ CATALOGUE = {
 }
 
 
-def played(case: Case, play: Play, profile: Profile, *changes: str) -> str:
+def played(case: Case, play: Play, profile: Profile, *changes: str, broken: str = "") -> str:
     """Play the steps on one board; return the verdict."""
-    steps = "  - rest: 12 s\n" + case.steps
+    if case.engine:
+        program("cc")
+    steps = "  - rest: 12 s\n" + broken + case.steps
     path = profile(steps, pack=case.pack, **case.more)
-    return play(path, *changes).verdict
+    return play(path, *changes, engine=case.engine).verdict
 
 
 @pytest.mark.parametrize("fault", CATALOGUE)
@@ -200,4 +278,5 @@ def test_a_board_that_handles_it_passes(fault: str, play: Play, profile: Profile
 @pytest.mark.parametrize("fault", CATALOGUE)
 def test_a_board_that_does_not_fails(fault: str, play: Play, profile: Profile) -> None:
     case = CATALOGUE[fault]
-    assert played(case, play, profile, *case.blind) == "FAIL"
+    assert case.blind or case.broken
+    assert played(case, play, profile, *case.blind, broken=case.broken) == "FAIL"

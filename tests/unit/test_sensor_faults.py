@@ -1,12 +1,14 @@
 """Sensors that the bench emulates and breaks: what they show, and what it refuses."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hil.bench.sensor_faults import SensorFaults
+from hil.bench.sensor_faults import HOTTEST_DEGC, SensorFaults
+from hil.core.instants import SECOND, Instant
 from hil.core.wiring import Channel, NtcWire, ShuntWire, WiringPlan
 
 OUT = Channel("emulator", 1)
@@ -16,8 +18,9 @@ VOLT = st.floats(0.1, 3.2)
 AMPERE = st.floats(-200.0, 200.0)
 
 
-def sensors(plan: WiringPlan = PLAN) -> SensorFaults:
-    return SensorFaults(plan, supply_v=3.3, hot_v=0.2)
+def sensors(plan: WiringPlan = PLAN, now: Callable[[], Instant] = lambda: 0) -> SensorFaults:
+    """Of NTCs whose divider shows a volt a degree."""
+    return SensorFaults(plan, supply_v=3.3, divider_v=lambda degc: degc, now=now)
 
 
 @given(VOLT, AMPERE)
@@ -26,7 +29,7 @@ def test_sound_sensors_show_the_truth(volt: float, ampere: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "shown_v"), [("open-ntc", 3.3), ("shorted-ntc", 0.0), ("hot-ntc", 0.2)]
+    ("fault", "shown_v"), [("open-ntc", 3.3), ("shorted-ntc", 0.0), ("hot-ntc", HOTTEST_DEGC)]
 )
 def test_a_broken_ntc_shows_its_fault_and_the_others_the_truth(fault: str, shown_v: float) -> None:
     broken = sensors()
@@ -43,6 +46,19 @@ def test_a_stuck_ntc_stays_where_it_was_shown_last(before_v: list[float], after_
         stuck.ntc_v(2, volt)
     stuck.inject("stuck-ntc", 2, active=True)
     assert stuck.ntc_v(2, after_v) == stuck.ntc_v(2, after_v / 2) == before_v[-1]
+
+
+def test_a_runaway_warms_from_what_the_cell_has_and_ends_at_the_hottest() -> None:
+    clock = [5 * SECOND]
+    running = sensors(now=lambda: clock[0])
+    running.inject("runaway-ntc", 2, active=True)
+    shown = []
+    for after_s in (0, 1, 30, 1_000):
+        clock[0] = (5 + after_s) * SECOND
+        shown.append(running.ntc_v(2, 25.0))
+    assert shown == [25.0, 26.0, 55.0, HOTTEST_DEGC]
+    running.inject("runaway-ntc", 2, active=False)
+    assert running.ntc_v(2, 25.0) == 25.0
 
 
 @given(AMPERE, AMPERE)
