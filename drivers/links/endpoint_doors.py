@@ -13,6 +13,9 @@ from hil.ports import Place
 
 _PTYS = Path("/dev/pts")
 
+_SHARED = ("hislip", "vxi11", "vxi11-abort", "portmapper")
+"""What has several connections, of one client or more; the others serve one alone."""
+
 
 class Door(NamedTuple):
     """One that is open: its kind and descriptor for the relay, and where others find it."""
@@ -42,9 +45,15 @@ class TcpOpening:
     def __init__(self, host: str, port: int, transport: str = "tcp") -> None:
         """``transport`` is the name under which it is told; slcan has no VISA resource.
 
-        The connections of HiSLIP are several a client: its guest says whom it sends away.
+        The connections of HiSLIP are several a client: its guest says whom it sends away. So it is
+        with the channels of VXI-11.
         """
         self._host, self._port, self._transport = host, port, transport
+
+    @property
+    def port(self) -> int:
+        """The port; 0 before it was found."""
+        return self._port
 
     @property
     def host(self) -> str:
@@ -66,10 +75,39 @@ class TcpOpening:
         resources = {
             "tcp": f"TCPIP::{self._host}::{self._port}::SOCKET",
             "hislip": f"TCPIP::{self._host}::hislip0,{self._port}::INSTR",
+            "vxi11": f"TCPIP::{self._host},{self._port}::inst0::INSTR",
         }
         visa = resources.get(self._transport)
         place = Place(self._transport, f"{self._host}:{self._port}", visa)
-        return Door("shared" if self._transport == "hislip" else "tcp", listener.detach(), place)
+        kind = "shared" if self._transport in _SHARED else "tcp"
+        return Door(kind, listener.detach(), place)
+
+    def close(self) -> None:
+        """A socket leaves nothing."""
+
+
+class UdpOpening:
+    """A datagram socket."""
+
+    def __init__(self, host: str, port: int, transport: str) -> None:
+        """``transport`` is the name under which it is told."""
+        self._host, self._port, self._transport = host, port, transport
+
+    @property
+    def host(self) -> str:
+        """The host of its address."""
+        return self._host
+
+    def open(self) -> Door:
+        """Bind. Raises OSError that names the address."""
+        plug = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            plug.bind((self._host, self._port))
+        except OSError as error:
+            plug.close()
+            raise OSError(error.errno, f"{self._host}:{self._port}: {error.strerror}") from error
+        self._port = plug.getsockname()[1]
+        return Door("udp", plug.detach(), Place(self._transport, f"{self._host}:{self._port}"))
 
     def close(self) -> None:
         """A socket leaves nothing."""

@@ -43,12 +43,14 @@ from drivers.links.blocking import Holder
 from drivers.links.endpoint import Card, byte_endpoint
 from drivers.links.endpoint_doors import PtyOpening, TcpOpening
 from drivers.links.endpoint_hislip import HislipGuest
+from drivers.links.endpoint_vxi11 import vxi11_endpoint
 from drivers.links.mailbox import Mailbox, handed_over
 from drivers.links.serial_port import Parity, SerialOptions, StopBits, serial_place
 from drivers.links.stream import RECEIVE_BYTES, SEND_WITHIN, reason_of
 from drivers.links.tcp import tcp_place
 from drivers.links.visa_below import Below, below
 from drivers.links.worker import Dropped
+from drivers.wire.onc_rpc import PORTMAPPER_PORT
 from hil.core.instants import MILLISECOND, SECOND, Duration
 from hil.core.recorded import UNLESS_DEFAULT
 from hil.ports import ByteTwin, Clock, Endpoint, LinkKind, Tap
@@ -69,6 +71,7 @@ _HISLIP = re.compile(r"TCPIP\d*::([^:]+)::hislip0(?:,(\d+))?::INSTR", re.IGNOREC
 _HISLIP_PORT = 4880
 """Registered for it (IVI-6.1, 2.3)."""
 
+_VXI11 = re.compile(r"TCPIP\d*::([^:,]+)(?:,(\d+))?(?:::inst0)?::INSTR", re.IGNORECASE)
 _ASRL = re.compile(r"ASRL(.+)::INSTR", re.IGNORECASE)
 
 _STOP_BITS: dict[StopBits, VisaStopBits] = {
@@ -442,9 +445,9 @@ def visa_link(
 def visa_endpoint(
     name: str, clock: Clock, options: Mapping[str, Any], *, twin: ByteTwin
 ) -> Endpoint:
-    """Put a twin on the raw socket, the pty or behind the HiSLIP that a resource names.
+    """Put a twin on the raw socket or the pty, or behind HiSLIP or VXI-11, as a resource says.
 
-    Raises ValueError for another resource, or for HiSLIP of a twin without a status byte.
+    Raises ValueError for another resource, or for messages to a twin without a status byte.
     """
     resource = VisaOptions(**options).resource
     if port := VisaOptions(**options).port:
@@ -452,9 +455,14 @@ def visa_endpoint(
     if match := _HISLIP.fullmatch(resource):
         opening = TcpOpening(match[1], int(match[2] or _HISLIP_PORT), "hislip")
         return Card(name, clock, [(opening, HislipGuest(twin, clock))])
+    if match := _VXI11.fullmatch(resource):
+        return vxi11_endpoint(name, clock, twin, match[1], int(match[2]) if match[2] else None)
     match = _SOCKET.fullmatch(resource)
     if match is None:
-        ways = "TCPIP::HOST::PORT::SOCKET, TCPIP::HOST::hislip0,PORT::INSTR and ASRLPORT::INSTR"
+        ways = (
+            "TCPIP::HOST::PORT::SOCKET, TCPIP::HOST::hislip0,PORT::INSTR, "
+            "TCPIP::HOST,PORT::inst0::INSTR and ASRLPORT::INSTR"
+        )
         raise ValueError(f"resource: '{resource}' cannot be served, only {ways}")
     return byte_endpoint(name, clock, twin, TcpOpening(match[1], int(match[2])))
 
@@ -478,6 +486,8 @@ def visa_place(options: Mapping[str, Any]) -> str:
         return serial_place(chosen.port)
     if match := _HISLIP.fullmatch(resource):
         return tcp_place(match[1], match[2] or str(_HISLIP_PORT))
+    if match := _VXI11.fullmatch(resource):
+        return tcp_place(match[1], match[2] or f"{PORTMAPPER_PORT} inst0")
     match = _SOCKET.fullmatch(resource)
     return tcp_place(match[1], match[2]) if match else f"visa {resource.upper()}"
 

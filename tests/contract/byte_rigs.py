@@ -17,6 +17,7 @@ from typing import Protocol
 
 from drivers.links.endpoint import Card
 from drivers.links.endpoint_hislip import HislipGuest
+from drivers.links.endpoint_vxi11 import CoreGuest
 from drivers.links.faulty import disturb
 from drivers.links.faulty_media import BYTES
 from drivers.links.memory import memory_byte_link
@@ -24,6 +25,8 @@ from drivers.links.serial_port import serial_link
 from drivers.links.tcp import tcp_link
 from drivers.links.visa import visa_endpoint, visa_link
 from drivers.wire.hislip import Kind, Message
+from drivers.wire.onc_rpc import Accepted, accepted, record
+from drivers.wire.vxi11 import Error, packed_read
 from hil.bench.clock import run_virtual
 from hil.bench.wall_time import run_wall
 from hil.core.instants import MILLISECOND, Duration, Instant
@@ -47,6 +50,8 @@ class Rig(Protocol):
     """More bytes than the peer takes without reading; 0 where it always reads."""
     in_turns: bool
     """An answer that was not read when the next message comes is dropped (IEEE 488.2, 6.3.2.3)."""
+    asked_only: bool
+    """The peer gives an answer to who reads, and else keeps it: nothing is ever pending."""
 
     async def open(self) -> None:
         """Open the link, and return when the peer has taken note."""
@@ -79,6 +84,7 @@ class Peer(ABC):
 
     room = 16 << 20
     in_turns = False
+    asked_only = False
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
@@ -336,6 +342,21 @@ class HislipRig(CardRig):
         self.clock.call_at(self.clock.now() + SOON, self.die)
 
 
+class Vxi11Rig(CardRig):
+    """VXI-11, where an answer goes to nobody who does not read."""
+
+    asked_only = True
+
+    def die_saying(self, data: bytes) -> None:
+        assert isinstance(self.card, Card)
+        core, _ = self.card._guests
+        assert isinstance(core, CoreGuest)
+        [channel] = core._channels.values()
+        reply = record(accepted(1 << 20, Accepted.SUCCESS, packed_read(Error.NONE, 4, data)))
+        channel._caller.send(reply[:-2])
+        self.clock.call_at(self.clock.now() + SOON, self.die)
+
+
 # --- runners -------------------------------------------------------------------------------------
 
 
@@ -423,17 +444,28 @@ def _visa_serial(clock: Clock, place: Path) -> ByteLink:
     return visa_link("peer", clock, options)
 
 
-def over_hislip(case: Case) -> None:
-    async def main(clock: Clock) -> None:
-        rig = HislipRig(clock, "TCPIP::127.0.0.1::hislip0,0::INSTR")
-        try:
-            async with asyncio.timeout(DEADLINE_S):
-                await case(rig)
-        finally:
-            await rig.link.close()
-            rig.card.close()
+def _over_a_card(make: Callable[[Clock], CardRig]) -> Runner:
+    def run(case: Case) -> None:
+        async def main(clock: Clock) -> None:
+            rig = make(clock)
+            try:
+                async with asyncio.timeout(DEADLINE_S):
+                    await case(rig)
+            finally:
+                await rig.link.close()
+                rig.card.close()
 
-    run_wall(main)
+        run_wall(main)
+
+    return run
+
+
+def _hislip(clock: Clock) -> CardRig:
+    return HislipRig(clock, "TCPIP::127.0.0.1::hislip0,0::INSTR")
+
+
+def _vxi11(clock: Clock) -> CardRig:
+    return Vxi11Rig(clock, "TCPIP::127.0.0.1,0::inst0::INSTR")
 
 
 RIGS: dict[str, tuple[str, Runner]] = {
@@ -443,7 +475,8 @@ RIGS: dict[str, tuple[str, Runner]] = {
     "tcp disturbed": ("tcp", over_tcp_disturbed),
     "pty serial": ("serial", _over_a_pty(_serial)),
     "visa socket": ("visa", over_visa),
-    "visa HiSLIP": ("visa", over_hislip),
+    "visa HiSLIP": ("visa", _over_a_card(_hislip)),
+    "visa VXI-11": ("visa", _over_a_card(_vxi11)),
     "visa ASRL": ("visa", _over_a_pty(_visa_serial)),
 }
 """By name: the entry point of ``hil.links`` that takes part, and what runs a case on it."""

@@ -93,6 +93,9 @@ def test_pending_takes_all_that_has_arrived_once(on_rig: Runner) -> None:
         while len(taken) < 7:
             await rig.clock.sleep_until(rig.clock.now() + MILLISECOND)
             taken += rig.link.pending()
+            if rig.asked_only:
+                assert not taken
+                taken += await read(rig.link, 7)
         assert taken == b"one two"
         assert rig.link.pending() == b""
 
@@ -319,6 +322,12 @@ def test_an_answer_too_many_is_not_taken_for_the_next_one(on_rig: Runner) -> Non
         assert await asked == "3.7"
         rig.say(b"3.7\n")
         await rig.clock.sleep_until(rig.clock.now() + SOON)
+        if rig.asked_only:  # the instrument itself drops it with the next question
+            asked = asyncio.create_task(session.query("TEMP?", LONG))
+            await rig.heard(len(b"VOLT?\nTEMP?\n"))
+            rig.say(b"25.0\n")
+            assert await asked == "25.0"
+            return
         rig.say(b"25.0\n", after=SOON)
         with pytest.raises(MalformedReply):  # before it is asked, or behind its answer
             await session.query("TEMP?", LONG)
@@ -474,8 +483,11 @@ def test_a_peer_that_takes_nothing_is_lost_and_off_goes_through_a_new_session(
             assert b"END" not in rig.got  # what was declared lost stays lost
             rig.deafen()
             await rig.open()
-        await rig.link.send(b"OFF\n")
+        off = asyncio.create_task(rig.link.send(b"OFF\n"))
+        if not rig.asked_only:  # nobody acknowledges it
+            await off
         rig.deafen(active=False)
+        await off
         await off_is_last(rig)
 
     on_rig(case)
