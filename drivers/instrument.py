@@ -182,7 +182,8 @@ class ScpiInstrument(LineInstrument):
         anything else is news. Raises InstrumentFault.
         """
         ask = self._session.query
-        errors = await self._emptied(lambda: ask(_NEXT_ERROR, self._reply_limit))
+        question = self._prefix + _NEXT_ERROR
+        errors = await self._emptied(lambda: ask(question, self._reply_limit))
         self._refuse([one for one in errors if one[0] not in _COMMAND_ERRORS])
 
     async def _emptied(self, ask: Callable[[], Awaitable[str]]) -> list[tuple[int, str]]:

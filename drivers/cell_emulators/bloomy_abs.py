@@ -24,12 +24,14 @@ class AbsSettings:
     current covers 1 s, without it 10 ms; the vendor says that it also slows the unit's control to
     10 Hz, which is to be measured on a real unit before a tick shorter than 1 s is trusted. An
     output that says it is off and measures ``off_below_v`` or more is not taken for safe.
+    ``address`` is the unit's on RS-485, where several share a line.
     """
 
     source_limit_a: float = 1.0
     sink_limit_a: float = 1.0
     filter: bool = True
     off_below_v: float = wire.OFF_BELOW_V
+    address: int | None = None
 
 
 class BloomyAbs(ScpiInstrument):
@@ -51,8 +53,18 @@ class BloomyAbs(ScpiInstrument):
         self, name: str, link: ByteLink, clock: Clock, options: Mapping[str, Any] | None = None
     ) -> None:
         """``options`` are the fields of ``AbsSettings``. Raises ValueError outside SPEC."""
-        super().__init__(name, link, clock, terminator=b"\r\n", reply_limit=wire.REPLY_LIMIT)
         self._settings = AbsSettings(**(options or {}))
+        address = self._settings.address
+        if address is not None and not 0 <= address <= wire.MAX_ADDRESS:
+            raise ValueError(f"{name}: address {address}; 0 to {wire.MAX_ADDRESS} goes")
+        super().__init__(
+            name,
+            link,
+            clock,
+            terminator=b"\r\n",
+            reply_limit=wire.REPLY_LIMIT,
+            prefix="" if address is None else f"@{address} ",
+        )
         for limit_a, most_a in (
             (self._settings.source_limit_a, SPEC.source_a),
             (self._settings.sink_limit_a, SPEC.sink_a),

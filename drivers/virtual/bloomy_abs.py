@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from drivers.virtual.abs_model import ModelRegisters
 from drivers.virtual.abs_side_channels import SideChannels
 from drivers.virtual.cell_output import CellOutput
 from drivers.virtual.emulator_twin import EmulatorOptions, EmulatorTwin
@@ -36,18 +37,21 @@ class AbsOptions(EmulatorOptions):
 
     ``calibrated`` is what ``CAL:DATE?`` answers, an ISO date; ``boot_ns`` how long it hears nothing
     after its supply has come or ``*RST``. ``opened`` is a guard's loop that is open from the start:
-    a cover that nobody closed, a wire that is cut.
+    a cover that nobody closed, a wire that is cut. ``address`` is its number on RS-485.
     """
 
     reply_ns: int = SPEC.reply
     calibrated: str = "2026-01-15"
     boot_ns: int = wire.REBOOT
     opened: str = ""
+    address: int = 0
 
     def __post_init__(self) -> None:
         """Refuse what the unit could not send."""
         EmulatorOptions.__post_init__(self)  # a dataclass with slots knows no super()
         check_field("calibrated", self.calibrated)
+        if not 0 <= self.address <= wire.MAX_ADDRESS:
+            raise ValueError(f"address: found {self.address}, expected 0 to {wire.MAX_ADDRESS}")
 
 
 class BloomyAbsTwin(EmulatorTwin[AbsOptions]):
@@ -75,9 +79,11 @@ class BloomyAbsTwin(EmulatorTwin[AbsOptions]):
         self._guards = {g.by.number: g.name for g in plan.wiring.guards if g.by.device == name}
         self._twins = plan.twins
         self._opened: set[str] = {self._options.opened}
-        self._side = SideChannels(self._input)
+        self._side, self._model = SideChannels(self._input), ModelRegisters()
         self._reset_registers()
-        self._scpi = ScpiDevice(self._commands(), self._identity(), reset=self._reboot)
+        self._scpi = ScpiDevice(
+            self._commands(), self._identity(), reset=self._reboot, heard=self._addressed
+        )
 
     # --- Inhabited ---------------------------------------------------------------------------
 
@@ -117,6 +123,16 @@ class BloomyAbsTwin(EmulatorTwin[AbsOptions]):
             return not any(getattr(twin, "door_open", False) for twin in self._twins.values())
         return guard is not None and guard not in self._opened
 
+    def _addressed(self, line: str) -> str | None:
+        """Return a line without the address before it; None for one that is another unit's.
+
+        Units on one RS-485 line are told apart so; over a network nobody writes one.
+        """
+        to = wire.ADDRESSED.match(line)
+        if to is None:
+            return line
+        return line[to.end() :] if int(to[1]) == self._options.address else None
+
     # --- state -------------------------------------------------------------------------------
 
     def _reset_registers(self) -> None:
@@ -127,6 +143,7 @@ class BloomyAbsTwin(EmulatorTwin[AbsOptions]):
             output.reset_registers()
             output.switch(now, on=False)
         self._side.reset()
+        self._model.reset()
         self._filter = self._lying = False
         self._address = ("192.168.1.10", "255.255.255.0")
         self._alarm = sum(self._broken_fans)
@@ -170,6 +187,7 @@ class BloomyAbsTwin(EmulatorTwin[AbsOptions]):
             Command(":MEASure#:CURRent", None, self._currents, (), n),
             Command(":MEASure#:CURRent:AVG", None, self._mean_currents, (), n),
             *self._side.commands(),
+            *self._model.commands(),
             *self._system_commands(),
         ]
 
@@ -188,7 +206,7 @@ class BloomyAbsTwin(EmulatorTwin[AbsOptions]):
                 lambda _: ",".join(quoted(part) for part in self._address),
                 (Text(), Text()),
             ),
-            Command(":CONFigure:COMMunicate:SERial:ID", read=lambda _: "0"),
+            Command(":CONFigure:COMMunicate:SERial:ID", read=lambda _: str(self._options.address)),
         ]
 
     def _getter(self, register: str) -> Callable[[Channels], str]:

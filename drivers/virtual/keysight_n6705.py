@@ -16,7 +16,7 @@ from drivers.virtual.cell_output import CellOutput
 from drivers.virtual.emulator_twin import EmulatorOptions, EmulatorTwin
 from drivers.wire import keysight_n6705 as wire
 from drivers.wire.scpi import Channels, Command, ScpiDevice
-from drivers.wire.scpi_data import Boolean, Integer, Number, ScpiError
+from drivers.wire.scpi_data import Boolean, Choice, Integer, Number, ScpiError
 from hil.core.instants import SECOND, Duration, Instant
 from hil.core.spec import EmulatorSpec
 from hil.ports import Clock, LabPlan, Timer
@@ -25,6 +25,10 @@ SPEC = wire.SPEC
 _WATCHDOG_S = 60  # after *RST [M]
 _LIMIT_A = 0.1  # [A] after *RST
 _HOUR_S = 3600.0
+_PRIORITY = Choice("VOLTage")
+"""Of the modes of a module (``FUNCtion``) the one that emulates a cell; -224 for the other."""
+_TURN_ON = Choice("VOLTage", "CURRent")
+"""What an output is held at while it is switched (``OUTPut:PMODe``): here only a register."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,7 @@ class KeysightN6705Twin(EmulatorTwin[N6705Options]):
         self._await_word()
         self._tripped = [0] * SPEC.channels
         self._protection_v = [SPEC.set_v.high] * SPEC.channels
+        self._turn_on = ["VOLT"] * SPEC.channels
         self._counted = [(now, output.charge_as(now)) for output in self._outputs]
         for output in self._outputs:
             output.before_change(now)
@@ -145,6 +150,24 @@ class KeysightN6705Twin(EmulatorTwin[N6705Options]):
             Command(
                 "[:SOURce]:VOLTage:PROTection[:LEVel]", self._protect, self._protections, volts, n
             ),
+            Command(
+                f"[:SOURce]:CURRent:LIMit[:POSitive]{level[8:]}",
+                self._set_source,
+                self._register("source_a"),
+                amps,
+                n,
+            ),
+            Command(
+                f"[:SOURce]:CURRent:LIMit:NEGative{level[8:]}",
+                self._set_sink,
+                lambda c: _spell([-output.sink_a for output in self._at(c)]),
+                (Number(-SPEC.sink_a, 0.0, -_LIMIT_A, "A"),),
+                n,
+            ),
+            Command(
+                "[:SOURce]:FUNCtion", _kept, lambda c: ",".join(["VOLT"] * len(c)), (_PRIORITY,), n
+            ),
+            Command(":OUTPut:PMODe", self._set_turn_on, self._turn_on_modes, (_TURN_ON,), n),
             Command(":OUTPut[:STATe]", self._switch, self._states, switch, n),
             Command(":OUTPut:PROTection:CLEar", self._clear_trips, None, (), n),
             Command(
@@ -174,11 +197,26 @@ class KeysightN6705Twin(EmulatorTwin[N6705Options]):
         self, header: str, write: Callable[..., None], register: str, parameters: Any
     ) -> list[Command]:
         """Return the command of a register that every output has."""
+        return [Command(header, write, self._register(register), parameters, SPEC.channels)]
 
-        def read(channels: Channels) -> str:
-            return _spell([getattr(output, register) for output in self._at(channels)])
+    def _register(self, name: str) -> Callable[[Channels], str]:
+        """Return the query of a register of the outputs."""
+        return lambda channels: _spell([getattr(output, name) for output in self._at(channels)])
 
-        return [Command(header, write, read, parameters, SPEC.channels)]
+    def _set_source(self, channels: Channels, value_a: float) -> None:
+        for output in self._at(channels):
+            output.limit(value_a, output.sink_a, self._clock.now())
+
+    def _set_sink(self, channels: Channels, value_a: float) -> None:
+        for output in self._at(channels):
+            output.limit(output.source_a, -value_a, self._clock.now())
+
+    def _set_turn_on(self, channels: Channels, mode: str) -> None:
+        for channel in channels:
+            self._turn_on[channel - 1] = mode[:4]
+
+    def _turn_on_modes(self, channels: Channels) -> str:
+        return ",".join(self._turn_on[channel - 1] for channel in channels)
 
     def _set_voltage(self, channels: Channels, value_v: float) -> None:
         for output in self._at(channels):
@@ -239,6 +277,10 @@ class KeysightN6705Twin(EmulatorTwin[N6705Options]):
         now = self._clock.now()
         for channel in channels:
             self._counted[channel - 1] = (now, self._outputs[channel - 1].charge_as(now))
+
+
+def _kept(_channels: Channels, _mode: str) -> None:
+    """Stay in voltage priority: the modules of this twin know no other."""
 
 
 def _spell(values: Sequence[float]) -> str:

@@ -5,6 +5,7 @@ side), which is where commands, limits, alarm bits and the meaning of the averag
 Figures marked [A] are assumptions: no data sheet with accuracies is public.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
@@ -51,6 +52,10 @@ with it; that the samples then come at 10 Hz too is inferred [A].
 """
 
 # Counts of the side channels, from the vendor's headers.
+MAX_ADDRESS = 255
+ADDRESSED = re.compile(r"@(\d{1,3}) ")
+"""What stands before each line on RS-485; answers have nothing before them (vendor's driver)."""
+
 AUX_INPUTS, DIGITAL_OUTPUTS, DIGITAL_INPUTS = 8, 4, SPEC.digital_inputs
 
 READ_INPUTS = ";".join(f":MEAS:DAUX:IN{number}?" for number in range(1, DIGITAL_INPUTS + 1))

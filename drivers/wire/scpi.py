@@ -56,6 +56,7 @@ class ScpiDevice:
         *,
         reset: Callable[[], None],
         pending: Callable[[], bool] = lambda: False,
+        heard: Callable[[str], str | None] | None = None,
         strict: bool = False,
         queue_depth: int = 16,
         longest_line: int = 4096,
@@ -63,10 +64,11 @@ class ScpiDevice:
         """``identity`` answers ``*IDN?``, ``reset`` does what ``*RST`` means to this device.
 
         ``strict`` is an instrument by the letter of SCPI-1999: it has ``:STATus`` and
-        ``:SYSTem:VERSion``, and lets no query follow ``*IDN?`` in a message (-440).
+        ``:SYSTem:VERSion``, and lets no query follow ``*IDN?`` in a message (-440). ``heard``
+        returns what a line is to this device where several share one, None for nothing.
         """
         self._identity = identity
-        self._reset, self._pending = reset, pending
+        self._reset, self._pending, self._heard = reset, pending, heard
         self._strict = strict
         self._queue_depth, self._longest_line = queue_depth, longest_line
         self._own = [*commands, *self._common_commands()]
@@ -107,6 +109,9 @@ class ScpiDevice:
         what does not fit behind a message that waits.
         """
         lines = self._input.feed(data)
+        if self._heard is not None:
+            ours = [(one, one if one is None else self._heard(one)) for one in lines]
+            lines = [kept for one, kept in ours if one is None or kept is not None]
         if self._is_held:
             room = self._longest_line - sum(len(one or "") for one in self._lines)
             for at, line in enumerate(lines):

@@ -38,6 +38,7 @@ ERROR_TEXT = {
     -223: "Too much data",
     -224: "Illegal parameter value",
     -241: "Hardware missing",
+    -256: "File name not found",
     -300: "Device-specific error",
     -310: "System error",
     -350: "Queue overflow",

@@ -80,7 +80,7 @@ GOLDEN = [
     (b"SYST:ERR?\r\n", b'-221,"Settings conflict; held off by an alarm"\n'),
     (b"SYST:ALARM:CLEAR\r\n", b""),
     (b"SYST:ALARM?\r\n", b"0\n"),
-    (b"MOD:STAT?\r\n", b""),
+    (b"MOD:NONE?\r\n", b""),
     (b"SYST:ERR?\r\n", b'-113,"Undefined header"\n'),
     (b"SOUR1:VOLT 5.1\r\n", b""),
     (b"SYST:ERR?\r\n", b'-222,"Data out of range"\n'),

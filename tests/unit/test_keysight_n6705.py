@@ -120,3 +120,31 @@ def test_a_strict_client_gets_through() -> None:
         assert (await lab.query("SYST:ERR?")).startswith("0,")
 
     in_lab(N6705, story)
+
+
+@pytest.mark.parametrize(
+    ("put", "asked", "told"),
+    [
+        ("OUTP:PMOD CURR,(@2)", "OUTP:PMOD? (@1:3)", "VOLT,CURR,VOLT"),
+        ("CURR:LIM:POS 0.25,(@1)", "CURR:LIM? (@1);:CURR? (@1)", "0.25000;0.25000"),
+        ("CURR:LIM:NEG -0.1,(@3:4)", "CURR:LIM:NEG? (@2:4)", "-1.00000,-0.10000,-0.10000"),
+        ("FUNC VOLT,(@1)", "FUNC? (@1)", "VOLT"),
+    ],
+)
+def test_limits_and_modes_as_drivers_of_others_write_them(put: str, asked: str, told: str) -> None:
+    async def story(lab: Lab) -> None:
+        await lab.armed()
+        await lab.say(put)
+        assert await lab.query(asked) == told
+        assert (await lab.query("SYST:ERR?")).startswith("0,")
+
+    in_lab(N6705, story)
+
+
+def test_a_mode_in_which_it_is_no_cell_is_refused() -> None:
+    async def story(lab: Lab) -> None:
+        await lab.armed()
+        await lab.say("FUNC CURR,(@1)")
+        assert (await lab.query("SYST:ERR?")).startswith("-224")
+
+    in_lab(N6705, story)
